@@ -1,0 +1,165 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""The roster: who belongs to the swarm, with which key and in which roles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from swarm_ledger.encoding import digest
+from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.cose import kid
+from swarm_ledger.signers import KeyStore
+
+MAX_MEMBERS = 128
+MIN_VALIDATORS = 4
+MAX_ROSTER_BYTES = 1 << 17
+
+
+class Role(Enum):
+    """What a member may do."""
+
+    VALIDATOR = "validator"
+    VOTER = "voter"
+    OBSERVER = "observer"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member. index: its place in the roster, by which messages refer to it."""
+
+    index: int
+    name: str
+    public_key: bytes
+    key_store: KeyStore
+    roles: frozenset[Role]
+
+    @cached_property
+    def drone_id(self) -> str:
+        """Derived from the root key, 32 hex digits; the name is only a label."""
+        return digest(self.public_key)[:16].hex()
+
+
+class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,32}\Z")]
+    key: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    key_store: Annotated[str, Meta(pattern=r"\A(software|pkcs11|tpm2)\Z")]
+    roles: Annotated[list[Role], Meta(min_length=1, max_length=4)]
+
+
+class _RosterForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    swarm: Annotated[str, Meta(pattern=r"\A[a-z0-9_-]{1,32}\Z")]
+    version: Annotated[int, Meta(ge=1, lt=2**32)]
+    members: Annotated[list[_MemberForm], Meta(max_length=MAX_MEMBERS)]
+
+
+@dataclass(frozen=True)
+class Roster:
+    """A validated roster. version: its epoch, in the domain of each signature.
+
+    raw: the bytes of roster.json, whose digest the ledger starts with.
+    """
+
+    swarm_id: str
+    version: int
+    members: tuple[Member, ...]
+    raw: bytes
+
+    @cached_property
+    def validators(self) -> tuple[int, ...]:
+        """Member indices of the validators; a replica's number is its place in here."""
+        return self._with(Role.VALIDATOR)
+
+    @cached_property
+    def voters(self) -> tuple[int, ...]:
+        """Member indices of those whose observations count."""
+        return self._with(Role.VOTER)
+
+    @property
+    def origin(self) -> str:
+        """The log's name in checkpoints (C2SP tlog-checkpoint)."""
+        return f"swarm_ledger/{self.swarm_id}"
+
+    @cached_property
+    def by_kid(self) -> dict[bytes, Member]:
+        """Members by the key identifier of their root key."""
+        return {kid(member.public_key): member for member in self.members}
+
+    def named(self, name: str) -> Member:
+        """Return the member of that name; Misuse if there is none."""
+        for member in self.members:
+            if member.name == name:
+                return member
+        names = ", ".join(member.name for member in self.members)
+        raise Misuse(f"the roster has no member {name!r}; it has {names}.")
+
+    def _with(self, role: Role) -> tuple[int, ...]:
+        return tuple(member.index for member in self.members if role in member.roles)
+
+
+def parse_roster(raw: bytes) -> Roster:
+    """Parse roster.json; Misuse that says which rule is broken, and where."""
+    if len(raw) > MAX_ROSTER_BYTES:
+        raise Misuse(f"a roster has at most {MAX_ROSTER_BYTES} bytes, not {len(raw)}.")
+    try:
+        form = msgspec.json.decode(raw, type=_RosterForm)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Misuse(f"not a valid roster: {error}.") from error
+    members = tuple(
+        Member(
+            index=index,
+            name=item.name,
+            public_key=bytes.fromhex(item.key),
+            key_store=KeyStore[item.key_store.upper()],
+            roles=frozenset(item.roles),
+        )
+        for index, item in enumerate(form.members)
+    )
+    roster = Roster(form.swarm, form.version, members, raw)
+    _check(roster)
+    return roster
+
+
+def render_roster(swarm_id: str, version: int, members: Sequence[Member]) -> bytes:
+    """Return the bytes of roster.json, indented for people; parse_roster() reads it back."""
+    form = _RosterForm(
+        swarm_id,
+        version,
+        [
+            _MemberForm(
+                member.name,
+                member.public_key.hex(),
+                member.key_store.label,
+                sorted(member.roles, key=lambda role: role.value),
+            )
+            for member in members
+        ],
+    )
+    return msgspec.json.format(msgspec.json.encode(form), indent=2) + b"\n"
+
+
+def _check(roster: Roster) -> None:
+    for what, values in (
+        ("name", [member.name for member in roster.members]),
+        ("key", [member.public_key.hex() for member in roster.members]),
+    ):
+        twice = {value for value in values if values.count(value) > 1}
+        if twice:
+            raise Misuse(f"in the roster, the {what} {min(twice)} stands twice.")
+    if len(roster.by_kid) != len(roster.members):
+        raise Misuse("in the roster, two keys have the same 8-byte identifier.")
+    for member in roster.members:
+        if Role.OPERATOR in member.roles and len(member.roles) > 1:
+            raise Misuse(f"in the roster, {member.name} is an operator and may be nothing else.")
+    if len(roster.validators) < MIN_VALIDATORS:
+        raise Misuse(
+            f"the roster has {len(roster.validators)} validators.",
+            remedy=f"PBFT needs at least {MIN_VALIDATORS} to survive one that lies.",
+        )
