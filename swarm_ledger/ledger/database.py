@@ -1,0 +1,322 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""The SQLite file under the store: opening, locking, transactions, and faults made plain.
+
+A ledger has one writer, held by a lock file beside it, and any number of readers. While it is
+written it is in WAL mode with synchronous=FULL: a transaction that has returned survives a crash.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from swarm_ledger.errors import Misuse, NotVerified
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x53574C47
+"""Marks an SQLite file as a ledger of ours: "SWLG" in its header."""
+BUSY_SECONDS = 2.0
+CACHE_KIB = 2048
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE entries (
+    idx INTEGER PRIMARY KEY,
+    height INTEGER NOT NULL,
+    data BLOB NOT NULL CHECK (typeof(data) = 'blob' AND length(data) BETWEEN 1 AND 65535)
+);
+CREATE TABLE blocks (
+    height INTEGER PRIMARY KEY,
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    certificate BLOB NOT NULL
+);
+CREATE TABLE nodes (
+    level INTEGER NOT NULL,
+    idx INTEGER NOT NULL,
+    hash BLOB NOT NULL CHECK (typeof(hash) = 'blob' AND length(hash) = 32),
+    PRIMARY KEY (level, idx)
+) WITHOUT ROWID;
+CREATE TABLE checkpoints (
+    size INTEGER PRIMARY KEY,
+    height INTEGER NOT NULL,
+    note BLOB NOT NULL
+);
+CREATE TABLE journal (
+    ordinal INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    view INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    author TEXT NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE TABLE pending (
+    ordinal INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    data BLOB NOT NULL
+);
+"""
+
+T = TypeVar("T")
+_REMEDIES = (
+    # what SQLite says -> what we say, and what to do; its messages are stable, its codes came
+    # to Python only with 3.11
+    ("locked", "another process is using it", "Close that process, or open read-only."),
+    ("readonly", "it can't be written", "Check the file's and its directory's permissions."),
+    ("unable to open", "it can't be opened", "Check the path and its permissions."),
+    ("full", "the disk is full", "Make room; what was committed is safe."),
+    ("disk I/O", "the disk failed", "Check the disk; what was committed is kept if it is whole."),
+    ("thread", "it was used from a thread that hadn't opened it", "Open a Store in each thread."),
+    ("closed database", "it is closed", "Open it again."),
+    ("binding", "a value of a wrong type was given", "Pass bytes, text and integers."),
+    ("supported type", "a value of a wrong type was given", "Pass bytes, text and integers."),
+)
+
+
+@contextmanager
+def plain_faults(path: str) -> Iterator[None]:
+    """Turn SQLite's errors into Misuse (can't use the file) or NotVerified (it is damaged)."""
+    try:
+        yield
+    except OverflowError as error:
+        raise Misuse(f"{path}: a number is outside of 64 bits.") from error
+    except sqlite3.Error as error:
+        said = str(error)
+        if "not a database" in said:
+            raise Misuse(
+                f"{path} is not a database.", remedy="Give the path of a ledger's file."
+            ) from error
+        for sign, what, remedy in _REMEDIES:
+            if sign in said:
+                raise Misuse(f"{path}: {what} ({said}).", remedy=remedy) from error
+        raise NotVerified(
+            f"the database is damaged ({said})",
+            where=path,
+            remedy="Restore it from a copy, or fetch the ledger from the swarm again.",
+        ) from error
+
+
+def typed(value: object, kind: type[T], where: str) -> T:
+    """Return a stored value if it has the type it must have; raises NotVerified naming where."""
+    if type(value) is not kind:
+        raise NotVerified(f"it holds {type(value).__name__}, not {kind.__name__}", where=where)
+    return value
+
+
+class Database:
+    """One open ledger file. Every failure surfaces as Misuse or NotVerified."""
+
+    def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
+        """Open or create a file; ":memory:" makes a database that vanishes when closed."""
+        self.path = str(path)
+        self.read_only = read_only
+        self._lock: int | None = None
+        self._depth = 0
+        self._in_snapshot = False
+        self._in_memory = self.path == ":memory:"
+        if not self._in_memory:
+            self._check_path(Path(path))
+        if not read_only and not self._in_memory:
+            self._lock = _take_lock(self.path)
+        try:
+            with plain_faults(self.path):
+                self._connection = self._connect()
+                try:
+                    self._prepare()
+                except BaseException:
+                    self._connection.close()
+                    raise
+        except BaseException:
+            self._release()
+            raise
+
+    def _check_path(self, path: Path) -> None:
+        if not path.parent.is_dir():
+            raise Misuse(
+                f"There is no directory {path.parent} for the ledger.",
+                remedy="Create it, or correct the path.",
+            )
+        if path.is_dir():
+            raise Misuse(f"{path} is a directory.", remedy="Give the path of a ledger's file.")
+        if self.read_only and not path.exists():
+            raise Misuse(f"There is no ledger at {path}.", remedy="Correct the path.")
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._in_memory:
+            return sqlite3.connect(":memory:", isolation_level=None)
+        mode = "ro" if self.read_only else "rwc"
+        uri = f"{Path(self.path).absolute().as_uri()}?mode={mode}"
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+
+    def _prepare(self) -> None:
+        self.run(f"PRAGMA cache_size = -{CACHE_KIB}")
+        if self.read_only:
+            self.run("PRAGMA query_only = ON")
+        empty = self.value("SELECT count(*) FROM sqlite_master", int, self.path) == 0
+        if empty and not self.read_only:
+            self._pragmas()
+            with self.transaction():
+                for statement in SCHEMA.split(";"):
+                    self.run(statement)
+                self.run("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
+                self.run(f"PRAGMA application_id = {APPLICATION_ID}")
+            return
+        if self.value("PRAGMA application_id", int, self.path) != APPLICATION_ID:
+            raise Misuse(
+                f"{self.path} is a database, but not a ledger.",
+                remedy="Give the path of a ledger's file.",
+            )
+        version = self.value("SELECT value FROM meta WHERE key = 'schema'", int, self.path)
+        if version > SCHEMA_VERSION:
+            raise Misuse(
+                f"{self.path} has schema {version}; this program knows {SCHEMA_VERSION}.",
+                remedy="Use the program that wrote it, or a newer one.",
+            )
+        if version < SCHEMA_VERSION:
+            raise NotVerified(f"there is no schema {version}", where=self.path)
+        if not self.read_only:
+            self._pragmas()
+
+    def _pragmas(self) -> None:
+        mode = self.value("PRAGMA journal_mode = WAL", str, self.path)
+        if mode != "wal" and not self._in_memory:
+            raise Misuse(
+                f"{self.path} can't be written through a WAL here, only with {mode!r}.",
+                remedy="Put the ledger on a local disk.",
+            )
+        self.run("PRAGMA synchronous = FULL")
+
+    def run(self, statement: str, arguments: Sequence[object] = ()) -> None:
+        """Execute one statement."""
+        with plain_faults(self.path):
+            self._expect_transaction()
+            self._connection.execute(statement, arguments)
+
+    def run_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        """Execute one statement for each row of arguments."""
+        with plain_faults(self.path):
+            self._expect_transaction()
+            self._connection.executemany(statement, rows)
+
+    def _expect_transaction(self) -> None:
+        # a full disk makes SQLite roll back the whole transaction, not only the inner block
+        if self._depth and not self._connection.in_transaction:
+            raise Misuse(f"{self.path}: the transaction has failed and was undone.")
+
+    def row(self, query: str, arguments: Sequence[object] = ()) -> tuple[Any, ...] | None:
+        """Return a query's first row, or None."""
+        with plain_faults(self.path):
+            found: tuple[Any, ...] | None = self._connection.execute(query, arguments).fetchone()
+        return found
+
+    def rows(self, query: str, arguments: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield a query's rows."""
+        with plain_faults(self.path):
+            yield from self._connection.execute(query, arguments)
+
+    def value(self, query: str, kind: type[T], where: str, arguments: Sequence[object] = ()) -> T:
+        """Return a query's single value; raises NotVerified when it is missing or mistyped."""
+        found = self.row(query, arguments)
+        if found is None:
+            raise NotVerified("it is missing", where=where)
+        return typed(found[0], kind, where)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything inside one commit, or nothing of it; may be nested.
+
+        Only the outermost one costs an fsync. An exception undoes what its own block did.
+        """
+        if self.read_only or self._in_snapshot:
+            raise Misuse(f"{self.path} is only being read.", remedy="Open it for writing.")
+        depth = self._depth
+        begin, commit, undo = (
+            ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+            if depth == 0
+            else (
+                f"SAVEPOINT s{depth}",
+                f"RELEASE s{depth}",
+                (f"ROLLBACK TO s{depth}", f"RELEASE s{depth}"),
+            )
+        )
+        self.run(begin)
+        self._depth += 1
+        try:
+            yield
+            self.run(commit)
+        except BaseException:
+            with suppress(Misuse, NotVerified):  # SQLite may have undone everything by itself
+                for statement in undo:
+                    self.run(statement)
+            raise
+        finally:
+            self._depth = depth
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all queries inside see one state of the file, whatever a writer does meanwhile."""
+        if self._depth or self._in_snapshot:
+            yield
+            return
+        self.run("BEGIN")
+        self._in_snapshot = True
+        try:
+            yield
+        finally:
+            self._in_snapshot = False
+            with suppress(Misuse, NotVerified):
+                self.run("ROLLBACK")
+
+    def close(self) -> None:
+        """Fold the WAL into the file, so that one plain file remains, and close it."""
+        if not self.read_only:
+            # a reader that is still there keeps the WAL alive; the last one to close folds it
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA busy_timeout = 0")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._connection.execute("PRAGMA journal_mode = DELETE")
+        with plain_faults(self.path):
+            self._connection.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(self.path + ".lock")
+            os.close(self._lock)
+            self._lock = None
+
+
+def _take_lock(path: str) -> int:
+    """Return a descriptor that holds the writer's lock of a ledger; raises Misuse if taken.
+
+    SQLite's own locks last only as long as a transaction, and two writers with a tree each in
+    memory would spoil it. The kernel drops this lock when its process dies.
+    """
+    name = path + ".lock"
+    while True:
+        try:
+            descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise Misuse(
+                f"{path} can't be written ({error.strerror}).",
+                remedy="Check the directory's permissions, or open read-only.",
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise Misuse(
+                f"{path} is locked: another process is writing it.",
+                remedy="Stop that process, or open read-only.",
+            ) from error
+        with suppress(FileNotFoundError):
+            # the previous holder may have removed the file between our open and our lock
+            if os.path.samestat(os.fstat(descriptor), os.stat(name)):
+                return descriptor
+        os.close(descriptor)

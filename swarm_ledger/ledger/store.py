@@ -1,0 +1,317 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""The ledger on disk: blocks of entries, their Merkle tree, checkpoints, the engine's journal.
+
+Everything is written in transactions that are durable once they return. The tree's perfect nodes
+are stored as they are completed, so opening, appending and proving take O(log n).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.ledger import merkle
+from swarm_ledger.ledger.checkpoint import Checkpoint
+from swarm_ledger.ledger.database import Database, typed
+from swarm_ledger.ledger.note import Note
+
+MAX_ENTRY_SIZE = 65_535
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A committed batch. height: from 0, no gaps; first: the index of its first entry.
+
+    certificate: what proves the commit, opaque here.
+    """
+
+    height: int
+    first: int
+    entries: tuple[bytes, ...]
+    certificate: bytes
+
+
+class StoredCheckpoint(msgspec.Struct, frozen=True):
+    """A cosigned checkpoint's note, the tree size it covers, and the height it was made at."""
+
+    size: int
+    height: int
+    note: bytes
+
+
+class JournalRecord(msgspec.Struct, frozen=True):
+    """What the consensus engine must not forget: one of its own records, opaque here.
+
+    seq, view: as the engine counts; kind: its word for it; author: who it is from, if not us.
+    """
+
+    seq: int
+    view: int
+    kind: str
+    data: bytes
+    author: str = ""
+
+
+class Store:
+    """An open ledger. One writer at a time; a reader sees it as it was at open or refresh().
+
+    Use it as a context manager, or close() it. Raises Misuse for wrong calls and unusable files,
+    NotVerified when stored data is damaged.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._height = -1
+        self._tree = merkle.Frontier()
+        self.refresh()
+
+    @classmethod
+    def open(cls, path: str | Path, *, read_only: bool = False) -> Store:
+        """Open the ledger at path, or create it; ":memory:" for one that is never on disk."""
+        database = Database(path, read_only=read_only)
+        try:
+            return cls(database)
+        except BaseException:
+            database.close()
+            raise
+
+    def close(self) -> None:
+        """Close the ledger; a writer leaves a single plain file."""
+        self.database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def refresh(self) -> None:
+        """Take note of what a writer has appended since; O(log n)."""
+        with self.database.snapshot():
+            last = self.database.row(
+                "SELECT height, first, count FROM blocks ORDER BY height DESC LIMIT 1"
+            )
+            height, size = -1, 0
+            if last is not None:
+                where = f"height {last[0]}"
+                height, first, count = (typed(field, int, where) for field in last)
+                size = first + count
+            stored = self.database.row("SELECT max(idx) FROM entries")
+            if size < 0 or (stored and stored[0] != (size - 1 if size else None)):
+                raise NotVerified("its entries aren't the ledger's last", where=f"height {height}")
+            self._tree = merkle.Frontier.read(size, self._node)
+            self._height = height
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make all writes inside one durable commit, one fsync, or none of them; may be nested."""
+        height, tree = self._height, self._tree.copy()
+        try:
+            with self.database.transaction():
+                yield
+        except BaseException:
+            self._height, self._tree = height, tree
+            raise
+
+    # what is in it
+
+    @property
+    def height(self) -> int:
+        """The last block's height, -1 when there is none."""
+        return self._height
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._tree.size
+
+    def root(self, size: int | None = None) -> bytes:
+        """Return the Merkle root of all entries, or of the first size ones."""
+        if size is None:
+            return self._tree.root()
+        return merkle.root_at(self._within(size), self._node)
+
+    def entry(self, index: int) -> bytes:
+        """Return one entry's bytes."""
+        return self.entries(index, index + 1)[0]
+
+    def entries(self, start: int, stop: int) -> list[bytes]:
+        """Return the entries from index start up to, not including, stop."""
+        if not 0 <= start <= stop <= self.size:
+            raise Misuse(f"There are no entries {start} to {stop - 1} in a ledger of {self.size}.")
+        query = "SELECT idx, data FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx"
+        found = {
+            i: typed(data, bytes, f"entry {i}")
+            for i, data in self.database.rows(query, (start, stop))
+        }
+        for index in range(start, stop):
+            if index not in found:
+                raise NotVerified("it is missing", where=f"entry {index}")
+        return list(found.values())
+
+    def height_of(self, index: int) -> int:
+        """Return the height of the block that an entry is in."""
+        if not 0 <= index < self.size:
+            raise Misuse(f"There is no entry {index} in a ledger of {self.size}.")
+        query = "SELECT height FROM entries WHERE idx = ?"
+        return self.database.value(query, int, f"entry {index}", (index,))
+
+    def block(self, height: int) -> Block:
+        """Return a block with its entries and certificate."""
+        if not 0 <= height <= self._height:
+            raise Misuse(f"There is no block {height}; the last one is {self._height}.")
+        query = "SELECT first, count, certificate FROM blocks WHERE height = ?"
+        row = self.database.row(query, (height,))
+        where = f"height {height}"
+        if row is None:
+            raise NotVerified("the block is missing", where=where)
+        first, count = typed(row[0], int, where), typed(row[1], int, where)
+        if not 0 <= first <= first + count <= self.size:
+            raise NotVerified("it states entries that aren't there", where=where)
+        entries = tuple(self.entries(first, first + count))
+        return Block(height, first, entries, typed(row[2], bytes, where))
+
+    def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
+        """Return the proof that entry index is in the tree of a size (default: all entries)."""
+        wanted = self.size if size is None else self._within(size)
+        return merkle.inclusion_proof(index, wanted, self._node)
+
+    def consistency(self, first: int, second: int) -> list[bytes]:
+        """Return the proof that the tree of size second extends the tree of size first."""
+        return merkle.consistency_proof(first, self._within(second), self._node)
+
+    def _within(self, size: int) -> int:
+        if not 0 <= size <= self.size:
+            raise Misuse(f"A ledger of {self.size} entries has no tree of size {size}.")
+        return size
+
+    def _node(self, level: int, index: int) -> bytes:
+        query = "SELECT hash FROM nodes WHERE level = ? AND idx = ?"
+        where = f"tree node ({level}, {index})"
+        return self.database.value(query, bytes, where, (level, index))
+
+    # what goes into it
+
+    def append_block(self, height: int, entries: Sequence[bytes], certificate: bytes) -> range:
+        """Append a committed batch in one transaction; return its entries' indices.
+
+        Raises Misuse unless height follows the last one and each entry has 1 to 65,535 bytes.
+        """
+        if height != self._height + 1:
+            raise Misuse(f"Block {height} can't follow block {self._height}.")
+        for entry in entries:
+            if not 1 <= len(entry) <= MAX_ENTRY_SIZE:
+                raise Misuse(f"An entry has 1 to {MAX_ENTRY_SIZE} bytes, not {len(entry)}.")
+        first = self.size
+        with self.transaction():
+            completed = []
+            for entry in entries:
+                completed += self._tree.append(merkle.leaf_hash(entry))
+            self._height = height
+            self.database.run(
+                "INSERT INTO blocks VALUES (?, ?, ?, ?)",
+                (height, first, len(entries), certificate),
+            )
+            rows = [(first + i, height, entry) for i, entry in enumerate(entries)]
+            self.database.run_many("INSERT INTO entries VALUES (?, ?, ?)", rows)
+            self.database.run_many("INSERT INTO nodes VALUES (?, ?, ?)", completed)
+        return range(first, self.size)
+
+    def put_checkpoint(self, height: int, note: bytes) -> StoredCheckpoint:
+        """Keep the cosigned note of the tree as it was after block height.
+
+        Raises NotVerified when its text isn't a checkpoint with that tree's size and root. Its
+        signatures are the caller's to have checked. A later one of the same size replaces it.
+        """
+        checkpoint = Checkpoint.parse(Note.parse(note).text)
+        block = self.block(height)
+        size = block.first + len(block.entries)
+        if (checkpoint.size, checkpoint.root) != (size, self.root(size)):
+            raise NotVerified("the checkpoint is of another tree", where=f"height {height}")
+        with self.transaction():
+            row = (size, height, note)
+            self.database.run("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", row)
+        return StoredCheckpoint(*row)
+
+    def checkpoint(self, at_least_size: int) -> StoredCheckpoint | None:
+        """Return the smallest kept checkpoint of at least a size, or None.
+
+        The one that covers entry i is checkpoint(i + 1).
+        """
+        return self._one_checkpoint("WHERE size >= ? ORDER BY size", at_least_size)
+
+    def latest_checkpoint(self) -> StoredCheckpoint | None:
+        """Return the largest kept checkpoint, or None."""
+        return self._one_checkpoint("WHERE size >= ? ORDER BY size DESC", 0)
+
+    def _one_checkpoint(self, which: str, size: int) -> StoredCheckpoint | None:
+        row = self.database.row(
+            f"SELECT size, height, note FROM checkpoints {which} LIMIT 1",  # noqa: S608
+            (size,),
+        )
+        if row is None:
+            return None
+        where = f"checkpoint of size {row[0]}"
+        height, note = typed(row[1], int, where), typed(row[2], bytes, where)
+        return StoredCheckpoint(row[0], height, note)
+
+    # what the engine must not forget
+
+    def journal_append(self, records: Iterable[JournalRecord]) -> None:
+        """Add records to the journal; durable when this (or the outer transaction) returns."""
+        with self.transaction():
+            self.database.run_many(
+                "INSERT INTO journal (seq, view, kind, author, data) VALUES (?, ?, ?, ?, ?)",
+                [(r.seq, r.view, r.kind, r.author, r.data) for r in records],
+            )
+
+    def journal_read(self) -> list[JournalRecord]:
+        """Return all records in the order in which they were added."""
+        records = []
+        query = "SELECT seq, view, kind, data, author, ordinal FROM journal ORDER BY ordinal"
+        for seq, view, kind, data, author, ordinal in self.database.rows(query):
+            where = f"journal record {ordinal}"
+            records.append(
+                JournalRecord(
+                    typed(seq, int, where),
+                    typed(view, int, where),
+                    typed(kind, str, where),
+                    typed(data, bytes, where),
+                    typed(author, str, where),
+                )
+            )
+        return records
+
+    def journal_truncate(self, below_seq: int) -> None:
+        """Forget the records of all sequence numbers below one."""
+        with self.transaction():
+            self.database.run("DELETE FROM journal WHERE seq < ?", (below_seq,))
+
+    def pending_put(self, digest: bytes, data: bytes) -> None:
+        """Keep an accepted request until it is in a block; a digest is kept only once."""
+        with self.transaction():
+            self.database.run(
+                "INSERT OR IGNORE INTO pending (digest, data) VALUES (?, ?)", (digest, data)
+            )
+
+    def pending_read(self) -> list[tuple[bytes, bytes]]:
+        """Return (digest, data) of all pending requests in the order of their acceptance."""
+        rows = self.database.rows("SELECT digest, data, ordinal FROM pending ORDER BY ordinal")
+        return [
+            (typed(digest, bytes, f"pending {n}"), typed(data, bytes, f"pending {n}"))
+            for digest, data, n in rows
+        ]
+
+    def pending_remove(self, digests: Iterable[bytes]) -> None:
+        """Drop requests that are in a block now, or were refused; unknown digests are ignored."""
+        with self.transaction():
+            self.database.run_many("DELETE FROM pending WHERE digest = ?", [(d,) for d in digests])
