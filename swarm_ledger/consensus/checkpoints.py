@@ -1,0 +1,60 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Checkpoints, watermarks and garbage collection (1999, 4.3)."""
+
+from __future__ import annotations
+
+from swarm_ledger.consensus.messages import Checkpoint, Signed
+from swarm_ledger.consensus.ready import Stable
+from swarm_ledger.consensus.state import State
+
+
+def on_checkpoint(state: State, signed: Signed[Checkpoint]) -> None:
+    """Count a cosigned checkpoint; with a quorum over one root it is stable."""
+    seq = signed.message.seq
+    if signed.sender == state.settings.me:
+        state.own_checkpoint = signed
+    if not state.stable < seq <= max(state.stable, state.applied) + state.settings.window:
+        return
+    votes = state.checkpoints.setdefault(seq, {})
+    known = votes.setdefault(signed.sender, signed)
+    if _claim(known) != _claim(signed):
+        state.accuse(signed.sender, known.raw, signed.raw)
+        return
+    matching = [vote for vote in votes.values() if _claim(vote) == _claim(signed)]
+    if len(matching) >= state.settings.quorum:
+        matching.sort(key=lambda vote: vote.sender)
+        become_stable(state, tuple(matching[: state.settings.quorum]))
+
+
+def become_stable(state: State, votes: tuple[Signed[Checkpoint], ...]) -> None:
+    """Move the low watermark to a checkpoint that a quorum vouches for."""
+    checkpoint = votes[0].message
+    if checkpoint.seq <= state.stable:
+        return
+    state.stable, state.stable_proof = checkpoint.seq, votes
+    state.keep(*votes)
+    state.ready.stable.append(Stable(checkpoint, votes))
+    collect_garbage(state)
+
+
+def collect_garbage(state: State) -> None:
+    """Drop what lies below both the stable checkpoint and what is applied here."""
+    low = min(state.stable, state.applied)
+    state.slots = {seq: slot for seq, slot in state.slots.items() if seq > low}
+    state.checkpoints = {
+        seq: votes for seq, votes in state.checkpoints.items() if seq > state.stable
+    }
+
+
+def idle_checkpoint_due(state: State) -> bool:
+    """Whether a quiet swarm should vouch for the blocks since the last checkpoint."""
+    own = state.own_checkpoint.message.seq if state.own_checkpoint else 0
+    return (
+        state.applied > max(own, state.stable)
+        and not len(state.pool)
+        and state.now_ms - state.progress_ms >= state.settings.resend_ms
+    )
+
+
+def _claim(signed: Signed[Checkpoint]) -> tuple[int, bytes]:
+    return signed.message.size, signed.message.root

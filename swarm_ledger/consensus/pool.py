@@ -1,0 +1,82 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Requests that wait to be ordered, bounded per author, remembered until they are applied."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from swarm_ledger.encoding import digest
+
+_REMEMBERED = 65_536
+
+
+@dataclass(slots=True)
+class Pending:
+    """One request. author: whoever sealed it; blocks: how many have passed it over since."""
+
+    body: bytes
+    author: int
+    since_ms: int
+    blocks: int = 0
+    relayed: bool = False
+
+
+class Pool:
+    """Pending requests by digest, in order of arrival, and the digests lately applied."""
+
+    def __init__(self, quota: int) -> None:
+        self._quota = quota
+        self._pending: OrderedDict[bytes, Pending] = OrderedDict()
+        self._held: Counter[int] = Counter()
+        self._applied: OrderedDict[bytes, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._pending
+
+    def add(self, body: bytes, author: int, now_ms: int) -> bool:
+        """Take a request in; False if it is known, applied, or over its author's quota."""
+        key = digest(body)
+        if key in self._pending or key in self._applied or self._held[author] >= self._quota:
+            return False
+        self._pending[key] = Pending(body, author, now_ms)
+        self._held[author] += 1
+        return True
+
+    def body(self, key: bytes) -> bytes | None:
+        """Return a pending request's bytes."""
+        pending = self._pending.get(key)
+        return pending.body if pending else None
+
+    def was_applied(self, key: bytes) -> bool:
+        """Whether that request was applied lately; a leader that repeats it is refused."""
+        return key in self._applied
+
+    def applied(self, keys: Iterable[bytes]) -> None:
+        """A block with these requests was applied; the others were passed over."""
+        for key in keys:
+            pending = self._pending.pop(key, None)
+            if pending is not None:
+                self._held[pending.author] -= 1
+            self._applied[key] = None
+        while len(self._applied) > _REMEMBERED:
+            self._applied.popitem(last=False)
+        for pending in self._pending.values():
+            pending.blocks += 1
+
+    def waiting(self, but: set[bytes]) -> list[tuple[bytes, Pending]]:
+        """Return what is pending and not in `but`, oldest first."""
+        return [(key, pending) for key, pending in self._pending.items() if key not in but]
+
+    def all(self) -> Iterable[Pending]:
+        """Return all that is pending, oldest first."""
+        return self._pending.values()
+
+    def restart_clocks(self, now_ms: int) -> None:
+        """Give a new leader the full time for what an old one left."""
+        for pending in self._pending.values():
+            pending.since_ms, pending.blocks, pending.relayed = now_ms, 0, False

@@ -1,0 +1,114 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Starting again from the journal, so that a restart never contradicts what was said before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from swarm_ledger.consensus.certificates import PreparedCertificate
+from swarm_ledger.consensus.messages import (
+    Checkpoint,
+    Commit,
+    Message,
+    NewView,
+    Prepare,
+    PrePrepare,
+    Signed,
+    ViewChange,
+)
+from swarm_ledger.consensus.state import Slot, State
+from swarm_ledger.errors import Misuse
+
+
+def restore(
+    state: State,
+    messages: Iterable[Signed[Message]],
+    *,
+    applied: int,
+    time_ms: int,
+    recent: Iterable[bytes],
+) -> None:
+    """Put a fresh state back to where the journal and the ledger left it."""
+    if state.applied or state.slots:
+        raise Misuse("restore() comes before anything else.")
+    journal = list(messages)
+    state.applied = state.handed = applied
+    state.time_ms = time_ms
+    state.pool.applied(recent)
+    _restore_stable(state, _of(journal, Checkpoint))
+    _restore_view(state, journal)
+    for signed in journal:
+        message = signed.message
+        if isinstance(message, PrePrepare):
+            _slot(state, message.batch.seq, message.view, signed)
+        elif isinstance(message, (Prepare, Commit)):
+            _slot(state, message.seq, message.view, signed)
+    _restore_certificates(state, journal)
+    own = [seq for seq, slot in state.slots.items() if slot.pre_prepare is not None]
+    state.next_seq = max([applied, state.stable, *own]) + 1
+
+
+def _of(journal: list[Signed[Message]], form: type[Any]) -> list[Signed[Any]]:
+    return [signed for signed in journal if isinstance(signed.message, form)]
+
+
+def _restore_stable(state: State, votes: list[Signed[Checkpoint]]) -> None:
+    by_seq: dict[tuple[int, bytes], list[Signed[Checkpoint]]] = {}
+    for vote in votes:
+        by_seq.setdefault((vote.message.seq, vote.message.root), []).append(vote)
+        own = state.own_checkpoint
+        if vote.sender == state.settings.me and (
+            own is None or own.message.seq < vote.message.seq
+        ):
+            state.own_checkpoint = vote
+    for (seq, _), same in by_seq.items():
+        if len(same) >= state.settings.quorum and seq > state.stable:
+            proof = sorted(same, key=lambda vote: vote.sender)[: state.settings.quorum]
+            state.stable, state.stable_proof = seq, tuple(proof)
+
+
+def _restore_view(state: State, journal: list[Signed[Message]]) -> None:
+    for signed in _of(journal, NewView):
+        if signed.message.view > state.view:
+            state.view, state.new_view = signed.message.view, signed
+    for signed in _of(journal, ViewChange):
+        if signed.sender == state.settings.me and signed.message.view > state.view:
+            state.view, state.active, state.own_view_change = signed.message.view, False, signed
+
+
+def _slot(state: State, seq: int, view: int, signed: Signed[Any]) -> None:
+    """Put back what was said in the current view; it is not said differently any more."""
+    if view != state.view or not state.active or not state.in_window(seq):
+        return
+    slot = state.slot(seq)
+    mine = signed.sender == state.settings.me
+    if isinstance(signed.message, PrePrepare):
+        slot.pre_prepare, slot.digest = signed, signed.message.batch.digest()
+        state.in_flight.update(signed.message.batch.requests)
+        slot.prepare_sent = slot.prepare_sent or mine
+    elif isinstance(signed.message, Prepare):
+        slot.prepares[signed.sender] = signed
+        slot.prepare_sent = slot.prepare_sent or mine
+    else:
+        slot.commits[signed.sender] = signed
+        slot.commit_sent = slot.commit_sent or mine
+
+
+def _restore_certificates(state: State, journal: list[Signed[Message]]) -> None:
+    """Rebuild each slot's prepared certificate of the highest view."""
+    for signed in _of(journal, PrePrepare):
+        batch, view = signed.message.batch, signed.message.view
+        if not state.in_window(batch.seq):
+            continue
+        digest = batch.digest()
+        prepares = tuple(
+            prepare
+            for prepare in _of(journal, Prepare)
+            if (prepare.message.view, prepare.message.seq, prepare.message.digest)
+            == (view, batch.seq, digest)
+        )
+        slot = state.slots.setdefault(batch.seq, Slot(since_ms=state.now_ms))
+        higher = slot.prepared is None or slot.prepared.view < view
+        if higher and len(prepares) + 1 >= state.settings.quorum:
+            slot.prepared = PreparedCertificate(view, batch, signed, prepares)

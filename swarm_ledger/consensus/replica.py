@@ -1,0 +1,174 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""One PBFT replica: messages and ticks in, one Ready out.
+
+replica.step(signed)      a message, own or a peer's, whose signature was checked
+replica.submit(body, ..)  a request, whose signature was checked
+replica.tick(now_ms)      time passes
+replica.ready()           what to do now: journal, send, apply; own messages come back by step()
+replica.applied(decided)  the block is in the ledger
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from swarm_ledger.consensus import checkpoints, normal, sync, view_change
+from swarm_ledger.consensus.certificates import Open
+from swarm_ledger.consensus.messages import (
+    Checkpoint,
+    Commit,
+    Committed,
+    Fetch,
+    Message,
+    NewView,
+    Prepare,
+    PrePrepare,
+    Signed,
+    Status,
+    ViewChange,
+    Want,
+)
+from swarm_ledger.consensus.ready import Decided, Ready
+from swarm_ledger.consensus.recovery import restore
+from swarm_ledger.consensus.settings import Settings
+from swarm_ledger.consensus.state import EARLY, State
+from swarm_ledger.errors import Misuse, PeerFault
+
+_HANDLERS: dict[type, Callable[[State, Signed[Any]], None]] = {
+    PrePrepare: normal.on_pre_prepare,
+    Prepare: normal.on_prepare,
+    Commit: normal.on_commit,
+    Checkpoint: checkpoints.on_checkpoint,
+    ViewChange: view_change.on_view_change,
+    NewView: view_change.on_new_view,
+    Status: sync.on_status,
+    Fetch: sync.on_fetch,
+    Want: sync.on_want,
+    Committed: sync.on_committed,
+}
+
+
+class Replica:
+    """A replica of n. Not thread-safe; owns nothing but its state.
+
+    open_: checks the signature of sealed bytes within certificates, raising PeerFault.
+    """
+
+    def __init__(self, settings: Settings, open_: Open, *, now_ms: int) -> None:
+        self._state = State(settings, open_, now_ms=now_ms)
+        self._state.progress_ms = self._state.view_since_ms = self._state.repeated_ms = now_ms
+
+    @property
+    def view(self) -> int:
+        """The current view, or the one that it is changing to."""
+        return self._state.view
+
+    @property
+    def active(self) -> bool:
+        """False while changing views."""
+        return self._state.active
+
+    @property
+    def leader(self) -> int:
+        """The replica number of the current view's leader."""
+        return self._state.leader
+
+    @property
+    def applied_seq(self) -> int:
+        """The last block that the ledger holds."""
+        return self._state.applied
+
+    @property
+    def stable_seq(self) -> int:
+        """The last block under a stable checkpoint."""
+        return self._state.stable
+
+    @property
+    def pending(self) -> int:
+        """Requests that wait here to be applied."""
+        return len(self._state.pool)
+
+    def restore(
+        self,
+        messages: Iterable[Signed[Message]],
+        *,
+        applied: int,
+        time_ms: int,
+        recent: Iterable[bytes],
+    ) -> None:
+        """Continue after a restart, before anything else is called.
+
+        messages: what was journaled. applied, time_ms: the ledger's height and time.
+        recent: digests of the requests in its last blocks, oldest first.
+        """
+        restore(self._state, messages, applied=applied, time_ms=time_ms, recent=recent)
+
+    def step(self, signed: Signed[Message]) -> None:
+        """Take a message in. Raises PeerFault if its sender broke a rule that it proves itself."""
+        state, message = self._state, signed.message
+        if not 0 <= signed.sender < state.settings.n:
+            raise Misuse(f"replica {signed.sender} is not one of {state.settings.n}.")
+        view = getattr(message, "view", 0)
+        if isinstance(message, (PrePrepare, Prepare, Commit)) and (
+            view > state.view or (view == state.view and not state.active)
+        ):
+            early = state.early.setdefault(signed.sender, deque(maxlen=EARLY))
+            early.append(signed)
+            return
+        _HANDLERS[type(message)](state, signed)
+        if isinstance(message, NewView) and state.active:
+            self._replay_early()
+        normal.propose(state)
+
+    def submit(self, body: bytes, author: int, now_ms: int) -> bool:
+        """Take a request in; False if it is known already or over its author's quota."""
+        self._state.now_ms = max(self._state.now_ms, now_ms)
+        added = self._state.pool.add(body, author, self._state.now_ms)
+        if added:
+            for seq in [seq for seq, slot in self._state.slots.items() if not slot.prepare_sent]:
+                normal.advance(self._state, seq)
+            normal.propose(self._state)
+        return added
+
+    def tick(self, now_ms: int) -> None:
+        """Let time pass; time that runs backwards stands still."""
+        self._state.now_ms = max(self._state.now_ms, now_ms)
+        normal.propose(self._state)
+        view_change.tick(self._state)
+        sync.tick(self._state)
+
+    def applied(self, decided: Decided) -> None:
+        """The block is in the ledger. Misuse if blocks are applied out of order."""
+        if decided.seq != self._state.applied + 1:
+            raise Misuse(f"block {decided.seq} applied after block {self._state.applied}.")
+        normal.on_applied(self._state, decided)
+        checkpoints.collect_garbage(self._state)
+        sync.after_applied(self._state)
+        normal.propose(self._state)
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Vouch for the ledger as it is after the last applied block, never before (1999, 4.3)."""
+        if checkpoint.seq != self._state.applied:
+            raise Misuse(f"checkpoint {checkpoint.seq} with {self._state.applied} applied.")
+        self._state.say(checkpoint)
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether a quiet swarm should vouch for the blocks since the last checkpoint."""
+        return checkpoints.idle_checkpoint_due(self._state)
+
+    def ready(self) -> Ready:
+        """Return what has to happen now, and forget it."""
+        ready, self._state.ready = self._state.ready, Ready()
+        return ready
+
+    def _replay_early(self) -> None:
+        early, self._state.early = self._state.early, {}
+        for messages in early.values():
+            for signed in messages:
+                try:
+                    self.step(signed)
+                except PeerFault as fault:
+                    self._state.ready.faults.append((signed.sender, fault))

@@ -1,0 +1,158 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""What a replica knows. The handlers in this package's other files act on it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from swarm_ledger.consensus.certificates import CheckedViewChange, Open, PreparedCertificate
+from swarm_ledger.consensus.messages import (
+    Batch,
+    Checkpoint,
+    Commit,
+    Message,
+    NewView,
+    Prepare,
+    PrePrepare,
+    Signed,
+    Status,
+    ViewChange,
+)
+from swarm_ledger.consensus.pool import Pool
+from swarm_ledger.consensus.ready import (
+    Decided,
+    Evidence,
+    Outgoing,
+    Ready,
+    Resend,
+    journaled,
+)
+from swarm_ledger.consensus.settings import Settings
+
+EARLY = 64
+"""Messages of views yet to come that are kept per sender."""
+
+MAX_DOUBLINGS = 4
+"""Patience ends at 16 time-outs, so that a healed swarm moves again within a known time."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """One sequence number between the watermarks.
+
+    pre_prepare, prepares, commits: those of the current view only. prepared: the certificate of
+    the highest view that prepared here; it outlives its view. decided: what committed, if it did.
+    """
+
+    pre_prepare: Signed[PrePrepare] | None = None
+    digest: bytes = b""
+    prepares: dict[int, Signed[Prepare]] = field(default_factory=dict)
+    commits: dict[int, Signed[Commit]] = field(default_factory=dict)
+    prepared: PreparedCertificate | None = None
+    decided: Decided | None = None
+    prepare_sent: bool = False
+    commit_sent: bool = False
+    since_ms: int = 0
+
+    def new_view(self) -> None:
+        """Forget what belonged to the old view, and nothing else."""
+        self.pre_prepare, self.digest = None, b""
+        self.prepares, self.commits = {}, {}
+        self.prepare_sent = self.commit_sent = False
+
+
+@dataclass
+class State:
+    """Everything a replica knows. Invariants: stable <= committed cosignatures of a quorum;
+    applied never shrinks; a slot exists only for min(stable, applied) < seq <= stable + window.
+    """
+
+    settings: Settings
+    open: Open
+    now_ms: int = 0
+
+    view: int = 0
+    active: bool = True
+    new_view: Signed[NewView] | None = None
+    applied: int = 0
+    handed: int = 0
+    """Up to here, decided batches were handed out to be applied; applied follows."""
+    next_seq: int = 1
+    in_flight: set[bytes] = field(default_factory=set)
+    """Requests that the current view has assigned and that are not applied yet."""
+    expected: dict[int, Batch] = field(default_factory=dict)
+    """What the current view must begin with (1999, 4.4: the set O)."""
+    time_ms: int = 0
+    """The ledger's time: the highest of the applied blocks."""
+
+    stable: int = 0
+    stable_proof: tuple[Signed[Checkpoint], ...] = ()
+    checkpoints: dict[int, dict[int, Signed[Checkpoint]]] = field(default_factory=dict)
+    own_checkpoint: Signed[Checkpoint] | None = None
+
+    slots: dict[int, Slot] = field(default_factory=dict)
+    pool: Pool = field(init=False)
+    early: dict[int, deque[Signed[Message]]] = field(default_factory=dict)
+
+    view_changes: dict[int, CheckedViewChange] = field(default_factory=dict)
+    """The latest valid view change of each replica."""
+    own_view_change: Signed[ViewChange] | None = None
+    attempts: int = 0
+    view_since_ms: int = 0
+    give_up_ms: int | None = None
+    """When a view change under way is given up for the next view; None until a quorum joined."""
+
+    peers: dict[int, Status] = field(default_factory=dict)
+    progress_ms: int = 0
+    repeated_ms: int = 0
+    asked: int = 0
+    asked_up_to: int = 0
+    served: set[int] = field(default_factory=set)
+    """Peers whose Fetch or Want was answered since the last tick: one each, so nobody floods."""
+    ready: Ready = field(default_factory=Ready)
+
+    def __post_init__(self) -> None:
+        self.pool = Pool(self.settings.quota)
+
+    @property
+    def leader(self) -> int:
+        """Who leads the current view."""
+        return self.settings.leader(self.view)
+
+    @property
+    def leading(self) -> bool:
+        """Whether this replica may assign sequence numbers."""
+        return self.active and self.leader == self.settings.me
+
+    @property
+    def timeout_ms(self) -> int:
+        """The current patience: doubled for each view in a row that failed (1999, 4.5.2)."""
+        return self.settings.request_timeout_ms << min(self.attempts, MAX_DOUBLINGS)
+
+    def in_window(self, seq: int) -> bool:
+        """Whether a sequence number lies between the watermarks (1999, 4.2)."""
+        return self.stable < seq <= self.stable + self.settings.window
+
+    def slot(self, seq: int) -> Slot:
+        """Return the slot of `seq`, which must be in the window."""
+        if seq not in self.slots:
+            self.slots[seq] = Slot(since_ms=self.now_ms)
+        return self.slots[seq]
+
+    def say(self, message: Message, to: int | None = None) -> None:
+        """Hand out a message of our own."""
+        self.ready.send.append(Outgoing(message, to))
+
+    def repeat(self, signed: Signed[Message] | None, to: int | None = None) -> None:
+        """Hand out sealed bytes once more."""
+        if signed is not None:
+            self.ready.resend.append(Resend(signed.raw, to))
+
+    def keep(self, *messages: Signed[Message]) -> None:
+        """Have messages on disk before anything more is said."""
+        self.ready.journal.extend(journaled(signed) for signed in messages)
+
+    def accuse(self, culprit: int, first: bytes, second: bytes) -> None:
+        """Report two statements that contradict each other."""
+        self.ready.evidence.append(Evidence(culprit, first, second))

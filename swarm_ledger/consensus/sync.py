@@ -1,0 +1,140 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Repeating and catching up: state is repeated, packets are not, and nothing is acknowledged."""
+
+from __future__ import annotations
+
+from swarm_ledger.consensus.certificates import check_commits
+from swarm_ledger.consensus.messages import Batch, Committed, Fetch, Signed, Status, Want
+from swarm_ledger.consensus.normal import hand_out, missing_bodies
+from swarm_ledger.consensus.ready import Decided, Resend, Serve
+from swarm_ledger.consensus.state import State
+from swarm_ledger.encoding import digest
+
+BLOCKS_AT_ONCE = 32
+_SLOTS_AT_ONCE = 8
+_QUIET = 4
+"""A quiet replica reports its status that many times less often."""
+
+
+def on_status(state: State, signed: Signed[Status]) -> None:
+    """Note how far a peer is; show it the new view and the stable checkpoint that it missed."""
+    state.peers[signed.sender] = signed.message
+    if signed.message.stable < state.stable <= signed.message.applied:
+        _show_stable(state, signed.sender)
+    if state.active and signed.message.view < state.view:
+        state.repeat(state.new_view, signed.sender)
+
+
+def on_fetch(state: State, signed: Signed[Fetch]) -> None:
+    """Have blocks sent to a peer that lags, with the proof of the stable checkpoint."""
+    if signed.message.seq > state.applied or signed.sender in state.served:
+        return
+    state.served.add(signed.sender)
+    state.ready.serve.append(Serve(signed.sender, signed.message.seq))
+    _show_stable(state, signed.sender)
+
+
+def _show_stable(state: State, to: int) -> None:
+    for vote in state.stable_proof:
+        state.repeat(vote, to)
+
+
+def on_want(state: State, signed: Signed[Want]) -> None:
+    """Send a peer the bodies of requests that it lacks."""
+    if signed.sender in state.served:
+        return
+    state.served.add(signed.sender)
+    decided = {
+        digest(body): body
+        for slot in state.slots.values()
+        if slot.decided is not None
+        for body in slot.decided.bodies
+    }
+    for key in signed.message.requests:
+        body = state.pool.body(key) or decided.get(key)
+        if body is not None:
+            state.ready.resend.append(Resend(body, signed.sender))
+
+
+def on_committed(state: State, signed: Signed[Committed]) -> None:
+    """Adopt a block that a quorum committed, whoever hands it over."""
+    message = signed.message
+    if message.seq <= state.handed or message.seq > state.handed + BLOCKS_AT_ONCE:
+        return
+    batch = Batch(message.seq, message.time_ms, tuple(digest(body) for body in message.bodies))
+    check_commits(batch.digest(), message.seq, message.commits, state.settings, state.open)
+    decided = Decided(message.seq, message.time_ms, message.bodies, message.commits)
+    if state.in_window(message.seq):
+        slot = state.slot(message.seq)
+        if slot.decided is None:
+            slot.decided = decided
+        hand_out(state)
+    elif message.seq == state.handed + 1:
+        state.handed += 1
+        state.ready.apply.append(decided)
+
+
+def after_applied(state: State) -> None:
+    """Go on asking while a peer that was asked has more."""
+    if 0 < state.asked_up_to <= state.applied:
+        _ask(state)
+
+
+def tick(state: State) -> None:
+    """Say again what may have been lost, ask for what is missing."""
+    state.served.clear()
+    waited = state.now_ms - state.repeated_ms
+    stuck = state.now_ms - state.progress_ms >= state.settings.resend_ms
+    unfinished = not state.active or len(state.pool) > 0 or _behind(state)
+    if waited < state.settings.resend_ms * (1 if unfinished else _QUIET):
+        return
+    state.repeated_ms = state.now_ms
+    state.say(Status(state.view, state.applied, state.stable))
+    if not state.active:
+        state.repeat(state.own_view_change)
+    if state.own_checkpoint and state.own_checkpoint.message.seq > state.stable:
+        state.repeat(state.own_checkpoint)
+    if stuck:
+        _repeat_slots(state)
+        _relay(state)
+        if _behind(state):
+            _ask(state)
+
+
+def _behind(state: State) -> bool:
+    return any(status.applied > state.applied for status in state.peers.values())
+
+
+def _ask(state: State) -> None:
+    """Ask the next of those who claim to be ahead; a liar costs one turn."""
+    state.asked_up_to = 0
+    ahead = [
+        peer for peer, status in sorted(state.peers.items()) if status.applied > state.applied
+    ]
+    if ahead:
+        state.asked += 1
+        state.asked_up_to = state.applied + BLOCKS_AT_ONCE
+        state.say(Fetch(state.applied + 1), ahead[state.asked % len(ahead)])
+
+
+def _repeat_slots(state: State) -> None:
+    me = state.settings.me
+    open_slots = [seq for seq in sorted(state.slots) if seq > state.applied]
+    for seq in open_slots[:_SLOTS_AT_ONCE]:
+        slot = state.slots[seq]
+        if slot.pre_prepare is not None and slot.pre_prepare.sender == me:
+            state.repeat(slot.pre_prepare)
+        state.repeat(slot.prepares.get(me))
+        state.repeat(slot.commits.get(me))
+        missing = missing_bodies(state, seq)
+        if missing:
+            state.say(Want(missing))
+
+
+def _relay(state: State) -> None:
+    """Pass on requests that the leader may never have received, before suspecting it."""
+    for pending in state.pool.all():
+        waited = state.now_ms - pending.since_ms
+        if not pending.relayed and waited > state.settings.request_timeout_ms // 2:
+            pending.relayed = True
+            state.ready.resend.append(Resend(pending.body))
