@@ -45,7 +45,8 @@ def on_pre_prepare(state: State, signed: Signed[PrePrepare]) -> None:
         if slot.digest != batch.digest():
             state.accuse(signed.sender, slot.pre_prepare.raw, signed.raw)
         return
-    _check_proposal(state, signed)
+    if batch.seq > state.applied:
+        _check_proposal(state, signed)
     slot.pre_prepare, slot.digest, slot.since_ms = signed, batch.digest(), state.now_ms
     state.in_flight.update(batch.requests)
     state.next_seq = max(state.next_seq, batch.seq + 1)

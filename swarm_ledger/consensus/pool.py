@@ -14,13 +14,16 @@ _REMEMBERED = 65_536
 
 @dataclass(slots=True)
 class Pending:
-    """One request. author: whoever sealed it; blocks: how many have passed it over since."""
+    """One request. author: whoever sealed it; blocks: how many have passed it over since.
+
+    since_ms: when it arrived, or when the current view began; relayed_ms: when it was passed on.
+    """
 
     body: bytes
     author: int
     since_ms: int
     blocks: int = 0
-    relayed: bool = False
+    relayed_ms: int = 0
 
 
 class Pool:
@@ -43,7 +46,7 @@ class Pool:
         key = digest(body)
         if key in self._pending or key in self._applied or self._held[author] >= self._quota:
             return False
-        self._pending[key] = Pending(body, author, now_ms)
+        self._pending[key] = Pending(body, author, now_ms, relayed_ms=now_ms)
         self._held[author] += 1
         return True
 
@@ -79,4 +82,4 @@ class Pool:
     def restart_clocks(self, now_ms: int) -> None:
         """Give a new leader the full time for what an old one left."""
         for pending in self._pending.values():
-            pending.since_ms, pending.blocks, pending.relayed = now_ms, 0, False
+            pending.since_ms, pending.blocks = now_ms, 0

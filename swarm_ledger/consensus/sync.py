@@ -134,7 +134,6 @@ def _repeat_slots(state: State) -> None:
 def _relay(state: State) -> None:
     """Pass on requests that the leader may never have received, before suspecting it."""
     for pending in state.pool.all():
-        waited = state.now_ms - pending.since_ms
-        if not pending.relayed and waited > state.settings.request_timeout_ms // 2:
-            pending.relayed = True
+        if state.now_ms - pending.relayed_ms > state.settings.request_timeout_ms // 2:
+            pending.relayed_ms = state.now_ms
             state.ready.resend.append(Resend(pending.body))
