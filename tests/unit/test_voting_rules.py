@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,3 +151,30 @@ def test_the_rule_looks_at_no_confidence(data: st.DataObject) -> None:
     ]
     loud = Majority().outcome(shouting, voters=n, faulty=f, labels=3, expired=True)
     assert loud == outcome(labels, n, f, expired=True)
+
+
+def documented() -> list[list[str]]:
+    """Return the rows of the worked examples in docs/voting.md, cell by cell."""
+    page = Path(__file__).parents[2] / "docs" / "voting.md"
+    section = page.read_text(encoding="utf-8").split("### Worked examples")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
+
+
+@pytest.mark.parametrize("row", documented(), ids=" ".join)
+def test_the_worked_examples_of_the_documentation_hold(row: list[str]) -> None:
+    n, f = map(int, row[0].split(","))
+    cup, faces, unknown, voided, missing = map(int, row[1:6])
+    votes = [CUP] * cup + [FACES] * faces + [ABSTAIN] * unknown + [VOID] * voided
+    assert len(votes) + missing == n
+    said = {
+        "open": None,
+        "undecided": UNDECIDED,
+        "tie": TIE,
+        "decided: cup": decided(CUP),
+        "decided: two_faces": decided(FACES),
+    }
+    before, after = row[6], row[7] or row[6]
+    for text, expired in ((before, False), (after, True)):
+        meant = text if text in said else text.split(":")[0]
+        assert outcome(votes, n, f, expired=expired) == said[meant]
