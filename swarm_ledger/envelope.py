@@ -22,7 +22,6 @@ MAX_ENVELOPE_BYTES = 1 << 22
 MAX_ENTRY_BYTES = 65_535
 """What tlog-tiles' entry bundles allow for one leaf."""
 
-_CACHE_SIZE = 8192
 _MAX_SESSIONS_PER_MEMBER = 8
 
 
@@ -85,17 +84,38 @@ def kind_of(raw: bytes) -> Kind:
         raise PeerFault("malformed", f"no kind of message starts with {raw[:1]!r}.") from error
 
 
-class Opener:
-    """Opens envelopes for one roster: verifies each once, and knows the sessions.
+class Verified:
+    """Remembers what was verified, by digest, bounded: a message seen again costs a hash."""
 
-    What was verified is remembered by digest, bounded, so that a message seen again, alone or
-    within a certificate, costs a hash instead of a signature check.
+    def __init__(self, size: int = 8192) -> None:
+        self._size = size
+        self._opened: OrderedDict[bytes, Opened] = OrderedDict()
+
+    def get(self, key: bytes) -> Opened | None:
+        """Return what was verified under that digest, if it is still remembered."""
+        opened = self._opened.get(key)
+        if opened is not None:
+            self._opened.move_to_end(key)
+        return opened
+
+    def put(self, key: bytes, opened: Opened) -> None:
+        """Remember one more, and forget the one longest unused."""
+        self._opened[key] = opened
+        if len(self._opened) > self._size:
+            self._opened.popitem(last=False)
+
+
+class Opener:
+    """Opens envelopes for one roster, with the sessions that it was shown.
+
+    verified: signatures checked before; openers with different sessions may share it, because
+    what is remembered is taken only if this opener knows the same session.
     """
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: Roster, verified: Verified | None = None) -> None:
         self.roster = roster
         self._sessions: dict[bytes, Session] = {}
-        self._opened: OrderedDict[bytes, Opened] = OrderedDict()
+        self._verified = verified or Verified()
 
     def add_session(self, raw: bytes) -> Session:
         """Verify and remember a sealed delegation (Kind.SESSION); PeerFault if it is not one.
@@ -115,6 +135,10 @@ class Opener:
             del self._sessions[min(own, key=lambda held: held.expires).kid]
         return session
 
+    def sessions(self) -> tuple[Session, ...]:
+        """Return all known sessions, by key identifier."""
+        return tuple(session for _, session in sorted(self._sessions.items()))
+
     def session_of(self, member: Member) -> Session | None:
         """Return the member's session that expires last, if any is known."""
         own = (held for held in self._sessions.values() if held.member == member)
@@ -127,9 +151,8 @@ class Opener:
         "bad_signature", "wrong_role".
         """
         key = digest(raw)
-        known = self._opened.get(key)
-        if known is not None:
-            self._opened.move_to_end(key)
+        known = self._verified.get(key)
+        if known is not None and self._knows(known.session):
             return known
         kind = kind_of(raw)
         if kind not in _ROLE_FOR:
@@ -148,7 +171,8 @@ class Opener:
         aad = domain(self.roster.swarm_id, kind, self.roster.version)
         cose.verify1(message, public_key, aad)
         opened = Opened(kind, author, message.payload, raw, session)
-        self._opened[key] = opened
-        if len(self._opened) > _CACHE_SIZE:
-            self._opened.popitem(last=False)
+        self._verified.put(key, opened)
         return opened
+
+    def _knows(self, session: Session | None) -> bool:
+        return session is None or self._sessions.get(session.kid) == session

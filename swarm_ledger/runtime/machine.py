@@ -1,0 +1,196 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""The state machine that every drone runs over the same blocks: entries in, entries out.
+
+Pure: no clock, no file. A request counts only by what the ledger itself holds, so that anyone who
+replays the blocks arrives at the same entries, tally and decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+from swarm_ledger.consensus.messages import Batch
+from swarm_ledger.consensus.quorum import faulty
+from swarm_ledger.encoding import Record, decode, digest, encode
+from swarm_ledger.envelope import Kind, Opened, Opener, Verified, kind_of
+from swarm_ledger.errors import NotVerified, PeerFault
+from swarm_ledger.identity.roster import Member, Roster
+from swarm_ledger.voting.decision import Decision
+from swarm_ledger.voting.observation import Observation, parse_observation
+from swarm_ledger.voting.question import Question, parse_question, question_id
+from swarm_ledger.voting.tally import Tally
+
+_Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
+_Count = Annotated[int, Meta(ge=0, lt=2**53)]
+_HEADER_LIMIT = 256
+
+
+class Genesis(Record, frozen=True, tag=1):
+    """The first entry: which swarm this is, and the digest of the roster that it trusts."""
+
+    swarm_id: str
+    epoch: _Count
+    roster: _Digest
+
+
+class BlockHeader(Record, frozen=True, tag=1):
+    """The first entry of each block after genesis.
+
+    time_ms: the leader's clock, as ordered; the ledger's time is the highest so far.
+    requests: how many entries after this one are ordered requests; the rest are derived.
+    state: digest of the state machine after this block.
+    """
+
+    height: _Count
+    time_ms: _Count
+    requests: _Count
+    state: _Digest
+
+
+class Tick(Record, frozen=True, tag=1):
+    """Asks for a block, so that the ledger's time passes a deadline. time_ms: the asker's."""
+
+    time_ms: _Count
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one request. result: "counted", "conflict", "invalid: ..." and so on."""
+
+    kind: Kind | None
+    author: Member | None
+    result: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One block, applied. entries: the leaves to append, header first."""
+
+    height: int
+    time_ms: int
+    entries: tuple[bytes, ...]
+    receipts: tuple[Receipt, ...]
+    decisions: tuple[Decision, ...]
+
+
+def genesis_entry(roster: Roster) -> bytes:
+    """Return the ledger's first entry."""
+    genesis = Genesis(roster.swarm_id, roster.version, digest(roster.raw))
+    return bytes([Kind.GENESIS]) + encode(genesis)
+
+
+def parse_header(entry: bytes) -> BlockHeader:
+    """Read a block's first entry; PeerFault if it is none."""
+    if kind_of(entry) is not Kind.BLOCK:
+        raise PeerFault("malformed", "a block begins with its header.")
+    header: BlockHeader = decode(entry[1:], BlockHeader, limit=_HEADER_LIMIT)
+    return header
+
+
+def split_block(entries: Sequence[bytes]) -> tuple[BlockHeader, tuple[bytes, ...]]:
+    """Return a stored block's header and its requests; NotVerified if they don't fit."""
+    try:
+        header = parse_header(entries[0])
+    except (PeerFault, IndexError) as error:
+        raise NotVerified(f"its header is damaged ({error})") from error
+    if header.requests > len(entries) - 1:
+        raise NotVerified("its header states more requests than there are")
+    return header, tuple(entries[1 : 1 + header.requests])
+
+
+def batch_of(header: BlockHeader, requests: Sequence[bytes]) -> Batch:
+    """Return the batch that consensus ordered for a block."""
+    return Batch(header.height, header.time_ms, tuple(digest(body) for body in requests))
+
+
+class Machine:
+    """Applies blocks in order. verified: signatures that were checked before, shared or not."""
+
+    def __init__(self, roster: Roster, verified: Verified | None = None) -> None:
+        self.roster = roster
+        self.height = 0
+        self.time_ms = 0
+        self.tally = Tally(frozenset(roster.voters), faulty(len(roster.voters)))
+        self.questions: dict[bytes, Question] = {}
+        self._opener = Opener(roster, verified)
+
+    def cosigners(self) -> dict[str, bytes]:
+        """Return each validator's latest session key on the ledger, by name."""
+        keys = {}
+        for index in self.roster.validators:
+            session = self._opener.session_of(self.roster.members[index])
+            if session is not None:
+                keys[session.member.name] = session.public_key
+        return keys
+
+    def has_session(self, kid: bytes) -> bool:
+        """Whether the ledger knows that session key."""
+        return any(session.kid == kid for session in self._opener.sessions())
+
+    def apply(self, height: int, time_ms: int, requests: Sequence[bytes]) -> Applied:
+        """Apply the next block and return its entries, the same on every drone."""
+        self.height = height
+        self.time_ms = max(self.time_ms, time_ms)
+        receipts = tuple(self._apply_one(body) for body in requests)
+        decisions = tuple(self.tally.advance(self.time_ms, height))
+        header = BlockHeader(height, time_ms, len(requests), self._state())
+        derived = (bytes([Kind.DECISION]) + encode(decision) for decision in decisions)
+        entries = (bytes([Kind.BLOCK]) + encode(header), *requests, *derived)
+        return Applied(height, self.time_ms, entries, receipts, decisions)
+
+    def _state(self) -> bytes:
+        sessions = [session.kid for session in self._opener.sessions()]
+        return digest(encode([self.height, self.time_ms, self.tally.state_digest(), sessions]))
+
+    def _apply_one(self, body: bytes) -> Receipt:
+        kind, author = None, None
+        try:
+            kind = kind_of(body)
+            if kind is Kind.SESSION:
+                author = self._opener.add_session(body).member
+                return Receipt(kind, author, "session", body)
+            opened = self._opener.open(body)
+            author = opened.author
+            if not opened.fresh_at(self.time_ms // 1000):
+                raise PeerFault("stale_session", "its session was not valid at that time.")
+            return Receipt(kind, author, self._act(opened), body)
+        except PeerFault as fault:
+            return Receipt(kind, author, f"invalid: {fault.reason}", body)
+
+    def _act(self, opened: Opened) -> str:
+        if opened.kind is Kind.QUESTION:
+            question = parse_question(opened.payload)
+            key = question_id(opened.payload)
+            result = self.tally.open(key, question, self.time_ms, self.height)
+            self.questions.setdefault(key, question)
+            return result.name.lower()
+        if opened.kind is Kind.VOTE:
+            observation = parse_observation(opened.payload)
+            author = opened.author.index
+            return self.tally.vote(author, observation, self.time_ms, self.height).name.lower()
+        if opened.kind is Kind.TICK:
+            decode(opened.payload, Tick, limit=32)
+            return "tick"
+        raise PeerFault("malformed", f"a {opened.kind.name} is not a request.")
+
+
+def check_request(opened: Opened) -> None:
+    """Refuse a request that could only ever be invalid; PeerFault says why."""
+    if opened.kind is Kind.QUESTION:
+        parse_question(opened.payload)
+    elif opened.kind is Kind.VOTE:
+        parse_observation(opened.payload)
+    elif opened.kind is Kind.TICK:
+        decode(opened.payload, Tick, limit=32)
+    else:
+        raise PeerFault("malformed", f"a {opened.kind.name} is not a request.")
+
+
+def vote_payload(observation: Observation) -> bytes:
+    """Return the bytes that a vote's envelope seals."""
+    return encode(observation)
