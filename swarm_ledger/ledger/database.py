@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from swarm_ledger.errors import Misuse, NotVerified
 
@@ -22,6 +23,7 @@ APPLICATION_ID = 0x53574C47
 """Marks an SQLite file as a ledger of ours: "SWLG" in its header."""
 BUSY_SECONDS = 2.0
 CACHE_KIB = 2048
+ROWS_AT_ONCE = 256
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -34,7 +36,7 @@ CREATE TABLE blocks (
     height INTEGER PRIMARY KEY,
     first INTEGER NOT NULL,
     count INTEGER NOT NULL,
-    certificate BLOB NOT NULL
+    certificate BLOB NOT NULL CHECK (typeof(certificate) = 'blob')
 );
 CREATE TABLE nodes (
     level INTEGER NOT NULL,
@@ -45,7 +47,7 @@ CREATE TABLE nodes (
 CREATE TABLE checkpoints (
     size INTEGER PRIMARY KEY,
     height INTEGER NOT NULL,
-    note BLOB NOT NULL
+    note BLOB NOT NULL CHECK (typeof(note) = 'blob')
 );
 CREATE TABLE journal (
     ordinal INTEGER PRIMARY KEY,
@@ -53,12 +55,12 @@ CREATE TABLE journal (
     view INTEGER NOT NULL,
     kind TEXT NOT NULL,
     author TEXT NOT NULL,
-    data BLOB NOT NULL
+    data BLOB NOT NULL CHECK (typeof(data) = 'blob')
 );
 CREATE TABLE pending (
     ordinal INTEGER PRIMARY KEY,
-    digest BLOB NOT NULL UNIQUE,
-    data BLOB NOT NULL
+    digest BLOB NOT NULL UNIQUE CHECK (typeof(digest) = 'blob'),
+    data BLOB NOT NULL CHECK (typeof(data) = 'blob')
 );
 """
 
@@ -75,6 +77,8 @@ _REMEDIES = (
     ("closed database", "it is closed", "Open it again."),
     ("binding", "a value of a wrong type was given", "Pass bytes, text and integers."),
     ("supported type", "a value of a wrong type was given", "Pass bytes, text and integers."),
+    ("NOT NULL", "a value is missing", "Pass bytes, text and integers."),
+    ("CHECK", "a value of a wrong type or length was given", "Pass bytes."),
 )
 
 
@@ -118,6 +122,7 @@ class Database:
         self._lock: int | None = None
         self._depth = 0
         self._in_snapshot = False
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
         self._in_memory = self.path == ":memory:"
         if not self._in_memory:
             self._check_path(Path(path))
@@ -217,7 +222,21 @@ class Database:
     def rows(self, query: str, arguments: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield a query's rows."""
         with plain_faults(self.path):
-            yield from self._connection.execute(query, arguments)
+            cursor = self._connection.execute(query, arguments)
+        self._cursors.add(cursor)
+        while True:
+            with plain_faults(self.path):
+                batch = cursor.fetchmany(ROWS_AT_ONCE)
+            if not batch:
+                return
+            yield from batch
+
+    def _close_cursors(self) -> None:
+        # an error's traceback may hold a half-read query, and that a lock on the file
+        for cursor in list(self._cursors):
+            with suppress(sqlite3.Error):
+                cursor.close()
+        self._cursors.clear()
 
     def value(self, query: str, kind: type[T], where: str, arguments: Sequence[object] = ()) -> T:
         """Return a query's single value; raises NotVerified when it is missing or mistyped."""
@@ -269,11 +288,13 @@ class Database:
             yield
         finally:
             self._in_snapshot = False
+            self._close_cursors()
             with suppress(Misuse, NotVerified):
                 self.run("ROLLBACK")
 
     def close(self) -> None:
         """Fold the WAL into the file, so that one plain file remains, and close it."""
+        self._close_cursors()
         if not self.read_only:
             # a reader that is still there keeps the WAL alive; the last one to close folds it
             with suppress(sqlite3.Error):

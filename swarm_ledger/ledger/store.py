@@ -300,7 +300,8 @@ class Store:
         """Keep an accepted request until it is in a block; a digest is kept only once."""
         with self.transaction():
             self.database.run(
-                "INSERT OR IGNORE INTO pending (digest, data) VALUES (?, ?)", (digest, data)
+                "INSERT INTO pending (digest, data) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
+                (digest, data),
             )
 
     def pending_read(self) -> list[tuple[bytes, bytes]]:
