@@ -7,6 +7,7 @@ replays the blocks arrives at the same entries, tally and decisions.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -19,10 +20,11 @@ from swarm_ledger.encoding import Record, decode, digest, encode
 from swarm_ledger.envelope import Kind, Opened, Opener, Verified, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Member, Roster
-from swarm_ledger.voting.decision import Decision
+from swarm_ledger.voting.decision import Settled
+from swarm_ledger.voting.limits import RETAINED_DECISIONS
 from swarm_ledger.voting.observation import Observation, parse_observation
 from swarm_ledger.voting.question import Question, parse_question, question_id
-from swarm_ledger.voting.tally import Tally
+from swarm_ledger.voting.tally import OpenResult, Tally
 
 _Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
@@ -59,12 +61,16 @@ class Tick(Record, frozen=True, tag=1):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one request. result: "counted", "conflict", "invalid: ..." and so on."""
+    """What became of one request. result: "counted", "conflict", "invalid: ..." and so on.
+
+    content: what it says, where that is a question or an observation.
+    """
 
     kind: Kind | None
     author: Member | None
     result: str
     body: bytes
+    content: Question | Observation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ class Applied:
     time_ms: int
     entries: tuple[bytes, ...]
     receipts: tuple[Receipt, ...]
-    decisions: tuple[Decision, ...]
+    decisions: tuple[Settled, ...]
 
 
 def genesis_entry(roster: Roster) -> bytes:
@@ -116,7 +122,8 @@ class Machine:
         self.height = 0
         self.time_ms = 0
         self.tally = Tally(frozenset(roster.voters), faulty(len(roster.voters)))
-        self.questions: dict[bytes, Question] = {}
+        self._open: dict[bytes, Question] = {}
+        self._closed: OrderedDict[bytes, Question] = OrderedDict()
         self._opener = Opener(roster, verified)
 
     def cosigners(self) -> dict[str, bytes]:
@@ -128,6 +135,10 @@ class Machine:
                 keys[session.member.name] = session.public_key
         return keys
 
+    def asked(self, key: bytes) -> Question | None:
+        """Return a question that is open or was closed not long ago, by its id."""
+        return self._open.get(key) or self._closed.get(key)
+
     def has_session(self, kid: bytes) -> bool:
         """Whether the ledger knows that session key."""
         return any(session.kid == kid for session in self._opener.sessions())
@@ -137,9 +148,12 @@ class Machine:
         self.height = height
         self.time_ms = max(self.time_ms, time_ms)
         receipts = tuple(self._apply_one(body) for body in requests)
-        decisions = tuple(self.tally.advance(self.time_ms, height))
+        decisions = tuple(
+            Settled(self._close(decision.question), decision)
+            for decision in self.tally.advance(self.time_ms, height)
+        )
         header = BlockHeader(height, time_ms, len(requests), self._state())
-        derived = (bytes([Kind.DECISION]) + encode(decision) for decision in decisions)
+        derived = (bytes([Kind.DECISION]) + encode(settled) for settled in decisions)
         entries = (bytes([Kind.BLOCK]) + encode(header), *requests, *derived)
         return Applied(height, self.time_ms, entries, receipts, decisions)
 
@@ -158,39 +172,39 @@ class Machine:
             author = opened.author
             if not opened.fresh_at(self.time_ms // 1000):
                 raise PeerFault("stale_session", "its session was not valid at that time.")
-            return Receipt(kind, author, self._act(opened), body)
+            result, content = self._act(opened)
+            return Receipt(kind, author, result, body, content)
         except PeerFault as fault:
             return Receipt(kind, author, f"invalid: {fault.reason}", body)
 
-    def _act(self, opened: Opened) -> str:
-        if opened.kind is Kind.QUESTION:
-            question = parse_question(opened.payload)
+    def _close(self, key: bytes) -> Question:
+        self._closed[key] = self._open.pop(key)
+        if len(self._closed) > RETAINED_DECISIONS:
+            self._closed.popitem(last=False)
+        return self._closed[key]
+
+    def _act(self, opened: Opened) -> tuple[str, Question | Observation | None]:
+        content = read_request(opened)
+        if isinstance(content, Question):
             key = question_id(opened.payload)
-            result = self.tally.open(key, question, self.time_ms, self.height)
-            self.questions.setdefault(key, question)
-            return result.name.lower()
-        if opened.kind is Kind.VOTE:
-            observation = parse_observation(opened.payload)
+            asked = self.tally.open(key, content, self.time_ms, self.height)
+            if asked is OpenResult.OPENED:
+                self._open[key] = content
+            return asked.name.lower(), content
+        if isinstance(content, Observation):
             author = opened.author.index
-            return self.tally.vote(author, observation, self.time_ms, self.height).name.lower()
-        if opened.kind is Kind.TICK:
-            decode(opened.payload, Tick, limit=32)
-            return "tick"
-        raise PeerFault("malformed", f"a {opened.kind.name} is not a request.")
+            cast = self.tally.vote(author, content, self.time_ms, self.height)
+            return cast.name.lower(), content
+        return "tick", None
 
 
-def check_request(opened: Opened) -> None:
-    """Refuse a request that could only ever be invalid; PeerFault says why."""
+def read_request(opened: Opened) -> Question | Observation | Tick:
+    """Parse what a request says; PeerFault if it could only ever be invalid."""
     if opened.kind is Kind.QUESTION:
-        parse_question(opened.payload)
-    elif opened.kind is Kind.VOTE:
-        parse_observation(opened.payload)
-    elif opened.kind is Kind.TICK:
-        decode(opened.payload, Tick, limit=32)
-    else:
-        raise PeerFault("malformed", f"a {opened.kind.name} is not a request.")
-
-
-def vote_payload(observation: Observation) -> bytes:
-    """Return the bytes that a vote's envelope seals."""
-    return encode(observation)
+        return parse_question(opened.payload)
+    if opened.kind is Kind.VOTE:
+        return parse_observation(opened.payload)
+    if opened.kind is Kind.TICK:
+        tick: Tick = decode(opened.payload, Tick, limit=32)
+        return tick
+    raise PeerFault("malformed", f"a {opened.kind.name} is not a request.")

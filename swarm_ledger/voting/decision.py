@@ -21,7 +21,7 @@ from swarm_ledger.voting.limits import (
     TimeMs,
     VoterCount,
 )
-from swarm_ledger.voting.question import Question, question_id
+from swarm_ledger.voting.question import QUESTION_LIMIT, Question, question_id
 from swarm_ledger.voting.rules import OutcomeKind
 
 DECISION_LIMIT = 256
@@ -95,3 +95,42 @@ def parse_decision(encoded: bytes) -> Decision:
     Raises PeerFault("oversize" | "malformed").
     """
     return decode(encoded, Decision, limit=DECISION_LIMIT)
+
+
+class Settled(Record, frozen=True, tag=1):
+    """A question with its decision: the ledger's leaf, which says all by itself what was decided.
+
+    Raises Misuse unless the decision answers the question.
+    """
+
+    question: Question
+    decision: Decision
+
+    def __post_init__(self) -> None:
+        self.decision.describe(self.question)
+
+    @property
+    def answer(self) -> str | None:
+        """The label that won, or None for a tie and for an undecided question."""
+        if self.decision.outcome != OutcomeKind.DECIDED:
+            return None
+        return self.question.labels[self.decision.label]
+
+    @property
+    def votes(self) -> dict[str, int]:
+        """Counted votes by label, "unknown" for the abstentions."""
+        labels = zip(self.question.labels, self.decision.counts, strict=True)
+        return {**dict(labels), ABSTAIN_NAME: self.decision.abstentions}
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        return self.decision.describe(self.question)
+
+
+def parse_settled(encoded: bytes) -> Settled:
+    """Return the settled question in outside bytes, valid in every field and in itself.
+
+    Raises PeerFault("oversize" | "malformed").
+    """
+    return decode(encoded, Settled, limit=QUESTION_LIMIT + DECISION_LIMIT)

@@ -1,0 +1,75 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""What happened, as events for screens, logs and ROS topics: names, and fields that JSON holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from swarm_ledger.runtime.machine import Applied, Machine, Receipt
+from swarm_ledger.voting.decision import Settled
+from swarm_ledger.voting.limits import ABSTAIN_NAME
+from swarm_ledger.voting.observation import Observation
+from swarm_ledger.voting.question import Question
+
+Event = tuple[str, dict[str, Any]]
+
+
+def describe(applied: Applied, machine: Machine) -> Iterator[Event]:
+    """Return the events of one block: its requests in order, its decisions, and itself."""
+    for receipt in applied.receipts:
+        yield from _request(receipt, applied, machine)
+    for settled in applied.decisions:
+        yield "decision", decision_fields(settled)
+    yield (
+        "block",
+        {
+            "height": applied.height,
+            "time_ms": applied.time_ms,
+            "requests": len(applied.receipts),
+            "entries": len(applied.entries),
+        },
+    )
+
+
+def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[Event]:
+    author = receipt.author.name if receipt.author else None
+    content = receipt.content
+    fields = {"author": author, "result": receipt.result, "height": applied.height}
+    if isinstance(content, Question):
+        yield "question", {"subject": content.subject, "labels": list(content.labels), **fields}
+    elif isinstance(content, Observation):
+        yield (
+            "vote",
+            {
+                "label": label_name(machine.asked(content.question), content.label),
+                "confidence": content.confidence_ppm / 1_000_000,
+                "bearing": content.bearing_mrad / 1000,
+                **fields,
+            },
+        )
+    elif receipt.result.startswith("invalid"):
+        yield "invalid", fields
+
+
+def label_name(question: Question | None, label: int) -> str:
+    """Return a label's name, "unknown" for an abstention."""
+    if question is None or not 0 <= label < len(question.labels):
+        return ABSTAIN_NAME
+    return question.labels[label]
+
+
+def decision_fields(settled: Settled) -> dict[str, Any]:
+    """Return a decision as a person would want to read it."""
+    decision = settled.decision
+    return {
+        "number": decision.number,
+        "outcome": decision.outcome.name.lower(),
+        "label": settled.answer,
+        "votes": settled.votes,
+        "voided": decision.voided,
+        "voters": decision.voters,
+        "height": decision.height,
+        "open_ms": decision.closed_ms - decision.opened_ms,
+        "text": settled.text,
+    }

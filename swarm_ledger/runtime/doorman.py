@@ -1,0 +1,81 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Where outside bytes come in: judged once, and handed on as what they are."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from swarm_ledger.consensus.messages import Checkpoint, Message, Signed, parse
+from swarm_ledger.encoding import digest
+from swarm_ledger.envelope import REMEMBERED_BYTES, Kind, Opened, Opener, Verified
+from swarm_ledger.errors import NotVerified, PeerFault
+from swarm_ledger.identity.roster import Roster
+from swarm_ledger.ledger import checkpoint as tlog
+from swarm_ledger.ledger.note import NoteSignature
+from swarm_ledger.runtime.identity import cosigner_key
+
+_REMEMBERED = 4096
+
+
+def log_checkpoint(roster: Roster, size: int, root: bytes) -> tlog.Checkpoint:
+    """Return what a Checkpoint message vouches for, as the log states it."""
+    return tlog.Checkpoint(roster.origin, size, root)
+
+
+def cosignature_line(roster: Roster, opened: Opened, message: Checkpoint) -> NoteSignature:
+    """Return a Checkpoint message's cosignature as a line of the note; PeerFault if it is bad."""
+    if opened.session is None:
+        raise PeerFault("malformed", "a checkpoint is sealed by a session key.")
+    key = cosigner_key(roster, opened.author, opened.session.public_key)
+    line = NoteSignature(key.name, key.key_id, message.cosignature)
+    try:
+        tlog.verify_cosignature(log_checkpoint(roster, message.size, message.root), key, line)
+    except NotVerified as error:
+        raise PeerFault("bad_signature", error.what) from error
+    return line
+
+
+class Doorman:
+    """Opens messages for one roster: replicas by number, cosignatures checked."""
+
+    def __init__(self, roster: Roster) -> None:
+        self.roster = roster
+        self.verified = Verified()
+        self.opener = Opener(roster, self.verified)
+        self._numbers = {member: number for number, member in enumerate(roster.validators)}
+        self._signed: OrderedDict[bytes, Signed[Message]] = OrderedDict()
+
+    def number(self, member: int) -> int:
+        """Return the replica number of a validator, given by its index in the roster."""
+        return self._numbers[member]
+
+    def open_consensus(self, raw: bytes) -> Signed[Message]:
+        """Open a sealed consensus message, wherever it stands, also in a certificate."""
+        key = digest(raw)
+        known = self._signed.get(key)
+        if known is not None:
+            self._signed.move_to_end(key)
+            return known
+        opened = self.opener.open(raw)
+        if opened.kind is not Kind.CONSENSUS:
+            raise PeerFault("malformed", f"a {opened.kind.name} where consensus speaks.")
+        message = parse(opened.payload)
+        if isinstance(message, Checkpoint):
+            cosignature_line(self.roster, opened, message)
+        signed = Signed(self._numbers[opened.author.index], message, raw)
+        if len(raw) <= REMEMBERED_BYTES:
+            self._signed[key] = signed
+        if len(self._signed) > _REMEMBERED:
+            self._signed.popitem(last=False)
+        return signed
+
+    def open_fresh(self, raw: bytes, now_s: int) -> Opened:
+        """Open a sealed message that has just arrived, if its session is valid now."""
+        opened = self.opener.open(raw)
+        if not opened.fresh_at(now_s):
+            raise PeerFault("stale_session", f"{opened.author.name}'s session is not valid now.")
+        return opened
+
+    def line_of(self, vote: Signed[Checkpoint]) -> NoteSignature:
+        """Return the note's line of a checkpoint vote that was opened here."""
+        return cosignature_line(self.roster, self.opener.open(vote.raw), vote.message)

@@ -1,0 +1,327 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""One member of the swarm at work: the only place where consensus has effects.
+
+A Drone is driven from outside, by one thread: receive() for each message, tick() every few dozen
+milliseconds, look() for each image. Time is an argument, POSIX milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from swarm_ledger.consensus.messages import Message, Signed
+from swarm_ledger.consensus.ready import ALWAYS, Decided, Ready, Serve, Stable, journaled
+from swarm_ledger.consensus.replica import Replica
+from swarm_ledger.consensus.settings import Settings
+from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
+from swarm_ledger.encoding import digest, encode
+from swarm_ledger.envelope import Kind, kind_of
+from swarm_ledger.errors import PeerFault
+from swarm_ledger.ledger.store import JournalRecord, Store
+from swarm_ledger.runtime.chronicle import describe
+from swarm_ledger.runtime.doorman import Doorman
+from swarm_ledger.runtime.identity import Identity
+from swarm_ledger.runtime.keeper import Keeper
+from swarm_ledger.runtime.machine import Applied, Machine, Tick, read_request
+from swarm_ledger.runtime.voter import Look, Voter
+from swarm_ledger.transport import Transport
+from swarm_ledger.voting.observation import Observation
+
+Emit = Callable[[str, dict[str, Any]], None]
+"""Receives events: a name, and fields that JSON can hold."""
+
+_SESSION = "session"
+_HELLO_MS = 500
+_TICK_MS = 1_000
+_SERVED_BYTES = 1 << 19
+
+
+class Drone:
+    """A validator and voter. settings.me must be its replica number.
+
+    store: its ledger, empty or from an earlier run, which it then continues.
+    Raises NotVerified where that ledger is another swarm's, or contradicts what a quorum cosigned.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        store: Store,
+        transport: Transport,
+        settings: Settings,
+        *,
+        now_ms: int,
+        emit: Emit,
+        looks: int = 5,
+    ) -> None:
+        self.identity, self.settings = identity, settings
+        self.faults: Counter[str] = Counter()
+        self._transport, self._emit = transport, emit
+        self._doorman = Doorman(identity.roster)
+        self.keeper = Keeper(identity, store, self._doorman, settings.quorum)
+        self._replica = Replica(settings, self._doorman.open_consensus, now_ms=now_ms)
+        self._voter = Voter(looks)
+        self._now_ms = now_ms
+        self._greeted: set[bytes] = set()
+        self._hello_ms = self._tick_ms = 0
+        self._sealed: dict[bytes, int] = {}
+        self._restore()
+        self._receive(identity.delegation)
+        self._transport.broadcast(identity.delegation)
+        self._drain()
+
+    # what the world does to us
+
+    def receive(self, raw: bytes, now_ms: int) -> None:
+        """Take in bytes from the network; whatever is wrong with them is counted, not raised."""
+        self._now_ms = max(self._now_ms, now_ms)
+        try:
+            self._receive(raw)
+        except PeerFault as fault:
+            self._fault(fault)
+        self._drain()
+
+    def submit(self, raw: bytes, now_ms: int) -> None:
+        """Have sealed bytes ordered, such as an operator's question; PeerFault if they are bad."""
+        self._now_ms = max(self._now_ms, now_ms)
+        self._receive(raw)
+        self._transport.broadcast(raw)
+        self._drain()
+
+    def look(self, look: Look) -> None:
+        """Take in one judged image; when there are enough of them, vote."""
+        self._voter.look(look, self.machine.tally.open_questions())
+
+    def tick(self, now_ms: int) -> None:
+        """Let time pass."""
+        self._now_ms = max(self._now_ms, now_ms)
+        self._greet()
+        self._vote()
+        self._pass_deadlines()
+        self._replica.tick(self._now_ms)
+        if self._replica.checkpoint_due:
+            self._checkpoint()
+        self._drain()
+
+    # what can be seen from outside
+
+    @property
+    def machine(self) -> Machine:
+        """The state behind the ledger."""
+        return self.keeper.machine
+
+    @property
+    def curious(self) -> bool:
+        """Whether another look would help: a question is open on which we have not voted."""
+        return self._voter.curious(self.machine.tally.open_questions())
+
+    @property
+    def swarm_complete(self) -> bool:
+        """Whether every validator's session is known here."""
+        known = {session.member.index for session in self._doorman.opener.sessions()}
+        return known.issuperset(self.identity.roster.validators)
+
+    def status(self) -> dict[str, Any]:
+        """Where this drone is, for screens and logs."""
+        replica, roster = self._replica, self.identity.roster
+        return {
+            "drone": self.identity.member.name,
+            "view": replica.view,
+            "leader": roster.members[roster.validators[replica.leader]].name,
+            "height": self.keeper.store.height,
+            "size": self.keeper.store.size,
+            "root": self.keeper.store.root().hex(),
+            "stable": replica.stable_seq,
+            "pending": replica.pending,
+            "sessions": len(self._doorman.opener.sessions()),
+            "key_store": self.identity.member.key_store.label,
+        }
+
+    # taking in
+
+    def _receive(self, raw: bytes) -> None:
+        kind = kind_of(raw)
+        if kind is Kind.SESSION:
+            self._meet(raw)
+        elif kind is Kind.CONSENSUS:
+            self._doorman.open_fresh(raw, self._now_ms // 1000)
+            signed = self._doorman.open_consensus(raw)
+            if signed.sender != self.settings.me:
+                self._replica.step(signed)
+        else:
+            opened = self._doorman.open_fresh(raw, self._now_ms // 1000)
+            read_request(opened)
+            self._replica.submit(raw, opened.author.index, self._now_ms)
+
+    def _meet(self, raw: bytes) -> None:
+        key = digest(raw)
+        if key in self._greeted:
+            return
+        session = self._doorman.opener.add_session(raw)
+        self._greeted.add(key)
+        name = session.member.name
+        self.keeper.store.journal_append(
+            [JournalRecord(ALWAYS, 0, _SESSION, raw, session.kid.hex())]
+        )
+        self._replica.submit(raw, session.member.index, self._now_ms)
+        if session.member != self.identity.member:
+            self._transport.send(session.member.index, self.identity.delegation)
+            self._emit("met", {"peer": name, "key_store": session.member.key_store.label})
+
+    def _fault(self, fault: PeerFault) -> None:
+        self.faults[fault.reason] += 1
+        if self.faults[fault.reason] == 1:
+            self._emit("fault", {"reason": fault.reason, "what": fault.what})
+
+    # acting by ourselves
+
+    def _greet(self) -> None:
+        if not self.swarm_complete and self._now_ms - self._hello_ms >= _HELLO_MS:
+            self._hello_ms = self._now_ms
+            self._transport.broadcast(self.identity.delegation)
+
+    def _vote(self) -> None:
+        if not self.machine.has_session(self.identity.session_kid):
+            return
+        for question in self.machine.tally.open_questions():
+            observation = self._voter.due(question, self._now_ms)
+            if observation is not None:
+                raw = self.identity.seal(Kind.VOTE, encode(observation))
+                self._sealed[digest(raw)] = self._now_ms
+                self.submit(raw, self._now_ms)
+
+    def _pass_deadlines(self) -> None:
+        """Ask for a block when a question's time is up; the leader first, the others after it."""
+        rank = (self.settings.me - self._replica.leader) % self.settings.n
+        patience = rank * self.settings.resend_ms
+        due = any(
+            question.deadline_ms + patience <= self._now_ms
+            for question in self.machine.tally.open_questions()
+        )
+        if due and self._now_ms - self._tick_ms >= _TICK_MS:
+            self._tick_ms = self._now_ms
+            self.submit(self.identity.seal(Kind.TICK, encode(Tick(self._now_ms))), self._now_ms)
+
+    # carrying out what consensus says
+
+    def _drain(self) -> None:
+        while ready := self._replica.ready():
+            own = self._persist(ready)
+            for to, raw in own:
+                self._send(to, raw)
+            for resend in ready.resend:
+                self._send(resend.to, resend.raw)
+            for _, fault in ready.faults:
+                self._fault(fault)
+            for evidence in ready.evidence:
+                culprit = self.identity.roster.validators[evidence.culprit]
+                name = self.identity.roster.members[culprit].name
+                self._emit("evidence", {"culprit": name})
+            for decided in ready.apply:
+                self._apply(decided)
+            self._certify(ready.stable[-1] if ready.stable else None)
+            for serve in ready.serve:
+                self._serve(serve)
+            for to, raw in own:
+                if to is None:
+                    self._loop_back(raw)
+
+    def _persist(self, ready: Ready) -> list[tuple[int | None, bytes]]:
+        """Seal what we say, and have on disk what binds us, before any of it is sent."""
+        records = list(ready.journal)
+        own: list[tuple[int | None, bytes]] = []
+        for outgoing in ready.send:
+            raw = self.identity.seal(Kind.CONSENSUS, encode(outgoing.message))
+            own.append((outgoing.to, raw))
+            if outgoing.binding:
+                signed: Signed[Message] = Signed(self.settings.me, outgoing.message, raw)
+                records.append(journaled(signed))
+        if records or ready.bodies:
+            with self.keeper.store.transaction():
+                self.keeper.store.journal_append(
+                    JournalRecord(r.seq, r.view, str(r.tag), r.raw, str(r.sender)) for r in records
+                )
+                for body in ready.bodies:
+                    self.keeper.store.pending_put(digest(body), body)
+        return own
+
+    def _loop_back(self, raw: bytes) -> None:
+        signed = self._doorman.open_consensus(raw)
+        try:
+            self._replica.step(signed)
+        except PeerFault as fault:
+            self._fault(fault)
+
+    def _send(self, replica: int | None, raw: bytes) -> None:
+        if replica is None:
+            self._transport.broadcast(raw)
+        elif replica != self.settings.me:
+            self._transport.send(self.identity.roster.validators[replica], raw)
+
+    def _apply(self, decided: Decided) -> None:
+        applied = self.keeper.append(decided)
+        self._replica.applied(decided)
+        self._learn(applied)
+        self._report(applied)
+        if applied.decisions or decided.seq % self.settings.interval == 0:
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        self._replica.checkpoint(self.keeper.claim(self._now_ms // 1000))
+
+    def _certify(self, stable: Stable | None) -> None:
+        certified = self.keeper.certify(stable)
+        if certified is not None:
+            root = certified.root.hex()
+            self._emit(
+                "checkpoint", {"height": certified.seq, "size": certified.size, "root": root}
+            )
+
+    def _serve(self, serve: Serve) -> None:
+        left = _SERVED_BYTES
+        for message in self.keeper.blocks(serve.seq, serve.seq + BLOCKS_AT_ONCE - 1):
+            raw = self.identity.seal(Kind.CONSENSUS, encode(message))
+            left -= len(raw)
+            if left < 0 and message.seq > serve.seq:
+                return
+            self._send(serve.to, raw)
+
+    # starting again
+
+    def _restore(self) -> None:
+        recent: list[bytes] = []
+        for applied in self.keeper.replay():
+            recent += (digest(receipt.body) for receipt in applied.receipts)
+            self._learn(applied)
+        journal = self.keeper.store.journal_read()
+        for record in journal:
+            if record.kind == _SESSION:
+                self._doorman.opener.add_session(record.data)
+                self._greeted.add(digest(record.data))
+        self._replica.restore(
+            [self._doorman.open_consensus(r.data) for r in journal if r.kind != _SESSION],
+            applied=self.keeper.store.height,
+            time_ms=self.machine.time_ms,
+            recent=recent,
+        )
+        for _, body in self.keeper.store.pending_read():
+            self._receive(body)
+
+    def _learn(self, applied: Applied) -> None:
+        """Take from a block what concerns us: sessions, and the votes that we cast."""
+        for receipt in applied.receipts:
+            if receipt.kind is Kind.SESSION and receipt.author is not None:
+                self._doorman.opener.add_session(receipt.body)
+            content = receipt.content
+            if isinstance(content, Observation) and receipt.author == self.identity.member:
+                self._voter.voted(content.question)
+
+    def _report(self, applied: Applied) -> None:
+        for receipt in applied.receipts:
+            sealed_ms = self._sealed.pop(digest(receipt.body), None)
+            if sealed_ms is not None:
+                self._emit("committed", {"latency_ms": self._now_ms - sealed_ms})
+        for name, fields in describe(applied, self.machine):
+            self._emit(name, {"view": self._replica.view, **fields})

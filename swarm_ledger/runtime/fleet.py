@@ -1,0 +1,144 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""The fleet file: one YAML that simulation, drones and tools read alike."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from swarm_ledger.consensus.settings import Settings
+from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.roster import Roster
+from swarm_ledger.identity.trust import load_roster
+from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.identity import Identity, take_up
+from swarm_ledger.signers import SoftwareSigner, open_signer
+
+FLEET = "fleet.yaml"
+LEDGER = "ledger.db"
+_SESSION_SECONDS = 86_400
+_CLOCK_LEEWAY_SECONDS = 60
+
+
+class DroneEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One drone. key: URI of its root key; folder: where its ledger is; endpoint: for ZeroMQ.
+
+    attack: only in simulation, how it lies. Paths are relative to the fleet file.
+    """
+
+    name: str
+    key: str
+    folder: str
+    endpoint: str = ""
+    attack: str = ""
+
+
+class ConsensusEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The protocol parameters that a fleet may set; milliseconds."""
+
+    request_timeout_ms: Annotated[int, Meta(ge=10)] = 2_000
+    batch_delay_ms: Annotated[int, Meta(ge=0)] = 10
+    resend_ms: Annotated[int, Meta(ge=1)] = 250
+    interval: Annotated[int, Meta(ge=1)] = 16
+
+
+class WorldEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The built-in world: what stands in it, and the seed of everything about it."""
+
+    target: str
+    seed: int
+
+
+class FleetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a fleet file holds. roster: the roster directory; question: a sealed one to submit."""
+
+    roster: str
+    drones: Annotated[list[DroneEntry], Meta(min_length=1)]
+    consensus: ConsensusEntry = ConsensusEntry()
+    looks: Annotated[int, Meta(ge=1, le=1000)] = 5
+    question: str = ""
+    world: WorldEntry | None = None
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A fleet file with the folder that its paths are relative to, and its verified roster."""
+
+    folder: Path
+    file: FleetFile
+    roster: Roster
+
+    @classmethod
+    def load(cls, path: Path) -> Fleet:
+        """Read a fleet file; Misuse says what is wrong and where."""
+        try:
+            file = msgspec.yaml.decode(path.read_bytes(), type=FleetFile)
+        except OSError as error:
+            raise Misuse(f"cannot read {path}: {error.strerror}.") from error
+        except msgspec.MsgspecError as error:
+            raise Misuse(f"{path} is not a valid fleet file: {error}.") from error
+        return cls(path.parent, file, load_roster(path.parent / file.roster))
+
+    def drone(self, name: str) -> DroneEntry:
+        """Return the entry of that name; Misuse if there is none."""
+        for entry in self.file.drones:
+            if entry.name == name:
+                return entry
+        names = ", ".join(entry.name for entry in self.file.drones)
+        raise Misuse(f"the fleet file has no drone {name!r}; it has {names}.")
+
+    def settings(self, name: str) -> Settings:
+        """Return the consensus settings of a drone."""
+        member = self.roster.named(name)
+        if member.index not in self.roster.validators:
+            raise Misuse(f"{name} is not a validator in the roster.")
+        options = msgspec.structs.asdict(self.file.consensus)
+        validators = self.roster.validators
+        return Settings(len(validators), validators.index(member.index), **options)
+
+    def endpoints(self) -> dict[int, str]:
+        """Return the ZeroMQ addresses by roster index; Misuse if one is missing."""
+        for entry in self.file.drones:
+            if not entry.endpoint:
+                raise Misuse(f"the fleet file gives {entry.name} no endpoint.")
+        return {self.roster.named(e.name).index: e.endpoint for e in self.file.drones}
+
+    def store(self, name: str) -> Store:
+        """Open a drone's ledger, or create it."""
+        folder = self.folder / self.drone(name).folder
+        folder.mkdir(parents=True, exist_ok=True)
+        return Store.open(folder / LEDGER)
+
+    def identity(self, name: str, now_s: int) -> Identity:
+        """Open a drone's root key and delegate to a fresh session key (POSIX seconds)."""
+        return take_up(
+            self.roster,
+            name,
+            open_signer(self._key_uri(name)),
+            SoftwareSigner.generate(),
+            not_before=now_s - _CLOCK_LEEWAY_SECONDS,
+            expires=now_s + _SESSION_SECONDS,
+        )
+
+    def question(self) -> bytes | None:
+        """Return the sealed question that the fleet starts with, if any."""
+        if not self.file.question:
+            return None
+        try:
+            return (self.folder / self.file.question).read_bytes()
+        except OSError as error:
+            raise Misuse(f"cannot read {self.file.question}: {error.strerror}.") from error
+
+    def _key_uri(self, name: str) -> str:
+        scheme, _, rest = self.drone(name).key.partition(":")
+        return f"{scheme}:{self.folder / rest}" if scheme == "file" else self.drone(name).key
+
+
+def wall_clock_ms() -> int:
+    """Return the machine's clock, POSIX milliseconds: what drones outside of simulation use."""
+    return time.time_ns() // 1_000_000

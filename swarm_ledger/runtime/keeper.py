@@ -1,0 +1,108 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Keeps one drone's ledger: appends what was decided, certifies it, hands it to those who lag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from swarm_ledger.consensus.messages import Checkpoint, Committed
+from swarm_ledger.consensus.ready import Decided, Stable
+from swarm_ledger.encoding import decode, digest, encode
+from swarm_ledger.errors import NotVerified
+from swarm_ledger.ledger.checkpoint import assemble
+from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.doorman import Doorman, log_checkpoint
+from swarm_ledger.runtime.identity import Identity
+from swarm_ledger.runtime.machine import Applied, Machine, genesis_entry, split_block
+
+MAX_CERTIFICATE_BYTES = 1 << 20
+
+
+def parse_certificate(certificate: bytes) -> tuple[bytes, ...]:
+    """Return the sealed commits that a stored block carries; PeerFault if it is damaged."""
+    commits: tuple[bytes, ...] = decode(
+        certificate, tuple[bytes, ...], limit=MAX_CERTIFICATE_BYTES
+    )
+    return commits
+
+
+class Keeper:
+    """A ledger with the state machine behind it.
+
+    Raises NotVerified where the stored ledger is another swarm's.
+    """
+
+    def __init__(self, identity: Identity, store: Store, doorman: Doorman, quorum: int) -> None:
+        self.store = store
+        self.machine = Machine(identity.roster, doorman.verified)
+        self._identity, self._doorman, self._quorum = identity, doorman, quorum
+        self._stable: Stable | None = None
+        genesis = genesis_entry(identity.roster)
+        if store.height < 0:
+            store.append_block(0, [genesis], b"")
+        if store.entry(0) != genesis:
+            raise NotVerified(
+                "this ledger belongs to another swarm or roster.",
+                where="height 0",
+                remedy="Use its own roster, or start in an empty folder.",
+            )
+
+    def replay(self) -> Iterator[Applied]:
+        """Apply the stored blocks again, after a restart; NotVerified if they don't fit."""
+        for height in range(1, self.store.height + 1):
+            stored = self.store.block(height).entries
+            header, requests = split_block(stored)
+            applied = self.machine.apply(height, header.time_ms, requests)
+            if applied.entries != stored:
+                raise NotVerified("its entries don't follow from it", where=f"height {height}")
+            yield applied
+
+    def append(self, decided: Decided) -> Applied:
+        """Apply a decided batch and store its block, durably."""
+        applied = self.machine.apply(decided.seq, decided.time_ms, decided.bodies)
+        with self.store.transaction():
+            self.store.append_block(decided.seq, applied.entries, encode(decided.commits))
+            self.store.pending_remove(digest(body) for body in decided.bodies)
+        return applied
+
+    def claim(self, now_s: int) -> Checkpoint:
+        """Vouch for the ledger as it stands, with our cosignature (POSIX seconds)."""
+        seq, size, root = self.store.height, self.store.size, self.store.root()
+        stated = log_checkpoint(self._identity.roster, size, root)
+        return Checkpoint(seq, size, root, self._identity.cosign(stated, now_s))
+
+    def certify(self, stable: Stable | None) -> Checkpoint | None:
+        """Store a stable checkpoint once our own ledger has come that far.
+
+        Returns what is certified now, if anything; keeps the rest for later. Raises NotVerified
+        if a quorum cosigned something else than what is stored here.
+        """
+        self._stable = stable or self._stable
+        if self._stable is None or self._stable.checkpoint.seq > self.store.height:
+            return None
+        votes, claim = self._stable.votes, self._stable.checkpoint
+        self._stable = None
+        block = self.store.block(claim.seq)
+        size = block.first + len(block.entries)
+        if (size, self.store.root(size)) != (claim.size, claim.root):
+            raise NotVerified(
+                "our ledger is not the one that a quorum cosigned.",
+                where=f"height {claim.seq}",
+                remedy="Keep this ledger for the investigation, and start with an empty one.",
+            )
+        stated = log_checkpoint(self._identity.roster, claim.size, claim.root)
+        lines = [self._doorman.line_of(vote) for vote in votes]
+        log_line = self._identity.sign_as_log(stated)
+        certificate = assemble(stated, log_line, lines, self._quorum)
+        with self.store.transaction():
+            self.store.put_checkpoint(claim.seq, certificate.encode())
+            self.store.journal_truncate(claim.seq)
+        return claim
+
+    def blocks(self, first: int, last: int) -> Iterator[Committed]:
+        """Return stored blocks, with the commits that prove them, for a drone that lags."""
+        for height in range(first, min(last, self.store.height) + 1):
+            block = self.store.block(height)
+            header, requests = split_block(block.entries)
+            commits = parse_certificate(block.certificate)
+            yield Committed(height, header.time_ms, requests, commits)

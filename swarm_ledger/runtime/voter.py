@@ -1,0 +1,85 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""One drone's vote: looks are gathered until they suffice, then become one observation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from swarm_ledger.perception import Perceived, fuse
+from swarm_ledger.voting.limits import ABSTAIN
+from swarm_ledger.voting.observation import FULL_CIRCLE_MRAD, Observation
+from swarm_ledger.voting.tally import OpenQuestion
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One image, judged. stamp_ms: when it was taken; image: SHA-256 of its pixels, 32 bytes.
+
+    bearing: of the target from the drone, radians, any turn; distance: metres.
+    """
+
+    perceived: Perceived
+    stamp_ms: int
+    image: bytes
+    bearing: float
+    distance: float
+
+
+@dataclass
+class Voter:
+    """Decides when a drone has seen enough. looks: how many images make a vote."""
+
+    looks: int
+    _seen: dict[bytes, list[Look]] = field(default_factory=dict)
+    _voted: set[bytes] = field(default_factory=set)
+
+    def look(self, look: Look, questions: tuple[OpenQuestion, ...]) -> None:
+        """Take one look into account for each question that was open when it was taken."""
+        for question in questions:
+            if question.question_id not in self._voted:
+                seen = self._seen.setdefault(question.question_id, [])
+                seen.append(look)
+                del seen[: -self.looks]
+
+    def curious(self, questions: tuple[OpenQuestion, ...]) -> bool:
+        """Whether there is a question that more looks are needed for."""
+        return any(
+            question.question_id not in self._voted
+            and len(self._seen.get(question.question_id, [])) < self.looks
+            for question in questions
+        )
+
+    def due(self, question: OpenQuestion, now_ms: int) -> Observation | None:
+        """Return the vote on a question once there are enough looks, or half its time is over."""
+        seen = self._seen.get(question.question_id, [])
+        late = now_ms >= question.opened_ms + question.question.duration_ms // 2
+        if question.question_id in self._voted or not seen:
+            return None
+        if len(seen) < self.looks and not late:
+            return None
+        self._voted.add(question.question_id)
+        del self._seen[question.question_id]
+        return observe(question, seen)
+
+    def voted(self, question_id: bytes) -> None:
+        """Note a vote that the ledger has already, such as one from before a restart."""
+        self._voted.add(question_id)
+        self._seen.pop(question_id, None)
+
+
+def observe(question: OpenQuestion, looks: list[Look]) -> Observation:
+    """Fuse looks into one observation, in the integers that are signed."""
+    perceived = fuse([look.perceived for look in looks])
+    labels = question.question.labels
+    last = looks[-1]
+    turn = round(math.fmod(last.bearing, math.tau) * 1000) % (FULL_CIRCLE_MRAD + 1)
+    return Observation(
+        question=question.question_id,
+        label=labels.index(perceived.label) if perceived.label in labels else ABSTAIN,
+        confidence_ppm=round(min(max(perceived.confidence, 0.0), 1.0) * 1_000_000),
+        stamp_ms=last.stamp_ms,
+        image=last.image,
+        bearing_mrad=turn,
+        distance_mm=min(round(last.distance * 1000), 1_000_000_000),
+    )

@@ -1,0 +1,88 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Drones that lie, for simulation: what they do instead of what they should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from swarm_ledger.encoding import encode
+from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind, kind_of
+from swarm_ledger.identity.cose import parse1
+from swarm_ledger.perception import CUP, LABELS, TWO_FACES, Classifier, Perceived
+from swarm_ledger.runtime.identity import Identity
+from swarm_ledger.transport import Transport
+from swarm_ledger.voting.limits import ABSTAIN
+from swarm_ledger.voting.observation import parse_observation
+
+_OPPOSITE = {CUP: TWO_FACES, TWO_FACES: CUP}
+
+
+class LyingClassifier:
+    """Says the opposite of the truth with full confidence: the worst that one vote can do."""
+
+    def __init__(self, truth: str) -> None:
+        self._lie = _OPPOSITE[truth]
+
+    def classify(self, image: object) -> Perceived:
+        """Return the lie, whatever the image shows."""
+        return Perceived(self._lie, 1.0, {label: float(label == self._lie) for label in LABELS})
+
+
+class TwoFacedTransport:
+    """Sends its own vote to half of the swarm, and the opposite, as well signed, to the rest."""
+
+    def __init__(self, inner: Transport, identity: Identity) -> None:
+        self._inner, self._identity = inner, identity
+
+    def send(self, to: int, data: bytes) -> None:
+        """Send to one member."""
+        self._inner.send(to, data)
+
+    def broadcast(self, data: bytes) -> None:
+        """Send to all others; if it is our own vote, contradict it to every other one."""
+        if kind_of(data) is not Kind.VOTE:
+            self._inner.broadcast(data)
+            return
+        vote = parse1(data[1:], limit=MAX_ENTRY_BYTES)
+        if vote.kid != self._identity.session_kid:
+            self._inner.broadcast(data)
+            return
+        seen = parse_observation(vote.payload)
+        other = 1 - seen.label if seen.label != ABSTAIN else 0
+        lie = self._identity.seal(Kind.VOTE, encode(msgspec.structs.replace(seen, label=other)))
+        me = self._identity.member.index
+        for place, index in enumerate(i for i in self._identity.roster.voters if i != me):
+            self._inner.send(index, lie if place % 2 else data)
+
+
+class SilentTransport:
+    """Says nothing at all: a drone that is broken, or waits for the others to fail."""
+
+    def __init__(self, inner: Transport, identity: Identity) -> None:
+        pass
+
+    def send(self, to: int, data: bytes) -> None:
+        """Drop it."""
+
+    def broadcast(self, data: bytes) -> None:
+        """Drop it."""
+
+
+ATTACKS: dict[str, Callable[[Transport, Identity], Transport]] = {
+    "lie": lambda transport, _: transport,
+    "equivocate": TwoFacedTransport,
+    "silent": SilentTransport,
+}
+"""What a Byzantine drone does with its radio; whichever it is, what it says it saw is a lie."""
+
+
+def corrupt(attack: str, transport: Transport, identity: Identity) -> Transport:
+    """Return the transport of a drone with that attack; an honest one's ("") is left alone."""
+    return ATTACKS[attack](transport, identity) if attack else transport
+
+
+def eyes(attack: str, honest: Classifier, truth: str) -> Classifier:
+    """Return what a drone with that attack sees with; an honest one ("") sees what is there."""
+    return LyingClassifier(truth) if attack else honest

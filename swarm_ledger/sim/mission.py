@@ -1,0 +1,176 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""A simulated mission: what is asked for, checked, and laid out in a run folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import socket
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import msgspec
+
+from swarm_ledger.consensus.quorum import faulty
+from swarm_ledger.encoding import encode
+from swarm_ledger.envelope import Kind, seal
+from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.roster import Member, Role, parse_roster, render_roster
+from swarm_ledger.identity.trust import write_trust
+from swarm_ledger.runtime.fleet import (
+    FLEET,
+    ConsensusEntry,
+    DroneEntry,
+    Fleet,
+    FleetFile,
+    WorldEntry,
+)
+from swarm_ledger.signers import KeyStore, SoftwareSigner
+from swarm_ledger.sim.byzantine import ATTACKS
+from swarm_ledger.sim.world import TARGETS
+from swarm_ledger.voting.question import Question
+from swarm_ledger.voting.rules import Majority
+
+TRANSPORTS = ("memory", "zmq", "ros")
+MAX_DRONES = 100
+OPERATOR = "operator_1"
+_ROSTER_DAYS = 365
+
+
+@dataclass(frozen=True)
+class Mission:
+    """What to simulate. Misuse, with what to do, for anything that can't be flown.
+
+    byzantine: how many drones lie, chosen by the seed. transport: one of TRANSPORTS.
+    allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
+    """
+
+    run_dir: Path
+    drones: int = 4
+    byzantine: int = 1
+    target: str = "cup"
+    seed: int = 0
+    transport: str = "memory"
+    attack: str = "lie"
+    allow_unsafe: bool = False
+    looks: int = 5
+    duration_ms: int = 8_000
+    timeout_s: float = 60.0
+    consensus: ConsensusEntry = field(default_factory=ConsensusEntry)
+
+    def __post_init__(self) -> None:
+        if not 4 <= self.drones <= MAX_DRONES:
+            raise Misuse(
+                f"{self.drones} drones can't be flown.",
+                remedy=f"Take 4 to {MAX_DRONES}: with fewer than 4, not even one may lie.",
+            )
+        tolerated = faulty(self.drones)
+        if self.byzantine < 0 or self.byzantine > self.drones:
+            raise Misuse(f"{self.byzantine} of {self.drones} drones can't be Byzantine.")
+        if self.byzantine > tolerated and not self.allow_unsafe:
+            raise Misuse(
+                f"{self.drones} drones tolerate {tolerated} Byzantine ones, not {self.byzantine}.",
+                remedy=f"Take at least {3 * self.byzantine + 1} drones, or pass --allow-unsafe "
+                "to see it fail.",
+            )
+        for what, value, known in (
+            ("target", self.target, TARGETS),
+            ("transport", self.transport, TRANSPORTS),
+            ("attack", self.attack, tuple(ATTACKS)),
+        ):
+            if value not in known:
+                raise Misuse(f"unknown {what} {value!r}.", remedy=f"Take {' or '.join(known)}.")
+        if not 0 <= self.seed < 2**63:
+            raise Misuse(f"the seed {self.seed} is not from 0 to 2^63 - 1.")
+
+    def liars(self) -> frozenset[str]:
+        """Return the names of the Byzantine drones, drawn by the seed."""
+        names = self.names()
+        draw = random.Random(f"liars {self.seed}")  # noqa: S311  - a simulation, not a secret
+        return frozenset(draw.sample(names, self.byzantine))
+
+    def names(self) -> list[str]:
+        """Return the drones' names, drone_1 first."""
+        return [f"drone_{number}" for number in range(1, self.drones + 1)]
+
+
+def prepare(mission: Mission, *, now: datetime) -> Fleet:
+    """Lay out a run folder: keys, signed roster, sealed question, fleet file.
+
+    Keys are derived from the seed in the memory transport, whose runs can be repeated to the
+    byte, and fresh otherwise. Misuse if the folder already holds a run.
+    """
+    folder = mission.run_dir
+    if (folder / FLEET).exists():
+        raise Misuse(f"{folder} already holds a run.", remedy="Give another --run-dir.")
+    names, liars = mission.names(), mission.liars()
+    keys = {name: _key(mission, name) for name in [*names, OPERATOR]}
+    try:
+        for name in names:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            keys[name].save(folder / name / "key.pem")
+    except OSError as error:
+        raise Misuse(f"cannot write to {folder}: {error.strerror}.") from error
+    swarm_id = f"sim-{keys[OPERATOR].public_key.hex()[:8]}"
+    raw = render_roster(swarm_id, 1, _members(names, keys))
+    expires = (now + timedelta(days=_ROSTER_DAYS)).replace(microsecond=0)
+    write_trust(folder / "roster", raw, [keys[OPERATOR]], threshold=1, expires=expires)
+    question = Question(
+        subject="What stands at the centre?",
+        labels=TARGETS,
+        rule=Majority(),
+        duration_ms=mission.duration_ms,
+        nonce=_secret(mission, "nonce")[:16],
+    )
+    sealed = seal(Kind.QUESTION, encode(question), keys[OPERATOR], parse_roster(raw))
+    (folder / "question.bin").write_bytes(sealed)
+    endpoints = _free_endpoints(len(names)) if mission.transport == "zmq" else [""] * len(names)
+    file = FleetFile(
+        roster="roster",
+        drones=[
+            DroneEntry(
+                name, f"file:{name}/key.pem", name, endpoint, mission.attack * (name in liars)
+            )
+            for name, endpoint in zip(names, endpoints, strict=True)
+        ],
+        consensus=mission.consensus,
+        looks=mission.looks,
+        question="question.bin",
+        world=WorldEntry(mission.target, mission.seed),
+    )
+    (folder / FLEET).write_bytes(msgspec.yaml.encode(file))
+    return Fleet.load(folder / FLEET)
+
+
+def _members(names: list[str], keys: dict[str, SoftwareSigner]) -> list[Member]:
+    drone = frozenset({Role.VALIDATOR, Role.VOTER})
+    roles = {**dict.fromkeys(names, drone), OPERATOR: frozenset({Role.OPERATOR})}
+    return [
+        Member(index, name, keys[name].public_key, KeyStore.SOFTWARE, role)
+        for index, (name, role) in enumerate(roles.items())
+    ]
+
+
+def _secret(mission: Mission, purpose: str) -> bytes:
+    if mission.transport != "memory":
+        return os.urandom(32)
+    return hashlib.sha256(f"swarm_ledger simulation {mission.seed} {purpose}".encode()).digest()
+
+
+def _key(mission: Mission, purpose: str) -> SoftwareSigner:
+    return SoftwareSigner(_secret(mission, purpose))
+
+
+def _free_endpoints(count: int) -> list[str]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    endpoints = [f"tcp://127.0.0.1:{held.getsockname()[1]}" for held in sockets]
+    for held in sockets:
+        held.close()
+    return endpoints
+
+
+def utc_now() -> datetime:
+    """Return the wall clock."""
+    return datetime.now(timezone.utc)

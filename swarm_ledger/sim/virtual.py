@@ -1,0 +1,125 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""A whole mission in one process and in simulated time: the same seed, the same ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from typing import Any
+
+from swarm_ledger.errors import NotVerified
+from swarm_ledger.perception import Classifier
+from swarm_ledger.perception import load as load_classifier
+from swarm_ledger.runtime.drone import Drone
+from swarm_ledger.runtime.fleet import DroneEntry
+from swarm_ledger.runtime.identity import take_up
+from swarm_ledger.signers import SoftwareSigner, open_signer
+from swarm_ledger.sim.byzantine import corrupt, eyes
+from swarm_ledger.sim.eyes import FRAME_MS, look
+from swarm_ledger.sim.mission import Mission, prepare
+from swarm_ledger.sim.world import World
+from swarm_ledger.transport.memory import MemoryNetwork
+
+START_MS = 1_893_456_000_000
+"""2030-01-01 00:00 UTC: when every simulated flight begins."""
+
+_STEP_MS = 10
+_SESSION_SECONDS = 86_400
+
+OnEvent = Callable[[str, str, dict[str, Any]], None]
+"""Receives a drone's name, an event's name, and its fields."""
+
+
+def session_signer(seed: int, name: str) -> SoftwareSigner:
+    """Return the session key of a simulated drone, the same in each run of that seed."""
+    return SoftwareSigner(hashlib.sha256(f"session {seed} {name}".encode()).digest())
+
+
+class VirtualSwarm:
+    """All drones of a mission, stepped together. Use it as a context manager.
+
+    network: may be given to simulate a bad one.
+    """
+
+    def __init__(
+        self, mission: Mission, on_event: OnEvent, network: MemoryNetwork | None = None
+    ) -> None:
+        start = datetime.fromtimestamp(START_MS / 1000, tz=timezone.utc)
+        self.mission = mission
+        self.fleet = prepare(mission, now=start)
+        self.now_ms = START_MS
+        members = range(len(self.fleet.file.drones))
+        self._network = network or MemoryNetwork(members, mission.seed)
+        self._on_event = on_event
+        self._world = World.create(mission.target, mission.drones, mission.seed)
+        self._classifier = load_classifier()
+        self._stack = ExitStack()
+        self.drones: list[Drone] = []
+        self.dead: set[int] = set()
+        for entry in self.fleet.file.drones:
+            self.drones.append(self._launch(entry))
+        question = self.fleet.question()
+        self._question = question
+
+    def __enter__(self) -> VirtualSwarm:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _launch(self, entry: DroneEntry) -> Drone:
+        roster, name = self.fleet.roster, entry.name
+        identity = take_up(
+            roster,
+            name,
+            open_signer(f"file:{self.fleet.folder / entry.folder / 'key.pem'}"),
+            session_signer(self.mission.seed, name),
+            not_before=START_MS // 1000,
+            expires=START_MS // 1000 + _SESSION_SECONDS,
+        )
+        transport = self._network.join(identity.member.index)
+        return Drone(
+            identity,
+            self._stack.enter_context(self.fleet.store(name)),
+            corrupt(entry.attack, transport, identity),
+            self.fleet.settings(name),
+            now_ms=START_MS,
+            emit=lambda event, fields: self._on_event(name, event, fields),
+            looks=self.mission.looks,
+        )
+
+    def step(self) -> None:
+        """Let one hundredth of a second pass."""
+        self.now_ms += _STEP_MS
+        for to, data in self._network.deliver(self.now_ms):
+            if to not in self.dead:
+                self.drones[to].receive(data, self.now_ms)
+        for index, drone in enumerate(self.drones):
+            if index in self.dead:
+                continue
+            if self._question is not None and drone.swarm_complete:
+                drone.submit(self._question, self.now_ms)
+                self._question = None
+            self._look(index, drone)
+            drone.tick(self.now_ms)
+
+    def _look(self, index: int, drone: Drone) -> None:
+        elapsed = self.now_ms - START_MS
+        if (elapsed + 13 * index) % FRAME_MS >= _STEP_MS or not drone.curious:
+            return
+        attack = self.fleet.file.drones[index].attack
+        classifier: Classifier = eyes(attack, self._classifier, self.mission.target)
+        drone.look(look(self._world, index + 1, elapsed / 1000, classifier, self.now_ms))
+
+    def run(self, until: Callable[[VirtualSwarm], bool]) -> None:
+        """Step until a condition holds; NotVerified when it doesn't within the mission's time."""
+        limit = self.now_ms + int(self.mission.timeout_s * 1000)
+        while not until(self):
+            if self.now_ms >= limit:
+                raise NotVerified(
+                    f"the swarm didn't finish within {self.mission.timeout_s:g} s.",
+                    where="simulation",
+                )
+            self.step()

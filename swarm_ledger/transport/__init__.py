@@ -1,0 +1,20 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""How sealed bytes travel: one protocol, over ZeroMQ, or in memory. ROS 2 lives in nodes/."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Transport(Protocol):
+    """Carries sealed bytes between members, at most once, in no order, perhaps not at all.
+
+    Members are named by their index in the roster. Neither call blocks; what can't be sent is
+    dropped, because the protocol above repeats what matters.
+    """
+
+    def send(self, to: int, data: bytes) -> None:
+        """Send to one member."""
+
+    def broadcast(self, data: bytes) -> None:
+        """Send to all other members."""

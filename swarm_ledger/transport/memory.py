@@ -1,0 +1,63 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""A network within one process, in simulated time: reproducible from its seed."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Iterator
+
+
+class MemoryNetwork:
+    """Carries messages between members with a random delay, and may lose them.
+
+    members: roster indices; seed decides all; delay_ms: shortest and longest; loss: 0 to 1.
+    """
+
+    def __init__(
+        self, members: range, seed: int, *, delay_ms: tuple[int, int] = (1, 8), loss: float = 0.0
+    ) -> None:
+        self.now_ms = 0
+        self._members = members
+        self._random = random.Random(seed)  # noqa: S311  - a simulation, not a secret
+        self._delay_ms, self._loss = delay_ms, loss
+        self._sent = 0
+        self._flying: list[tuple[int, int, int, bytes]] = []
+
+    def join(self, member: int) -> MemoryTransport:
+        """Return one member's end of the network."""
+        return MemoryTransport(self, member)
+
+    def carry(self, sender: int, to: int, data: bytes) -> None:
+        """Take one message on its way."""
+        if self._random.random() >= self._loss:
+            self._sent += 1
+            arrival = self.now_ms + self._random.randint(*self._delay_ms)
+            heapq.heappush(self._flying, (arrival, self._sent, to, data))
+
+    def others(self, member: int) -> Iterator[int]:
+        """Return everybody else."""
+        return (other for other in self._members if other != member)
+
+    def deliver(self, now_ms: int) -> Iterator[tuple[int, bytes]]:
+        """Let time pass and return what arrives, as (member, bytes), in order."""
+        self.now_ms = now_ms
+        while self._flying and self._flying[0][0] <= now_ms:
+            _, _, to, data = heapq.heappop(self._flying)
+            yield to, data
+
+
+class MemoryTransport:
+    """One member's end of a MemoryNetwork."""
+
+    def __init__(self, network: MemoryNetwork, member: int) -> None:
+        self._network, self._member = network, member
+
+    def send(self, to: int, data: bytes) -> None:
+        """Send to one member."""
+        self._network.carry(self._member, to, data)
+
+    def broadcast(self, data: bytes) -> None:
+        """Send to all other members."""
+        for other in self._network.others(self._member):
+            self._network.carry(self._member, other, data)

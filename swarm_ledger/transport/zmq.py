@@ -1,0 +1,93 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Sealed bytes over ZeroMQ: each member binds one socket and connects to everybody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+
+import zmq
+
+from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
+from swarm_ledger.errors import Misuse
+
+_QUEUE = 2_000
+_AT_ONCE = 256
+
+
+class ZmqTransport:
+    """One member's sockets: a ROUTER to receive, a DEALER to each peer to send.
+
+    endpoints: by roster index, such as "tcp://127.0.0.1:5501". Nothing blocks: what doesn't fit a
+    peer's queue is dropped. Close it, or use it as a context manager. Misuse for an address that
+    can't be bound.
+    """
+
+    def __init__(self, member: int, endpoints: Mapping[int, str]) -> None:
+        self._context = zmq.Context()
+        self._inbox = self._socket(zmq.ROUTER)
+        self._peers: dict[int, zmq.Socket[bytes]] = {}
+        try:
+            self._inbox.bind(endpoints[member])
+            for peer, endpoint in endpoints.items():
+                if peer != member:
+                    self._peers[peer] = self._socket(zmq.DEALER)
+                    self._peers[peer].connect(endpoint)
+        except zmq.ZMQError as error:
+            self.close()
+            raise Misuse(
+                f"cannot use {endpoints[member]} for ZeroMQ: {error.strerror}.",
+                remedy="Give each drone an address of its own that is free on its machine.",
+            ) from error
+
+    def _socket(self, kind: int) -> zmq.Socket[bytes]:
+        socket = self._context.socket(kind)
+        socket.set(zmq.LINGER, 0)
+        socket.set(zmq.SNDHWM, _QUEUE)
+        socket.set(zmq.RCVHWM, _QUEUE)
+        socket.set(zmq.MAXMSGSIZE, MAX_ENVELOPE_BYTES + 1024)
+        socket.set(zmq.RECONNECT_IVL, 50)
+        socket.set(zmq.RECONNECT_IVL_MAX, 1_000)
+        return socket
+
+    def send(self, to: int, data: bytes) -> None:
+        """Send to one member; dropped if its queue is full."""
+        try:
+            self._peers[to].send(data, zmq.DONTWAIT)
+        except zmq.Again:
+            return
+        except KeyError as error:
+            raise Misuse(f"member {to} has no endpoint.") from error
+
+    def broadcast(self, data: bytes) -> None:
+        """Send to all other members."""
+        for peer in self._peers:
+            self.send(peer, data)
+
+    def receive(self, timeout_ms: int) -> list[bytes]:
+        """Wait at most that long for messages; return those that are there, a bounded number."""
+        messages: list[bytes] = []
+        if not self._inbox.poll(timeout_ms):
+            return messages
+        while len(messages) < _AT_ONCE:
+            try:
+                frames = self._inbox.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                break
+            messages.append(frames[-1])
+        return messages
+
+    def close(self) -> None:
+        """Close all sockets at once; what is queued is dropped."""
+        self._context.destroy(linger=0)
+
+    def __enter__(self) -> ZmqTransport:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
