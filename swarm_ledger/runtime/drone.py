@@ -34,6 +34,7 @@ Emit = Callable[[str, dict[str, Any]], None]
 
 _SESSION = "session"
 _HELLO_MS = 500
+_MEET_MS = 5_000
 _TICK_MS = 1_000
 _SERVED_BYTES = 1 << 19
 
@@ -41,7 +42,8 @@ _SERVED_BYTES = 1 << 19
 class Drone:
     """A validator and voter. settings.me must be its replica number.
 
-    store: its ledger, empty or from an earlier run, which it then continues.
+    store: its ledger, empty or from an earlier run, which it then continues. looks: images that
+    make a vote. question: a sealed one, asked as soon as the swarm has met.
     Raises NotVerified where that ledger is another swarm's, or contradicts what a quorum cosigned.
     """
 
@@ -55,6 +57,7 @@ class Drone:
         now_ms: int,
         emit: Emit,
         looks: int = 5,
+        question: bytes | None = None,
     ) -> None:
         self.identity, self.settings = identity, settings
         self.faults: Counter[str] = Counter()
@@ -66,6 +69,7 @@ class Drone:
         self._now_ms = now_ms
         self._greeted: set[bytes] = set()
         self._hello_ms = self._tick_ms = 0
+        self._start_ms, self._question = now_ms, question
         self._sealed: dict[bytes, int] = {}
         self._restore()
         self._receive(identity.delegation)
@@ -98,6 +102,7 @@ class Drone:
         """Let time pass."""
         self._now_ms = max(self._now_ms, now_ms)
         self._greet()
+        self._ask()
         self._vote()
         self._pass_deadlines()
         self._replica.tick(self._now_ms)
@@ -118,10 +123,10 @@ class Drone:
         return self._voter.curious(self.machine.tally.open_questions())
 
     @property
-    def swarm_complete(self) -> bool:
-        """Whether every validator's session is known here."""
+    def met(self) -> int:
+        """How many validators' sessions are known here, our own included."""
         known = {session.member.index for session in self._doorman.opener.sessions()}
-        return known.issuperset(self.identity.roster.validators)
+        return len(known.intersection(self.identity.roster.validators))
 
     def status(self) -> dict[str, Any]:
         """Where this drone is, for screens and logs."""
@@ -135,7 +140,7 @@ class Drone:
             "root": self.keeper.store.root().hex(),
             "stable": replica.stable_seq,
             "pending": replica.pending,
-            "sessions": len(self._doorman.opener.sessions()),
+            "met": self.met,
             "key_store": self.identity.member.key_store.label,
         }
 
@@ -178,9 +183,19 @@ class Drone:
     # acting by ourselves
 
     def _greet(self) -> None:
-        if not self.swarm_complete and self._now_ms - self._hello_ms >= _HELLO_MS:
+        if self.met < self.settings.n and self._now_ms - self._hello_ms >= _HELLO_MS:
             self._hello_ms = self._now_ms
             self._transport.broadcast(self.identity.delegation)
+
+    def _ask(self) -> None:
+        """Ask the first question when all have met, or enough of them and nobody else comes."""
+        waited = self._now_ms - self._start_ms >= _MEET_MS
+        if self._question is None or self.met < (
+            self.settings.quorum if waited else self.settings.n
+        ):
+            return
+        question, self._question = self._question, None
+        self.submit(question, self._now_ms)
 
     def _vote(self) -> None:
         if not self.machine.has_session(self.identity.session_kid):

@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timezone
-from typing import Any
 
-from swarm_ledger.errors import NotVerified
 from swarm_ledger.perception import Classifier
 from swarm_ledger.perception import load as load_classifier
 from swarm_ledger.runtime.drone import Drone
@@ -17,8 +14,10 @@ from swarm_ledger.runtime.fleet import DroneEntry
 from swarm_ledger.runtime.identity import take_up
 from swarm_ledger.signers import SoftwareSigner, open_signer
 from swarm_ledger.sim.byzantine import corrupt, eyes
+from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.eyes import FRAME_MS, look
 from swarm_ledger.sim.mission import Mission, prepare
+from swarm_ledger.sim.watch import OnEvent, Watch
 from swarm_ledger.sim.world import World
 from swarm_ledger.transport.memory import MemoryNetwork
 
@@ -26,10 +25,8 @@ START_MS = 1_893_456_000_000
 """2030-01-01 00:00 UTC: when every simulated flight begins."""
 
 _STEP_MS = 10
+_STATUS_MS = 200
 _SESSION_SECONDS = 86_400
-
-OnEvent = Callable[[str, str, dict[str, Any]], None]
-"""Receives a drone's name, an event's name, and its fields."""
 
 
 def session_signer(seed: int, name: str) -> SoftwareSigner:
@@ -60,8 +57,6 @@ class VirtualSwarm:
         self.dead: set[int] = set()
         for entry in self.fleet.file.drones:
             self.drones.append(self._launch(entry))
-        question = self.fleet.question()
-        self._question = question
 
     def __enter__(self) -> VirtualSwarm:
         return self
@@ -86,8 +81,9 @@ class VirtualSwarm:
             corrupt(entry.attack, transport, identity),
             self.fleet.settings(name),
             now_ms=START_MS,
-            emit=lambda event, fields: self._on_event(name, event, fields),
+            emit=lambda event, fields: self._on_event(Event(name, event, fields)),
             looks=self.mission.looks,
+            question=self.fleet.question(),
         )
 
     def step(self) -> None:
@@ -99,9 +95,6 @@ class VirtualSwarm:
         for index, drone in enumerate(self.drones):
             if index in self.dead:
                 continue
-            if self._question is not None and drone.swarm_complete:
-                drone.submit(self._question, self.now_ms)
-                self._question = None
             self._look(index, drone)
             drone.tick(self.now_ms)
 
@@ -113,13 +106,12 @@ class VirtualSwarm:
         classifier: Classifier = eyes(attack, self._classifier, self.mission.target)
         drone.look(look(self._world, index + 1, elapsed / 1000, classifier, self.now_ms))
 
-    def run(self, until: Callable[[VirtualSwarm], bool]) -> None:
-        """Step until a condition holds; NotVerified when it doesn't within the mission's time."""
+    def run(self, watch: Watch) -> bool:
+        """Step until all is done, or the mission's time is over; return whether all was done."""
         limit = self.now_ms + int(self.mission.timeout_s * 1000)
-        while not until(self):
-            if self.now_ms >= limit:
-                raise NotVerified(
-                    f"the swarm didn't finish within {self.mission.timeout_s:g} s.",
-                    where="simulation",
-                )
+        while not watch.done and self.now_ms < limit:
             self.step()
+            if self.now_ms % _STATUS_MS == 0:
+                for name, drone in zip(self.mission.names(), self.drones, strict=True):
+                    self._on_event(Event(name, "status", drone.status()))
+        return watch.done

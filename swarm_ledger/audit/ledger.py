@@ -1,0 +1,110 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Check a drone's ledger from its file and the roster alone, trusting nobody.
+
+Three layers, each on top of the last: the stored bytes fit together and the checkpoints are
+cosigned by a quorum; each block was committed by a quorum; each entry follows from those before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_ledger.consensus.certificates import check_commits
+from swarm_ledger.consensus.messages import Message, Signed, parse
+from swarm_ledger.consensus.settings import Settings
+from swarm_ledger.envelope import Kind, Opener
+from swarm_ledger.errors import Misuse, NotVerified, PeerFault
+from swarm_ledger.identity.roster import Roster
+from swarm_ledger.ledger.check import check_store
+from swarm_ledger.ledger.store import Block, Store
+from swarm_ledger.runtime.export import policy_of, sessions_in
+from swarm_ledger.runtime.fleet import LEDGER
+from swarm_ledger.runtime.keeper import parse_certificate
+from swarm_ledger.runtime.machine import Machine, batch_of, genesis_entry, split_block
+from swarm_ledger.voting.decision import Settled
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A ledger that holds. covered: entries under the last cosigned checkpoint."""
+
+    height: int
+    size: int
+    root: bytes
+    checkpoints: int
+    covered: int
+    decisions: tuple[Settled, ...]
+
+
+def open_ledger(folder: Path) -> Store:
+    """Open the ledger in a drone's folder, read-only; Misuse if there is none."""
+    path = folder if folder.is_file() else folder / LEDGER
+    if not path.is_file():
+        raise Misuse(f"{folder} holds no {LEDGER}.", remedy="Name a drone's folder.")
+    return Store.open(path, read_only=True)
+
+
+def verify_ledger(
+    store: Store, roster: Roster, progress: Callable[[int, int], None] = lambda _a, _b: None
+) -> Verdict:
+    """Check everything that a ledger claims.
+
+    progress: called with the height reached and the last one. Raises NotVerified, naming the
+    height and what failed.
+    """
+    if store.height < 0 or store.entry(0) != genesis_entry(roster):
+        raise NotVerified("it does not begin with this roster.", where="height 0")
+    opener = sessions_in(store, roster)
+    summary = check_store(store, policy_of(opener))
+    machine = Machine(roster)
+    decisions: list[Settled] = []
+    if store.block(0).certificate or len(store.block(0).entries) != 1:
+        raise NotVerified("genesis is one entry and needs no certificate.", where="height 0")
+    for height in range(1, store.height + 1):
+        block = store.block(height)
+        try:
+            decisions += _follow(block, machine)
+            _committed(block, opener)
+        except (NotVerified, PeerFault, Misuse) as error:
+            raise NotVerified(error.what, where=f"height {height}") from error
+        progress(height, store.height)
+    return Verdict(
+        summary.height,
+        summary.size,
+        summary.root,
+        summary.checkpoints,
+        summary.covered,
+        tuple(decisions),
+    )
+
+
+def _follow(block: Block, machine: Machine) -> tuple[Settled, ...]:
+    """Apply a block's requests again: what is stored must be what follows."""
+    header, requests = split_block(block.entries)
+    if header.height != block.height:
+        raise NotVerified(f"its header states height {header.height}")
+    applied = machine.apply(block.height, header.time_ms, requests)
+    if applied.entries != block.entries:
+        raise NotVerified("its entries don't follow from its requests")
+    return applied.decisions
+
+
+def _committed(block: Block, opener: Opener) -> None:
+    """Check a block's commit certificate: exactly a quorum, in order, no byte unneeded."""
+    roster = opener.roster
+    settings = Settings(len(roster.validators), 0)
+    header, requests = split_block(block.entries)
+    commits = parse_certificate(block.certificate)
+
+    def open_(raw: bytes) -> Signed[Message]:
+        opened = opener.open(raw)
+        if opened.kind is not Kind.CONSENSUS:
+            raise PeerFault("bad_certificate", f"a {opened.kind.name} among the commits.")
+        return Signed(roster.validators.index(opened.author.index), parse(opened.payload), raw)
+
+    check_commits(batch_of(header, requests).digest(), block.height, commits, settings, open_)
+    senders = [open_(raw).sender for raw in commits]
+    if len(commits) != settings.quorum or senders != sorted(senders):
+        raise NotVerified("its certificate is not exactly a quorum in order")

@@ -1,0 +1,39 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Fly a mission from its preparation to its outcome, over whichever transport it names."""
+
+from __future__ import annotations
+
+import time
+
+from swarm_ledger.sim import processes
+from swarm_ledger.sim.events import Event
+from swarm_ledger.sim.mission import Mission, prepare, utc_now
+from swarm_ledger.sim.outcome import Outcome, conclude
+from swarm_ledger.sim.virtual import VirtualSwarm
+from swarm_ledger.sim.watch import OnEvent, Watch
+
+
+def fly(mission: Mission, on_event: OnEvent) -> Outcome:
+    """Fly a mission and return its outcome. on_event: sees everything that happens.
+
+    Raises Misuse where it can't be flown here.
+    """
+    started = time.monotonic()
+    liars = mission.liars()
+    watch = Watch(mission.names(), (name for name in mission.names() if name not in liars))
+    if mission.transport == "memory":
+        with VirtualSwarm(mission, _both(watch, on_event)) as swarm:
+            swarm.run(watch)
+            fleet = swarm.fleet
+    else:
+        fleet = prepare(mission, now=utc_now())
+        processes.run(mission, watch, on_event)
+    return conclude(mission, fleet, watch, time.monotonic() - started)
+
+
+def _both(watch: Watch, on_event: OnEvent) -> OnEvent:
+    def both(event: Event) -> None:
+        watch.take(event)
+        on_event(event)
+
+    return both

@@ -1,0 +1,66 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Watching a mission: what is known of each drone, and whether all that matters is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarm_ledger.sim.events import Event
+
+OnEvent = Callable[[Event], None]
+
+
+@dataclass
+class Seen:
+    """The latest of one drone. status: as Drone.status() gives it; lost: how its process ended."""
+
+    status: dict[str, Any] = field(default_factory=dict)
+    decision: dict[str, Any] | None = None
+    latencies_ms: list[int] = field(default_factory=list)
+    lost: str = ""
+
+
+class Watch:
+    """Follows the events of a mission's drones. honest: those who must agree in the end."""
+
+    def __init__(self, names: Iterable[str], honest: Iterable[str]) -> None:
+        self.drones = {name: Seen() for name in names}
+        self.honest = frozenset(honest)
+
+    def take(self, event: Event) -> None:
+        """Take one event into account."""
+        seen = self.drones.get(event.drone)
+        if seen is None:
+            return
+        if event.event == "status":
+            seen.status = event.fields
+        elif event.event == "decision":
+            seen.decision = event.fields
+        elif event.event == "committed":
+            seen.latencies_ms.append(int(event.fields["latency_ms"]))
+        elif event.event == "lost":
+            seen.lost = str(event.fields["how"])
+
+    @property
+    def flying(self) -> list[Seen]:
+        """The honest drones whose processes live."""
+        return [self.drones[name] for name in sorted(self.honest) if not self.drones[name].lost]
+
+    @property
+    def done(self) -> bool:
+        """Whether all honest drones that fly have decided, and hold one certified ledger."""
+        flying = self.flying
+        if not flying or any(seen.decision is None or not seen.status for seen in flying):
+            return False
+        ends = {(seen.status["size"], seen.status["root"]) for seen in flying}
+        settled = all(
+            seen.status["stable"] == seen.status["height"] and not seen.status["pending"]
+            for seen in flying
+        )
+        return len(ends) == 1 and settled
+
+    def latencies_ms(self) -> list[int]:
+        """Return, sorted, how long each honest vote took from its signature to its commit."""
+        return sorted(ms for name in self.honest for ms in self.drones[name].latencies_ms)
