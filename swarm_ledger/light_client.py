@@ -30,6 +30,8 @@ def verify_proof(policy: Policy, proof: bytes) -> VerifiedEntry:
     """Verify a tlog-proof file that carries its entry; raises NotVerified with what and where.
 
     Checks the log's signature, the quorum of cosignatures and the inclusion (C2SP tlog-proof).
+    A file with exactly a quorum of cosignatures has no byte that could be changed, unless the log
+    holds an entry twice: then a proof of one place may be a true proof of the other.
     """
     parsed = LogProof.parse(proof)
     if not parsed.extra:

@@ -160,8 +160,6 @@ class Database:
 
     def _prepare(self) -> None:
         self.run(f"PRAGMA cache_size = -{CACHE_KIB}")
-        if self.read_only:
-            self.run("PRAGMA query_only = ON")
         empty = self.value("SELECT count(*) FROM sqlite_master", int, self.path) == 0
         if empty and not self.read_only:
             self._pragmas()

@@ -9,7 +9,7 @@ import re
 from swarm_ledger.errors import NotVerified
 
 MAX_INTEGER = 2**63 - 1
-_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 

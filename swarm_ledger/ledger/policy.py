@@ -20,7 +20,7 @@ from swarm_ledger.ledger.note import COSIGNATURE_V1, Note, NoteVerifier, key_rin
 MAX_POLICY_SIZE = 1 << 20
 MAX_DEFINITIONS = 1024
 _FORBIDDEN = re.compile(rb"[^\t\n\x20-\x7e\x80-\xff]")
-_NUMBER = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
+_NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -130,6 +130,23 @@ def test_a_fork_has_no_consistency_proof(first: int, more: int, data: st.DataObj
             )
 
 
+def test_a_proof_must_be_as_long_as_the_stated_sizes_demand() -> None:
+    """The hashes of one tree must not pass for a tree of another size with the same root."""
+    leaves = hashes(8)
+    tree, roots = Tree(leaves), [naive(leaves[:size]) for size in range(9)]
+    with pytest.raises(NotVerified, match="too many"):
+        merkle.verify_inclusion(leaves[1], 0, 1, [leaves[0]], roots[2])
+    with pytest.raises(NotVerified, match="too few"):
+        merkle.verify_inclusion(leaves[0], 0, 4, [leaves[1]], roots[2])
+    proof = merkle.consistency_proof(3, 4, tree.node)
+    with pytest.raises(NotVerified, match="too few"):
+        merkle.verify_consistency(3, 8, proof, roots[3], roots[4])
+    left = leaf_hash(b"left of both")
+    wider = [merkle.node_hash(left, roots[size]) for size in (3, 4)]
+    with pytest.raises(NotVerified, match="too many"):
+        merkle.verify_consistency(3, 4, [*proof, left], *wider)
+
+
 def test_consistency_with_the_empty_tree() -> None:
     merkle.verify_consistency(0, 3, [], merkle.EMPTY_ROOT, naive(hashes(3)))
     for proof, old in (([bytes(32)], merkle.EMPTY_ROOT), ([], bytes(32))):

@@ -26,6 +26,7 @@ from swarm_ledger.ledger.note import (
     Note,
     NoteSignature,
     NoteVerifier,
+    cosigned_message,
     key_id,
     key_ring,
 )
@@ -245,6 +246,7 @@ ROOT = base64.b64encode(bytes(range(32))).decode()
         f"o\n5\n{ROOT[:-4]}\n",
         f"o\n5\n{ROOT}\n\n",
         f"o\n5\n{ROOT}\n\nextension\n",
+        f"o\n5\n{ROOT}\nextension",
     ],
 )
 def test_malformed_checkpoints_are_refused(text: str) -> None:
@@ -290,10 +292,11 @@ def test_cosignature_signs_header_time_and_the_whole_text() -> None:
 def test_cosignatures_of_other_times_texts_and_keys_are_refused() -> None:
     key, line = SWARM.witness("drone_2"), SWARM.cosignature(HEAD, "drone_2")
     later = (NOW + 1).to_bytes(8, "big") + line.signature[8:]
-    beyond = (2**63).to_bytes(8, "big") + line.signature[8:]
+    beyond = (2**63).to_bytes(8, "big")
+    beyond_signature = SWARM.sign("drone_2")(cosigned_message(HEAD.text, 2**63))
     wrong = [
         NoteSignature(line.name, line.key_id, later),
-        NoteSignature(line.name, line.key_id, beyond),
+        NoteSignature(line.name, line.key_id, beyond + beyond_signature),
         NoteSignature(line.name, line.key_id, line.signature[8:]),
         NoteSignature(line.name, line.key_id, b"\x00"),
         NoteSignature(line.name, bytes(4), line.signature),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.ledger.lexical import from_decimal
 from swarm_ledger.ledger.proof import MAX_EXTRA_SIZE, MAX_PROOF_SIZE, LogProof
 
 NOTE = "swarm.example/test\n1\nx\n\n— name c2ln\n".encode()
@@ -97,6 +98,12 @@ def test_any_bytes_are_a_proof_or_not_verified(data: bytes) -> None:
         except NotVerified:
             continue
         assert proof.encode() == file
+
+
+def test_numbers_end_at_63_bits() -> None:
+    assert from_decimal(str(2**63 - 1), "here") == 2**63 - 1
+    with pytest.raises(NotVerified, match=r"here: .*2\^63"):
+        from_decimal(str(2**63), "here")
 
 
 def test_impossible_proofs_are_misuse() -> None:

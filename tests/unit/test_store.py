@@ -1,12 +1,14 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from swarm_ledger.errors import Misuse, NotVerified, SwarmLedgerError
 from swarm_ledger.ledger import merkle
 from swarm_ledger.ledger.check import Summary, check_store
 from swarm_ledger.ledger.checkpoint import Checkpoint
+from swarm_ledger.ledger.database import BUSY_SECONDS, ROWS_AT_ONCE
 from swarm_ledger.ledger.store import JournalRecord, Store, StoredCheckpoint
 
 SWARM = Swarm()
@@ -268,6 +271,28 @@ def test_a_full_disk_is_said_and_survived(store: Store) -> None:
     check_store(store, SWARM.policy)
 
 
+def test_nothing_is_written_after_sqlite_has_undone_a_transaction(store: Store) -> None:
+    """As SQLite does by itself after some failures of a disk."""
+    before = check_store(store, SWARM.policy)
+
+    def go_on() -> None:
+        with store.transaction():
+            store.append_block(6, [b"x"], b"")
+            store.database._connection.execute("ROLLBACK")
+            store.pending_put(b"d", b"x")
+
+    with pytest.raises(Misuse, match="undone"):
+        go_on()
+    assert store.pending_read() == []
+    assert check_store(store, SWARM.policy) == before
+    assert store.append_block(6, [b"y"], b"") == range(8, 9)
+
+
+def test_a_writer_waits_for_the_disk(store: Store) -> None:
+    assert store.database.value("PRAGMA synchronous", int, "") == 2  # FULL
+    assert store.database.value("PRAGMA journal_mode", str, "") == "wal"
+
+
 KILLED = """
 import os, signal, sys
 from swarm_ledger.ledger.store import Store
@@ -326,6 +351,39 @@ def test_a_ledger_has_one_writer(path: Path, store: Store) -> None:
     store.close()
     with Store.open(path) as again:
         assert again.height == 6
+
+
+def test_a_lock_file_removed_under_our_hands_is_no_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The previous writer may remove its file between our opening and our locking it."""
+    name, real, calls = Path(f"{path}.lock"), fcntl.flock, []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not calls:
+            name.unlink()
+        calls.append(descriptor)
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with Store.open(path):
+        assert len(calls) == 2
+        with pytest.raises(Misuse, match="locked"):
+            Store.open(path)
+
+
+def test_closing_waits_for_no_reader_and_no_half_read_query(path: Path, store: Store) -> None:
+    store.append_block(6, [b"x"] * 2 * ROWS_AT_ONCE, b"")
+    with Store.open(path, read_only=True) as reader:
+        half_read = reader.database.rows("SELECT idx FROM entries")
+        assert next(half_read) == (0,)
+        started = time.monotonic()
+        store.close()
+        assert time.monotonic() - started < BUSY_SECONDS / 2
+    with Store.open(path) as again:
+        own_half_read = again.database.rows("SELECT idx FROM entries")
+        assert next(own_half_read) == (0,)
+    assert os.listdir(path.parent) == ["ledger.db"]
 
 
 def test_another_programs_lock_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -500,10 +558,12 @@ def test_checkpoints_must_be_the_policys_and_without_needless_lines(store: Store
         Checkpoint("other.example", 8, store.root())
     )
     wrong_root = SWARM.certificate(Checkpoint(SWARM.origin, 8, bytes(32))).encode()
+    wrong_size = SWARM.certificate(Checkpoint(SWARM.origin, 9, store.root())).encode()
     for note, says in (
         (generous, "not needed"),
         (strange.encode(), "no known key"),
         (wrong_root, "not the tree's"),
+        (wrong_size, "another size"),
     ):
         error = damaged(store, "INSERT INTO checkpoints VALUES (8, 5, ?)", (note,))
         assert error is not None
