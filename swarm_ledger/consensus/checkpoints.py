@@ -11,7 +11,8 @@ from swarm_ledger.consensus.state import State
 def on_checkpoint(state: State, signed: Signed[Checkpoint]) -> None:
     """Count a cosigned checkpoint; with a quorum over one root it is stable."""
     seq = signed.message.seq
-    if signed.sender == state.settings.me:
+    own = state.own_checkpoint
+    if signed.sender == state.settings.me and (own is None or own.message.seq <= seq):
         state.own_checkpoint = signed
     if not state.stable < seq <= max(state.stable, state.applied) + state.settings.window:
         return
@@ -38,12 +39,14 @@ def become_stable(state: State, votes: tuple[Signed[Checkpoint], ...]) -> None:
 
 
 def collect_garbage(state: State) -> None:
-    """Drop what lies below both the stable checkpoint and what is applied here."""
-    low = min(state.stable, state.applied)
-    state.slots = {seq: slot for seq, slot in state.slots.items() if seq > low}
-    state.checkpoints = {
-        seq: votes for seq, votes in state.checkpoints.items() if seq > state.stable
-    }
+    """Drop what lies under the stable checkpoint, but for decided batches not yet applied."""
+    stable = state.stable
+    for seq in [seq for seq in state.slots if seq <= stable]:
+        if seq <= state.applied or state.slots[seq].decided is None:
+            del state.slots[seq]
+    for finished in (state.checkpoints, state.expected):
+        for seq in [seq for seq in finished if seq <= stable]:
+            del finished[seq]
 
 
 def idle_checkpoint_due(state: State) -> bool:

@@ -18,6 +18,8 @@ MAX_REPLICAS = 128
 MAX_WINDOW = 256
 MAX_MESSAGE_BYTES = 1 << 22
 MAX_REQUEST_BYTES = 65_534
+MAX_BATCH_BYTES = 1 << 21
+"""Bytes of all bodies of a batch, so that it can be handed on with its commits as one message."""
 
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 View = Annotated[int, Meta(ge=0, lt=2**53)]

@@ -3,10 +3,21 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, islice
+
 from swarm_ledger.consensus.certificates import PreparedCertificate
-from swarm_ledger.consensus.messages import Batch, Commit, Prepare, PrePrepare, Signed, Want
+from swarm_ledger.consensus.messages import (
+    MAX_BATCH_BYTES,
+    MAX_REQUEST_BYTES,
+    Batch,
+    Commit,
+    Prepare,
+    PrePrepare,
+    Signed,
+    Want,
+)
 from swarm_ledger.consensus.ready import Decided
-from swarm_ledger.consensus.state import State
+from swarm_ledger.consensus.state import Slot, State
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
 
@@ -16,20 +27,25 @@ def propose(state: State) -> None:
     settings = state.settings
     if not state.leading or state.applied < state.stable:
         return  # a leader that lags could propose what was applied long ago
-    while state.next_seq <= state.stable + settings.window:
-        waiting = state.pool.waiting(but=state.in_flight)
+    while len(state.pool) and state.next_seq <= state.stable + settings.window:
         busy = state.next_seq - 1 - state.applied
+        if busy >= settings.pipeline:
+            return
+        waiting = list(islice(state.pool.waiting(but=state.in_flight), settings.max_batch))
         due = (
             not busy
             or len(waiting) >= settings.max_batch
             or (waiting and state.now_ms - waiting[0][1].since_ms >= settings.batch_delay_ms)
         )
-        if not waiting or not due or busy >= settings.pipeline:
+        if not waiting or not due:
             return
-        keys = tuple(key for key, _ in waiting[: settings.max_batch])
+        room = accumulate(len(pending.body) for _, pending in waiting)
+        keys = tuple(
+            key for (key, _), used in zip(waiting, room, strict=True) if used <= MAX_BATCH_BYTES
+        )
         time_ms = max(state.now_ms, state.time_ms, 1)
         state.say(PrePrepare(state.view, Batch(state.next_seq, time_ms, keys)))
-        state.in_flight.update(keys)
+        state.in_flight.update(dict.fromkeys(keys, state.next_seq))
         state.next_seq += 1
 
 
@@ -45,10 +61,11 @@ def on_pre_prepare(state: State, signed: Signed[PrePrepare]) -> None:
         if slot.digest != batch.digest():
             state.accuse(signed.sender, slot.pre_prepare.raw, signed.raw)
         return
-    if batch.seq > state.applied:
-        _check_proposal(state, signed)
+    if not _check_proposal(state, signed, slot):
+        return
     slot.pre_prepare, slot.digest, slot.since_ms = signed, batch.digest(), state.now_ms
-    state.in_flight.update(batch.requests)
+    if batch.seq > state.applied:
+        state.in_flight.update(dict.fromkeys(batch.requests, batch.seq))
     state.next_seq = max(state.next_seq, batch.seq + 1)
     missing = missing_bodies(state, batch.seq)
     if missing and signed.sender != state.settings.me:
@@ -56,21 +73,34 @@ def on_pre_prepare(state: State, signed: Signed[PrePrepare]) -> None:
     advance(state, batch.seq)
 
 
-def _check_proposal(state: State, signed: Signed[PrePrepare]) -> None:
+def _check_proposal(state: State, signed: Signed[PrePrepare], slot: Slot) -> bool:
+    """Whether to vouch for a proposal; PeerFault if no honest leader makes it now."""
     batch = signed.message.batch
     expected = state.expected.get(batch.seq)
     if expected is not None:
         if batch != expected:
             raise PeerFault("bad_new_view", "not what the new view must begin with.")
-        return
-    if signed.sender == state.settings.me:
-        return
+        return True
+    if slot.decided is not None:
+        if batch != slot.decided.batch():
+            raise PeerFault("bad_proposal", "not what was committed there.")
+        return True
+    if batch.seq <= state.applied:
+        return False  # what stands there is known to the ledger only: others vouch for it
+    if signed.sender != state.settings.me:
+        _check_fresh(state, batch)
+    return True
+
+
+def _check_fresh(state: State, batch: Batch) -> None:
     if not batch.requests or len(set(batch.requests)) != len(batch.requests):
         raise PeerFault("bad_proposal", "a batch is empty, or names a request twice.")
     if len(batch.requests) > state.settings.max_batch:
         raise PeerFault("bad_proposal", "a batch is larger than agreed.")
     if any(state.pool.was_applied(key) for key in batch.requests):
         raise PeerFault("bad_proposal", "a batch names a request that was applied before.")
+    if any(state.in_flight.get(key, batch.seq) != batch.seq for key in batch.requests):
+        raise PeerFault("bad_proposal", "a batch names a request that another one orders.")
     if abs(batch.time_ms - state.now_ms) > state.settings.max_clock_skew_ms:
         raise PeerFault("bad_clock", f"a batch's clock is {batch.time_ms - state.now_ms} ms off.")
 
@@ -108,34 +138,58 @@ def advance(state: State, seq: int) -> None:
     slot, me = state.slots[seq], state.settings.me
     if not state.active or slot.pre_prepare is None or missing_bodies(state, seq):
         return
-    view = state.view
+    view, batch = state.view, slot.pre_prepare.message.batch
     if not slot.prepare_sent:
+        if not _hold(state, slot, batch):
+            return
         slot.prepare_sent = True
         if slot.pre_prepare.sender != me:
             state.keep(slot.pre_prepare)
             state.say(Prepare(view, seq, slot.digest))
-        bodies = (state.pool.body(key) for key in slot.pre_prepare.message.batch.requests)
-        state.ready.bodies.extend(body for body in bodies if body is not None)
+        state.ready.bodies.extend(slot.held.values())
     matching = [p for p in slot.prepares.values() if p.message.digest == slot.digest]
     if not slot.commit_sent and len(matching) + 1 >= state.settings.quorum:
         slot.commit_sent = True
-        batch = slot.pre_prepare.message.batch
         slot.prepared = PreparedCertificate(view, batch, slot.pre_prepare, tuple(matching))
         state.keep(slot.pre_prepare, *matching)
         state.say(Commit(view, seq, slot.digest))
     commits = [c for c in slot.commits.values() if c.message.digest == slot.digest]
     done = slot.decided is not None or seq <= state.applied
-    if not done and len(commits) >= state.settings.quorum:
-        batch = slot.pre_prepare.message.batch
-        found = [state.pool.body(key) for key in batch.requests]
+    if not done and len(commits) >= state.settings.quorum and _hold(state, slot, batch):
+        bodies = tuple(slot.held[key] for key in batch.requests)
         raws = tuple(c.raw for c in sorted(commits, key=lambda c: c.sender))
-        slot.decided = Decided(
-            seq,
-            batch.time_ms,
-            tuple(body for body in found if body is not None),
-            raws[: state.settings.quorum],
-        )
+        slot.decided = Decided(seq, batch.time_ms, bodies, raws[: state.settings.quorum])
         hand_out(state)
+
+
+def _hold(state: State, slot: Slot, batch: Batch) -> bool:
+    """Keep a batch's bodies with its slot; False if together they are too large to hand on."""
+    for key in batch.requests:
+        body = state.pool.body(key)
+        if body is not None:
+            slot.held[key] = body
+    return sum(len(slot.held.get(key, b"")) for key in batch.requests) <= MAX_BATCH_BYTES
+
+
+def on_body(state: State, body: bytes, *, added: bool) -> bool:
+    """A body arrived that the pool took or not; True if an open slot waits for it.
+
+    A slot's body is kept beside the pool when that is full for its author, or remembers the
+    request as applied: else one author who fills the pools with different requests, or one
+    request that two views ordered twice, would stop every leader.
+    """
+    key = digest(body)
+    seq = state.in_flight.get(key)
+    slot = state.slots.get(seq) if seq is not None else None
+    if seq is None or slot is None:
+        return False
+    if not added:
+        near = seq <= state.applied + 2 * state.settings.pipeline
+        if not near or key in slot.held or not 1 <= len(body) <= MAX_REQUEST_BYTES:
+            return False
+        slot.held[key] = body
+    advance(state, seq)
+    return True
 
 
 def missing_bodies(state: State, seq: int) -> tuple[bytes, ...]:
@@ -146,7 +200,8 @@ def missing_bodies(state: State, seq: int) -> tuple[bytes, ...]:
     slot = state.slots[seq]
     if slot.pre_prepare is None or slot.decided is not None or seq <= state.applied:
         return ()
-    return tuple(key for key in slot.pre_prepare.message.batch.requests if key not in state.pool)
+    keys = slot.pre_prepare.message.batch.requests
+    return tuple(key for key in keys if key not in slot.held and key not in state.pool)
 
 
 def hand_out(state: State) -> None:
@@ -162,9 +217,12 @@ def on_applied(state: State, decided: Decided) -> None:
     state.applied = decided.seq
     state.time_ms = max(state.time_ms, decided.time_ms)
     state.next_seq = max(state.next_seq, decided.seq + 1)
-    state.pool.applied(keys)
-    state.in_flight.difference_update(keys)
-    state.expected.pop(decided.seq, None)
+    slot = state.slots.get(decided.seq)
+    proposed = slot.pre_prepare if slot else None
+    state.pool.applied(keys, slot.since_ms if slot and proposed else None)
+    for key in (*keys, *(proposed.message.batch.requests if proposed else ())):
+        if state.in_flight.get(key, 0) <= decided.seq:
+            state.in_flight.pop(key, None)
     state.progress_ms = state.now_ms
     if keys:
         state.attempts = 0  # time-outs recover once a leader delivers

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
+from swarm_ledger.consensus.messages import MAX_REQUEST_BYTES
 from swarm_ledger.encoding import digest
 
 _REMEMBERED = 65_536
@@ -46,6 +47,8 @@ class Pool:
         key = digest(body)
         if key in self._pending or key in self._applied or self._held[author] >= self._quota:
             return False
+        if not 1 <= len(body) <= MAX_REQUEST_BYTES:
+            return False  # ordered, it could never be handed on to a replica that lags
         self._pending[key] = Pending(body, author, now_ms, relayed_ms=now_ms)
         self._held[author] += 1
         return True
@@ -59,8 +62,11 @@ class Pool:
         """Whether that request was applied lately; a leader that repeats it is refused."""
         return key in self._applied
 
-    def applied(self, keys: Iterable[bytes]) -> None:
-        """A block with these requests was applied; the others were passed over."""
+    def applied(self, keys: Iterable[bytes], assigned_ms: int | None = None) -> None:
+        """A block with these requests was applied.
+
+        assigned_ms: when its pre-prepare came, if it did; it passed over what was here before.
+        """
         for key in keys:
             pending = self._pending.pop(key, None)
             if pending is not None:
@@ -68,12 +74,13 @@ class Pool:
             self._applied[key] = None
         while len(self._applied) > _REMEMBERED:
             self._applied.popitem(last=False)
-        for pending in self._pending.values():
-            pending.blocks += 1
+        if assigned_ms is not None:
+            for pending in self._pending.values():
+                pending.blocks += pending.since_ms < assigned_ms
 
-    def waiting(self, but: set[bytes]) -> list[tuple[bytes, Pending]]:
-        """Return what is pending and not in `but`, oldest first."""
-        return [(key, pending) for key, pending in self._pending.items() if key not in but]
+    def waiting(self, but: Container[bytes]) -> Iterator[tuple[bytes, Pending]]:
+        """Iterate over what is pending and not in `but`, oldest first."""
+        return ((key, pending) for key, pending in self._pending.items() if key not in but)
 
     def all(self) -> Iterable[Pending]:
         """Return all that is pending, oldest first."""

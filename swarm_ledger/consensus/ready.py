@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import cast
 
 from swarm_ledger.consensus.messages import (
+    Batch,
     Checkpoint,
     Commit,
     Message,
@@ -16,6 +17,7 @@ from swarm_ledger.consensus.messages import (
     Signed,
     ViewChange,
 )
+from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
 
 ALWAYS = 2**53 - 1
@@ -88,6 +90,10 @@ class Decided:
     time_ms: int
     bodies: tuple[bytes, ...]
     commits: tuple[bytes, ...]
+
+    def batch(self) -> Batch:
+        """Return what was agreed on."""
+        return Batch(self.seq, self.time_ms, tuple(digest(body) for body in self.bodies))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from swarm_ledger.consensus.certificates import PreparedCertificate
+from swarm_ledger.consensus.certificates import (
+    PreparedCertificate,
+    carried_over,
+    check_view_change,
+)
 from swarm_ledger.consensus.messages import (
     Checkpoint,
     Commit,
@@ -18,6 +22,7 @@ from swarm_ledger.consensus.messages import (
     ViewChange,
 )
 from swarm_ledger.consensus.state import Slot, State
+from swarm_ledger.consensus.view_change import begin_with, check_new_view
 from swarm_ledger.errors import Misuse
 
 
@@ -46,7 +51,11 @@ def restore(
             _slot(state, message.seq, message.view, signed)
     _restore_certificates(state, journal)
     own = [seq for seq, slot in state.slots.items() if slot.pre_prepare is not None]
-    state.next_seq = max([applied, state.stable, *own]) + 1
+    state.next_seq = max([applied, state.stable, *own, *state.expected]) + 1
+    if state.leading:
+        for seq, batch in sorted(state.expected.items()):
+            if state.slot(seq).pre_prepare is None:
+                state.say(PrePrepare(state.view, batch))
 
 
 def _of(journal: list[Signed[Message]], form: type[Any]) -> list[Signed[Any]]:
@@ -54,15 +63,16 @@ def _of(journal: list[Signed[Message]], form: type[Any]) -> list[Signed[Any]]:
 
 
 def _restore_stable(state: State, votes: list[Signed[Checkpoint]]) -> None:
-    by_seq: dict[tuple[int, bytes], list[Signed[Checkpoint]]] = {}
+    by_seq: dict[tuple[int, int, bytes], list[Signed[Checkpoint]]] = {}
     for vote in votes:
-        by_seq.setdefault((vote.message.seq, vote.message.root), []).append(vote)
+        claim = (vote.message.seq, vote.message.size, vote.message.root)
+        by_seq.setdefault(claim, []).append(vote)
         own = state.own_checkpoint
         if vote.sender == state.settings.me and (
             own is None or own.message.seq < vote.message.seq
         ):
             state.own_checkpoint = vote
-    for (seq, _), same in by_seq.items():
+    for (seq, _, _), same in by_seq.items():
         if len(same) >= state.settings.quorum and seq > state.stable:
             proof = sorted(same, key=lambda vote: vote.sender)[: state.settings.quorum]
             state.stable, state.stable_proof = seq, tuple(proof)
@@ -75,6 +85,14 @@ def _restore_view(state: State, journal: list[Signed[Message]]) -> None:
     for signed in _of(journal, ViewChange):
         if signed.sender == state.settings.me and signed.message.view > state.view:
             state.view, state.active, state.own_view_change = signed.message.view, False, signed
+    if state.own_view_change is not None:
+        # It counts here as it does elsewhere: after a blackout nobody else makes up a quorum.
+        checked = check_view_change(state.own_view_change, state.settings, state.open)
+        state.view_changes[state.settings.me] = checked
+    elif state.new_view is not None:
+        # What the view began with still binds its leader, and binds us as that leader.
+        changes = check_new_view(state, state.new_view)
+        begin_with(state, carried_over(changes)[1])
 
 
 def _slot(state: State, seq: int, view: int, signed: Signed[Any]) -> None:
@@ -85,7 +103,8 @@ def _slot(state: State, seq: int, view: int, signed: Signed[Any]) -> None:
     mine = signed.sender == state.settings.me
     if isinstance(signed.message, PrePrepare):
         slot.pre_prepare, slot.digest = signed, signed.message.batch.digest()
-        state.in_flight.update(signed.message.batch.requests)
+        if seq > state.applied:
+            state.in_flight.update(dict.fromkeys(signed.message.batch.requests, seq))
         slot.prepare_sent = slot.prepare_sent or mine
     elif isinstance(signed.message, Prepare):
         slot.prepares[signed.sender] = signed

@@ -123,14 +123,17 @@ class Replica:
         normal.propose(state)
 
     def submit(self, body: bytes, author: int, now_ms: int) -> bool:
-        """Take a request in; False if it is known already or over its author's quota."""
+        """Take a request in; False if it is known already or over its author's quota.
+
+        What an open slot waits for is taken whatever the quota. Bodies that were persisted are
+        submitted again after restore().
+        """
         self._state.now_ms = max(self._state.now_ms, now_ms)
         added = self._state.pool.add(body, author, self._state.now_ms)
+        wanted = normal.on_body(self._state, body, added=added)
         if added:
-            for seq in [seq for seq, slot in self._state.slots.items() if not slot.prepare_sent]:
-                normal.advance(self._state, seq)
             normal.propose(self._state)
-        return added
+        return added or wanted
 
     def tick(self, now_ms: int) -> None:
         """Let time pass; time that runs backwards stands still."""

@@ -43,6 +43,8 @@ class Slot:
 
     pre_prepare, prepares, commits: those of the current view only. prepared: the certificate of
     the highest view that prepared here; it outlives its view. decided: what committed, if it did.
+    held: bodies of the requests that the slot needs, by digest: those that are in its pre-prepare
+    and those that its certificate may have to bring back, whatever the pool does with them.
     """
 
     pre_prepare: Signed[PrePrepare] | None = None
@@ -54,18 +56,23 @@ class Slot:
     prepare_sent: bool = False
     commit_sent: bool = False
     since_ms: int = 0
+    held: dict[bytes, bytes] = field(default_factory=dict)
 
     def new_view(self) -> None:
         """Forget what belonged to the old view, and nothing else."""
         self.pre_prepare, self.digest = None, b""
         self.prepares, self.commits = {}, {}
         self.prepare_sent = self.commit_sent = False
+        if self.decided is None:
+            keep = self.prepared.batch.requests if self.prepared else ()
+            self.held = {key: self.held[key] for key in keep if key in self.held}
 
 
 @dataclass
 class State:
     """Everything a replica knows. Invariants: stable <= committed cosignatures of a quorum;
-    applied never shrinks; a slot exists only for min(stable, applied) < seq <= stable + window.
+    applied never shrinks; a slot exists only for min(stable, applied) < seq <= stable + window,
+    and under the stable checkpoint only if it is decided.
     """
 
     settings: Settings
@@ -79,10 +86,13 @@ class State:
     handed: int = 0
     """Up to here, decided batches were handed out to be applied; applied follows."""
     next_seq: int = 1
-    in_flight: set[bytes] = field(default_factory=set)
-    """Requests that the current view has assigned and that are not applied yet."""
+    in_flight: dict[bytes, int] = field(default_factory=dict)
+    """Requests that the current view has assigned and that are not applied yet: their number."""
     expected: dict[int, Batch] = field(default_factory=dict)
-    """What the current view must begin with (1999, 4.4: the set O)."""
+    """What the current view must begin with (1999, 4.4: the set O), above the stable checkpoint.
+
+    Binding also where it is applied already, or a leader could have it replaced for laggards.
+    """
     time_ms: int = 0
     """The ledger's time: the highest of the applied blocks."""
 
@@ -102,6 +112,8 @@ class State:
     view_since_ms: int = 0
     give_up_ms: int | None = None
     """When a view change under way is given up for the next view; None until a quorum joined."""
+    opened: int = 0
+    """The last view that this replica opened as its leader."""
 
     peers: dict[int, Status] = field(default_factory=dict)
     progress_ms: int = 0
@@ -110,6 +122,10 @@ class State:
     asked_up_to: int = 0
     served: set[int] = field(default_factory=set)
     """Peers whose Fetch or Want was answered since the last tick: one each, so nobody floods."""
+    shown: dict[tuple[int, str], int] = field(default_factory=dict)
+    """When a peer was last shown something large: not more often than it would ask again."""
+    accused: dict[int, int] = field(default_factory=dict)
+    """In which view each culprit was last reported: once a view, however often it offends."""
     ready: Ready = field(default_factory=Ready)
 
     def __post_init__(self) -> None:
@@ -149,10 +165,23 @@ class State:
         if signed is not None:
             self.ready.resend.append(Resend(signed.raw, to))
 
+    def may_show(self, to: int, what: str) -> bool:
+        """Whether it is time to show a peer something large again."""
+        last = self.shown.get((to, what))
+        if to == self.settings.me or (
+            last is not None and self.now_ms - last < self.settings.resend_ms // 2
+        ):
+            return False
+        self.shown[to, what] = self.now_ms
+        return True
+
     def keep(self, *messages: Signed[Message]) -> None:
         """Have messages on disk before anything more is said."""
         self.ready.journal.extend(journaled(signed) for signed in messages)
 
     def accuse(self, culprit: int, first: bytes, second: bytes) -> None:
         """Report two statements that contradict each other."""
+        if self.accused.get(culprit) == self.view:
+            return
+        self.accused[culprit] = self.view
         self.ready.evidence.append(Evidence(culprit, first, second))

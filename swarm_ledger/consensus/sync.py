@@ -9,6 +9,7 @@ from swarm_ledger.consensus.normal import hand_out, missing_bodies
 from swarm_ledger.consensus.ready import Decided, Resend, Serve
 from swarm_ledger.consensus.state import State
 from swarm_ledger.encoding import digest
+from swarm_ledger.errors import PeerFault
 
 BLOCKS_AT_ONCE = 32
 _SLOTS_AT_ONCE = 8
@@ -18,15 +19,20 @@ _QUIET = 4
 
 def on_status(state: State, signed: Signed[Status]) -> None:
     """Note how far a peer is; show it the new view and the stable checkpoint that it missed."""
-    state.peers[signed.sender] = signed.message
-    if signed.message.stable < state.stable <= signed.message.applied:
-        _show_stable(state, signed.sender)
-    if state.active and signed.message.view < state.view:
-        state.repeat(state.new_view, signed.sender)
+    sender, status = signed.sender, signed.message
+    if sender == state.settings.me:
+        return
+    state.peers[sender] = status
+    if status.stable < state.stable <= status.applied and state.may_show(sender, "stable"):
+        _show_stable(state, sender)
+    if state.active and status.view < state.view and state.may_show(sender, "new view"):
+        state.repeat(state.new_view, sender)
 
 
 def on_fetch(state: State, signed: Signed[Fetch]) -> None:
     """Have blocks sent to a peer that lags, with the proof of the stable checkpoint."""
+    if signed.message.seq < 1:
+        raise PeerFault("bad_fetch", "asks for a block before the first.")
     if signed.message.seq > state.applied or signed.sender in state.served:
         return
     state.served.add(signed.sender)
@@ -44,14 +50,10 @@ def on_want(state: State, signed: Signed[Want]) -> None:
     if signed.sender in state.served:
         return
     state.served.add(signed.sender)
-    decided = {
-        digest(body): body
-        for slot in state.slots.values()
-        if slot.decided is not None
-        for body in slot.decided.bodies
-    }
-    for key in signed.message.requests:
-        body = state.pool.body(key) or decided.get(key)
+    slots = list(state.slots.values())
+    for key in dict.fromkeys(signed.message.requests):
+        held = (slot.held[key] for slot in slots if key in slot.held)
+        body = state.pool.body(key) or next(held, None)
         if body is not None:
             state.ready.resend.append(Resend(body, signed.sender))
 
@@ -64,14 +66,16 @@ def on_committed(state: State, signed: Signed[Committed]) -> None:
     batch = Batch(message.seq, message.time_ms, tuple(digest(body) for body in message.bodies))
     check_commits(batch.digest(), message.seq, message.commits, state.settings, state.open)
     decided = Decided(message.seq, message.time_ms, message.bodies, message.commits)
-    if state.in_window(message.seq):
+    if message.seq <= state.stable + state.settings.window:
         slot = state.slot(message.seq)
         if slot.decided is None:
             slot.decided = decided
+            slot.held = dict(zip(batch.requests, message.bodies, strict=True))
         hand_out(state)
     elif message.seq == state.handed + 1:
         state.handed += 1
         state.ready.apply.append(decided)
+        hand_out(state)
 
 
 def after_applied(state: State) -> None:

@@ -7,6 +7,8 @@ from them are sent after it like any others, and accepted only if they are what 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from swarm_ledger.consensus.certificates import (
     CheckedViewChange,
     carried_over,
@@ -15,7 +17,7 @@ from swarm_ledger.consensus.certificates import (
     open_as,
 )
 from swarm_ledger.consensus.checkpoints import become_stable
-from swarm_ledger.consensus.messages import NewView, PrePrepare, Signed, ViewChange
+from swarm_ledger.consensus.messages import Batch, NewView, PrePrepare, Signed, ViewChange
 from swarm_ledger.consensus.state import State
 from swarm_ledger.errors import PeerFault
 
@@ -38,12 +40,12 @@ def on_view_change(state: State, signed: Signed[ViewChange]) -> None:
     """Note who wants which view; join f + 1, and lead or wait when a quorum agrees."""
     message = signed.message
     if message.view < state.view or (message.view == state.view and state.active):
-        if state.active and signed.sender != state.settings.me:
+        if state.active and state.may_show(signed.sender, "new view"):
             state.repeat(state.new_view, signed.sender)
         return
     known = state.view_changes.get(signed.sender)
     if known is not None and known.signed.message.view >= message.view:
-        if known.signed.message.view == message.view and known.signed.raw != signed.raw:
+        if known.signed.message.view == message.view and known.signed.message != message:
             state.accuse(signed.sender, known.signed.raw, signed.raw)
         return
     state.view_changes[signed.sender] = check_view_change(signed, state.settings, state.open)
@@ -65,30 +67,39 @@ def _join(state: State) -> None:
 
 
 def _proceed(state: State) -> None:
-    """With a quorum for the view, its leader opens it; the others start to lose patience."""
-    agreeing = _agreeing(state)
-    if state.active or len(agreeing) < state.settings.quorum:
+    """With a quorum for the view, its leader opens it; the others start to lose patience.
+
+    Those who went on to a later view count against patience too: their view change for this one
+    may be lost for ever, and whoever waited for it would wait for ever.
+    """
+    if state.active:
         return
-    if state.give_up_ms is None:
+    settings = state.settings
+    changes = [change for _, change in sorted(state.view_changes.items())]
+    left = sum(change.signed.message.view >= state.view for change in changes)
+    if left >= settings.quorum and state.give_up_ms is None:
         state.give_up_ms = state.now_ms + state.timeout_ms
-        if state.leader == state.settings.me:
-            chosen = agreeing[: state.settings.quorum]
-            raws = tuple(change.signed.raw for change in chosen)
-            state.say(NewView(state.view, raws))
-
-
-def _agreeing(state: State) -> list[CheckedViewChange]:
-    changes = sorted(state.view_changes.items())
-    return [change for _, change in changes if change.signed.message.view == state.view]
+    agreeing = [change for change in changes if change.signed.message.view == state.view]
+    leading = state.leader == settings.me and state.opened < state.view
+    if leading and len(agreeing) >= settings.quorum:
+        state.opened = state.view
+        chosen = agreeing[: settings.quorum]
+        state.say(NewView(state.view, tuple(change.signed.raw for change in chosen)))
 
 
 def on_new_view(state: State, signed: Signed[NewView]) -> None:
     """Check a new view against the view changes that it rests on, and enter it (1999, 4.4)."""
     view = signed.message.view
-    if view < state.view or (view == state.view and state.active):
-        return
     if signed.sender != state.settings.leader(view):
         raise PeerFault("not_leader", f"replica {signed.sender} does not lead view {view}.")
+    if view < state.view or (view == state.view and state.active):
+        return
+    enter(state, signed, check_new_view(state, signed))
+
+
+def check_new_view(state: State, signed: Signed[NewView]) -> list[CheckedViewChange]:
+    """Check that a new view rests on a quorum's valid view changes, and return them."""
+    view = signed.message.view
     changes = []
     for raw in signed.message.view_changes:
         change = open_as(raw, ViewChange, state.open)
@@ -96,7 +107,7 @@ def on_new_view(state: State, signed: Signed[NewView]) -> None:
             raise PeerFault("bad_new_view", "rests on a view change for another view.")
         changes.append(check_view_change(change, state.settings, state.open))
     distinct((change.signed.sender for change in changes), state.settings.quorum, "new view")
-    enter(state, signed, changes)
+    return changes
 
 
 def enter(state: State, signed: Signed[NewView], changes: list[CheckedViewChange]) -> None:
@@ -115,13 +126,23 @@ def enter(state: State, signed: Signed[NewView], changes: list[CheckedViewChange
     }
     for slot in state.slots.values():
         slot.new_view()
-    state.expected = {batch.seq: batch for batch in batches if batch.seq > state.stable}
-    state.in_flight = {key for batch in batches for key in batch.requests}
+    begin_with(state, batches)
     state.next_seq = max(low + len(batches), state.applied, state.stable) + 1
     state.pool.restart_clocks(state.now_ms)
     if state.leading:
         for batch in batches:
             state.say(PrePrepare(state.view, batch))
+
+
+def begin_with(state: State, batches: Iterable[Batch]) -> None:
+    """Hold the view's leader to what was carried over."""
+    state.expected = {batch.seq: batch for batch in batches if batch.seq > state.stable}
+    state.in_flight = {
+        key: seq
+        for seq, batch in state.expected.items()
+        for key in batch.requests
+        if seq > state.applied
+    }
 
 
 def tick(state: State) -> None:
@@ -140,10 +161,13 @@ def _suspicious(state: State) -> bool:
         patience = 2 * state.timeout_ms
     else:
         patience = state.timeout_ms
-    if state.expected and state.now_ms - state.view_since_ms > patience:
-        return any(seq > state.applied for seq in state.expected)
+    overdue = state.now_ms - state.view_since_ms > patience
+    if overdue and any(seq > state.applied for seq in state.expected):
+        return True
+    settings = state.settings
+    # A fair leader needs some blocks to work off what is pending.
+    blocks = settings.max_blocks_left_out + len(state.pool) // settings.max_batch
     return any(
-        state.now_ms - pending.since_ms > patience
-        or pending.blocks > state.settings.max_blocks_left_out
+        state.now_ms - pending.since_ms > patience or pending.blocks > blocks
         for pending in state.pool.all()
     )
