@@ -22,6 +22,9 @@ MAX_ENVELOPE_BYTES = 1 << 22
 MAX_ENTRY_BYTES = 65_535
 """What tlog-tiles' entry bundles allow for one leaf."""
 
+REMEMBERED_BYTES = 4096
+"""Larger messages (view changes, blocks) are rare, and would let a peer fill our memory."""
+
 _MAX_SESSIONS_PER_MEMBER = 8
 
 
@@ -36,7 +39,6 @@ class Kind(IntEnum):
     TICK = 4
     EVIDENCE = 5
     CONSENSUS = 16
-    SYNC = 17
     GENESIS = 32
     BLOCK = 33
     DECISION = 34
@@ -47,7 +49,6 @@ _ROLE_FOR = {
     Kind.VOTE: Role.VOTER,
     Kind.TICK: Role.VALIDATOR,
     Kind.CONSENSUS: Role.VALIDATOR,
-    Kind.SYNC: Role.VALIDATOR,
 }
 
 
@@ -99,7 +100,9 @@ class Verified:
         return opened
 
     def put(self, key: bytes, opened: Opened) -> None:
-        """Remember one more, and forget the one longest unused."""
+        """Remember one more, unless it is large, and forget the one longest unused."""
+        if len(opened.raw) > REMEMBERED_BYTES:
+            return
         self._opened[key] = opened
         if len(self._opened) > self._size:
             self._opened.popitem(last=False)

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+
 from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.envelope import Kind, Opener
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
+from swarm_ledger.identity.session import Session
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.voting.decision import Settled, parse_settled
+
+_DELEGATION = b"# delegation "
 
 
 def sessions_in(store: Store, roster: Roster) -> Opener:
@@ -36,15 +42,47 @@ def policy_of(opener: Opener) -> Policy:
     NotVerified while fewer than a quorum have delegated.
     """
     roster = opener.roster
-    keys = {}
-    for index in roster.validators:
-        session = opener.session_of(roster.members[index])
-        if session is not None:
-            keys[session.member.name] = session.public_key
+    sessions = _cosigners(opener)
+    keys = {session.member.name: session.public_key for session in sessions}
     needed = quorum(len(roster.validators))
     if len(keys) < needed:
         raise NotVerified(f"only {len(keys)} validators have a session, {needed} are needed.")
     return Policy.for_swarm(roster.origin, keys, needed)
+
+
+def policy_file(opener: Opener) -> bytes:
+    """Return the policy with the delegations as comments, which tie its keys to the roster."""
+    lines = [
+        _DELEGATION + base64.b64encode(bytes([Kind.SESSION]) + session.raw)
+        for session in _cosigners(opener)
+    ]
+    return b"".join(line + b"\n" for line in lines) + policy_of(opener).text
+
+
+def check_policy_file(text: bytes, roster: Roster) -> Policy:
+    """Return the policy in a file if it is exactly what follows from a roster.
+
+    Only root keys in the roster are trusted: the file's keys must be delegated to by them.
+    Raises NotVerified.
+    """
+    opener = Opener(roster)
+    for line in text.split(b"\n"):
+        if line.startswith(_DELEGATION):
+            try:
+                opener.add_session(base64.b64decode(line[len(_DELEGATION) :], validate=True))
+            except (PeerFault, binascii.Error) as error:
+                raise NotVerified(
+                    f"a delegation does not hold ({error})", where="policy"
+                ) from error
+    if text != policy_file(opener):
+        raise NotVerified("it is not what follows from the roster.", where="policy")
+    return Policy.parse(text)
+
+
+def _cosigners(opener: Opener) -> list[Session]:
+    members = (opener.roster.members[index] for index in opener.roster.validators)
+    sessions = (opener.session_of(member) for member in members)
+    return [session for session in sessions if session is not None]
 
 
 def find_decision(store: Store, number: int) -> tuple[int, Settled]:

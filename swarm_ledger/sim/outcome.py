@@ -14,7 +14,7 @@ from typing import Any
 
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.ledger.store import Store
-from swarm_ledger.runtime.export import find_decision, policy_of, prove, sessions_in
+from swarm_ledger.runtime.export import find_decision, policy_file, prove, sessions_in
 from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.watch import Watch
@@ -100,11 +100,11 @@ def _export(run_dir: Path, fleet: Fleet, store: Store) -> dict[str, Any]:
     """Write policy and proof of the first decision; return what it says, {} if there is none."""
     try:
         index, settled = find_decision(store, 1)
-        policy = policy_of(sessions_in(store, fleet.roster))
+        policy = policy_file(sessions_in(store, fleet.roster))
         proof = prove(store, index)
     except (Misuse, NotVerified):
         return {}
-    (run_dir / POLICY).write_bytes(policy.text)
+    (run_dir / POLICY).write_bytes(policy)
     (run_dir / PROOF).write_bytes(proof)
     outcome = OutcomeKind(settled.decision.outcome).name.lower()
     return {
@@ -115,9 +115,10 @@ def _export(run_dir: Path, fleet: Fleet, store: Store) -> dict[str, Any]:
 
 
 def stranger_believes(run_dir: Path) -> bool:
-    """Whether a process that has only the policy and the proof file verifies them."""
+    """Whether a process that has only the exported files and the roster verifies them."""
+    arguments = ["verify", PROOF, "--policy", POLICY, "--roster", "roster"]
     verifier = subprocess.run(  # noqa: S603  - our own module, no shell
-        [sys.executable, "-m", "swarm_ledger", "verify", PROOF, "--policy", POLICY],
+        [sys.executable, "-m", "swarm_ledger", *arguments],
         cwd=run_dir,
         capture_output=True,
         timeout=_STRANGER_SECONDS,

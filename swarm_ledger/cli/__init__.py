@@ -1,0 +1,30 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""The `swarm-ledger` command.
+
+Exit codes: 0 it holds; 1 it does not (a proof, a ledger, an agreement); 2 it was asked wrongly.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from swarm_ledger.errors import Misuse, SwarmLedgerError
+
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    from swarm_ledger.cli.app import app  # noqa: PLC0415  - importing takes a while: say so first
+
+    try:
+        app()
+    except SwarmLedgerError as error:
+        print(f"swarm-ledger: {error.explain()}", file=sys.stderr)
+        sys.exit(MISUSED if isinstance(error, Misuse) else FAILED)
+    except BrokenPipeError:
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

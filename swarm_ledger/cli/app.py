@@ -1,0 +1,41 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import swarm_ledger
+from swarm_ledger.cli import doctor, ledger, perception, sim, verify
+
+app = typer.Typer(
+    name="swarm-ledger",
+    help="Secure communication and collective voting for drone swarms.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("sim")(sim.sim)
+app.command("verify")(verify.verify)
+app.command("doctor")(doctor.doctor)
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(perception.app, name="perception")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(swarm_ledger.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Secure communication and collective voting for drone swarms."""

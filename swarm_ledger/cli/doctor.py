@@ -1,0 +1,184 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""`swarm-ledger doctor`: what is here, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import zmq
+from rich.table import Table
+
+from swarm_ledger.cli.output import Json, console, print_json
+from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
+
+_PKCS11_MODULES = (
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so",
+    "/usr/lib/aarch64-linux-gnu/opensc-pkcs11.so",
+    "/usr/lib/x86_64-linux-gnu/libykcs11.so",
+)
+_MARKS = {"ok": "[green]ok[/]", "missing": "[yellow]missing[/]", "bad": "[red]bad[/]"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. state: "ok", "missing" (optional, not here) or "bad" (needed)."""
+
+    what: str
+    state: str
+    found: str
+    remedy: str = ""
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say what is here (ROS 2, clocks, key stores, ...), what is missing, and how to get it."""
+    findings = [finding for look in _LOOKS for finding in look()]
+    if as_json:
+        print_json({"findings": [asdict(finding) for finding in findings]})
+        return
+    table = Table("what", "", "found", "what to do")
+    for finding in findings:
+        table.add_row(finding.what, _MARKS[finding.state], finding.found, finding.remedy)
+    console.print(table)
+
+
+def _python() -> list[Finding]:
+    version = platform.python_version()
+    state = "ok" if sys.version_info >= (3, 10) else "bad"
+    return [Finding("Python", state, f"{version} on {platform.machine()}")]
+
+
+def _ros() -> list[Finding]:
+    environment = ros_environment()
+    if environment is None:
+        return [Finding("ROS 2", "missing", ros_unavailable_reason(), "missions fly over ZeroMQ")]
+    distro = environment.get("ROS_DISTRO", "unknown")
+    rmw = environment.get("RMW_IMPLEMENTATION", "the default")
+    probe = subprocess.run(
+        [sys.executable, "-c", "import rclpy; print(rclpy.get_rmw_implementation_identifier())"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if probe.returncode == 0:
+        rmw = probe.stdout.strip()
+    domain = environment.get("ROS_DOMAIN_ID", "0")
+    return [
+        Finding("ROS 2", "ok", distro),
+        Finding("RMW", "ok", rmw),
+        Finding("ROS domain", "ok", domain),
+    ]
+
+
+def _zeromq() -> list[Finding]:
+    curve = "with CURVE" if zmq.has("curve") else "without CURVE"
+    return [Finding("ZeroMQ", "ok", f"{zmq.zmq_version()}, {curve}")]
+
+
+def _clocks() -> list[Finding]:
+    findings = []
+    for name, clock in (
+        ("wall clock", time.CLOCK_REALTIME),
+        ("steady clock", time.CLOCK_MONOTONIC),
+    ):
+        resolution_ms = time.clock_getres(clock) * 1000
+        state = "ok" if resolution_ms <= 1 else "bad"
+        findings.append(Finding(name, state, f"resolution {resolution_ms:g} ms"))
+    if time.time() < 1_700_000_000:
+        findings[0] = Finding(
+            "wall clock", "bad", "years behind", "set it: signatures state the time"
+        )
+    program = shutil.which("timedatectl")
+    synchronised = "unknown"
+    if program:
+        answer = subprocess.run(  # noqa: S603  - a fixed program
+            [program, "show", "--property=NTPSynchronized", "--value"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+        synchronised = answer.stdout.strip() or "unknown"
+    state = "ok" if synchronised == "yes" else "missing"
+    remedy = "" if state == "ok" else "on drones: apt install chrony, with one drone as server"
+    findings.append(Finding("clock synchronisation", state, synchronised, remedy))
+    return findings
+
+
+def _keys() -> list[Finding]:
+    findings = [Finding("software keys", "ok", "always here; not protected by hardware")]
+    modules = [path for path in _PKCS11_MODULES if Path(path).exists()]
+    library = importlib.util.find_spec("pkcs11") is not None
+    if modules and library:
+        findings.append(Finding("PKCS#11", "ok", ", ".join(modules)))
+    else:
+        found = f"module {'found' if modules else 'not found'}, python-pkcs11 "
+        findings.append(
+            Finding(
+                "PKCS#11",
+                "missing",
+                found + ("found" if library else "not found"),
+                "apt install softhsm2 (or your token's module), pip install python-pkcs11",
+            )
+        )
+    device = next((d for d in ("/dev/tpmrm0", "/dev/tpm0") if Path(d).exists()), "")
+    library = importlib.util.find_spec("tpm2_pytss") is not None
+    usable = bool(device) and os.access(device, os.R_OK | os.W_OK)
+    if usable and library:
+        findings.append(Finding("TPM 2.0", "ok", device))
+    else:
+        found = device + (" (no permission)" if device and not usable else "") or "no device"
+        findings.append(
+            Finding(
+                "TPM 2.0",
+                "missing",
+                found + f", tpm2-pytss {'found' if library else 'not found'}",
+                "apt install libtss2-dev, pip install tpm2-pytss, join the group tss",
+            )
+        )
+    return findings
+
+
+def _gazebo() -> list[Finding]:
+    program = shutil.which("gz")
+    if program:
+        return [Finding("Gazebo", "ok", program)]
+    return [Finding("Gazebo", "missing", "no gz command", "apt install ros-$ROS_DISTRO-ros-gz")]
+
+
+def _disk() -> list[Finding]:
+    with tempfile.NamedTemporaryFile(dir=Path.cwd() if os.access(".", os.W_OK) else None) as file:
+        started = time.perf_counter()
+        for _ in range(10):
+            file.write(b"x" * 512)
+            file.flush()
+            os.fdatasync(file.fileno())
+        each_ms = (time.perf_counter() - started) * 100
+    state = "ok" if each_ms < 20 else "bad"
+    remedy = "" if state == "ok" else "every vote waits for the disk: use a faster card or an SSD"
+    return [Finding("durable write", state, f"{each_ms:.2f} ms", remedy)]
+
+
+_LOOKS: tuple[Callable[[], list[Finding]], ...] = (
+    _python,
+    _ros,
+    _zeromq,
+    _clocks,
+    _keys,
+    _gazebo,
+    _disk,
+)

@@ -1,0 +1,150 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""`swarm-ledger ledger`: show, verify and prove what a drone's ledger holds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from swarm_ledger.audit.ledger import open_ledger, verify_ledger
+from swarm_ledger.cli import FAILED
+from swarm_ledger.cli.output import Json, console, print_json, progress_console
+from swarm_ledger.envelope import kind_of
+from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.identity.roster import Roster
+from swarm_ledger.identity.trust import ROSTER, load_roster
+from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.chronicle import decision_fields
+from swarm_ledger.runtime.export import find_decision
+from swarm_ledger.runtime.export import prove as prove_entry
+from swarm_ledger.runtime.machine import split_block
+
+app = typer.Typer(help="Show, verify and prove what a drone's ledger holds.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(help="A drone's folder, or its ledger.db.")]
+RosterOption = Annotated[
+    Path | None, typer.Option("--roster", help="The roster folder; found next to the drone's.")
+]
+
+
+@app.command()
+def show(
+    folder: Folder,
+    last: Annotated[int, typer.Option(min=1, help="How many blocks, from the newest.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show the newest blocks. Nothing is verified: that is what `ledger verify` is for."""
+    with open_ledger(folder) as store:
+        blocks = [
+            _block(store, h) for h in range(max(0, store.height - last + 1), store.height + 1)
+        ]
+        checkpoint = store.latest_checkpoint()
+        result = {
+            "height": store.height,
+            "size": store.size,
+            "root": store.root().hex(),
+            "covered": checkpoint.size if checkpoint else 0,
+            "blocks": blocks,
+        }
+    if as_json:
+        print_json(result)
+        return
+    table = Table("height", "entries", "ledger time (ms)", "what")
+    for block in blocks:
+        what = ", ".join(f"{kind} {n}" for kind, n in block["kinds"].items())
+        table.add_row(str(block["height"]), str(block["entries"]), str(block["time_ms"]), what)
+    console.print(table)
+    console.print(
+        f"{result['size']} entries, {result['covered']} of them under a cosigned checkpoint, "
+        f"root {store_root(result)}"
+    )
+
+
+def store_root(result: dict[str, Any]) -> str:
+    """Return a root short enough for a line."""
+    return str(result["root"])[:16]
+
+
+def _block(store: Store, height: int) -> dict[str, Any]:
+    entries = store.block(height).entries
+    kinds: dict[str, int] = {}
+    for entry in entries:
+        name = kind_of(entry).name.lower()
+        kinds[name] = kinds.get(name, 0) + 1
+    time_ms = split_block(entries)[0].time_ms if height else 0
+    return {"height": height, "entries": len(entries), "time_ms": time_ms, "kinds": kinds}
+
+
+@app.command()
+def verify(folder: Folder, roster: RosterOption = None, as_json: Json = False) -> None:
+    """Check a ledger from its file and the roster alone; exit 1 names the height that fails."""
+    trusted = _roster(folder, roster)
+    try:
+        with (
+            open_ledger(folder) as store,
+            Progress(
+                console=progress_console, transient=True, disable=not sys.stderr.isatty()
+            ) as bar,
+        ):
+            task = bar.add_task("replaying", total=None)
+
+            def advance(at: int, of: int) -> None:
+                bar.update(task, completed=at, total=of)
+
+            verdict = verify_ledger(store, trusted, advance)
+    except NotVerified as error:
+        if as_json:
+            print_json({"verified": False, "error": error.what, "where": error.where})
+            raise typer.Exit(FAILED) from error
+        raise
+    decisions = [decision_fields(settled) for settled in verdict.decisions]
+    if as_json:
+        print_json(
+            {
+                "verified": True,
+                "height": verdict.height,
+                "size": verdict.size,
+                "root": verdict.root.hex(),
+                "checkpoints": verdict.checkpoints,
+                "covered": verdict.covered,
+                "decisions": decisions,
+            }
+        )
+        return
+    console.print(
+        f"[green]verified[/]: height {verdict.height}, {verdict.size} entries, "
+        f"{verdict.covered} of them under {verdict.checkpoints} cosigned checkpoints"
+    )
+    for decision in decisions:
+        console.print(decision["text"])
+
+
+@app.command()
+def prove(
+    folder: Folder,
+    decision: Annotated[int, typer.Option(min=0, help="Number of the decision, from 1.")] = 0,
+    entry: Annotated[int, typer.Option(min=-1, help="Or the index of any entry, from 0.")] = -1,
+) -> None:
+    """Print the proof of a decision or an entry, in tlog-proof form, on stdout."""
+    if bool(decision) == (entry >= 0):
+        raise Misuse("name either --decision or --entry.", remedy="Try --decision 1.")
+    with open_ledger(folder) as store:
+        index = find_decision(store, decision)[0] if decision else entry
+        sys.stdout.buffer.write(prove_entry(store, index))
+    sys.stdout.buffer.flush()
+
+
+def _roster(folder: Path, named: Path | None) -> Roster:
+    """Load the roster that was named, or else the one in or next to the drone's folder."""
+    if named is not None:
+        return load_roster(named)
+    home = folder if folder.is_dir() else folder.parent
+    for candidate in (home / "roster", home.parent / "roster"):
+        if (candidate / ROSTER).exists():
+            return load_roster(candidate)
+    raise Misuse(f"no roster in or next to {home}.", remedy="Name one with --roster.")

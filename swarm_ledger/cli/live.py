@@ -1,0 +1,120 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""A mission as it happens: a table on a terminal, a line per event anywhere else."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from swarm_ledger.sim.events import Event
+from swarm_ledger.sim.mission import Mission
+
+_LINES = {
+    "met": "  met {peer} (key in: {key_store})",
+    "question": "  question at height {height}: {subject}",
+    "vote": "  {author} sees {label} ({confidence:.2f}), {result} at height {height}, view {view}",
+    "decision": "  {text}",
+    "checkpoint": "  certified: height {height}, {size} entries",
+    "evidence": "  evidence: {culprit} signed two statements that conflict",
+    "lost": "  {drone} is lost ({how})",
+}
+
+
+class LiveView:
+    """Shows events. Call it with each; use it as a context manager."""
+
+    def __init__(self, console: Console, mission: Mission) -> None:
+        self._console, self._mission = console, mission
+        self._liars = mission.liars()
+        self._rows: dict[str, dict[str, Any]] = {name: {} for name in mission.names()}
+        self._shown: set[tuple[object, ...]] = set()
+        self._phase = "starting"
+        self._live = Live(console=console, refresh_per_second=8, transient=False)
+
+    def __enter__(self) -> LiveView:
+        mission = self._mission
+        self._console.print(
+            f"{mission.drones} drones, {mission.byzantine} of them Byzantine ({mission.attack}), "
+            f"over {mission.transport}: what stands there is a {mission.target}"
+        )
+        if self._console.is_terminal:
+            self._live.start()
+            self._refresh()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        self._take(event)
+        if self._console.is_terminal:
+            self._refresh()
+            return
+        line = _line(event)
+        key = self._key(event)
+        if line and key not in self._shown:
+            self._shown.add(key)
+            self._console.print(line)
+
+    def _take(self, event: Event) -> None:
+        fields = event.fields
+        if event.event == "status" and event.drone in self._rows:
+            self._rows[event.drone].update(fields)
+        elif event.event == "vote" and fields["author"] in self._rows:
+            author = self._rows[fields["author"]]
+            author["vote"] = f"{fields['label']} {fields['confidence']:.2f}"
+            author["result"] = fields["result"]
+        elif event.event == "committed" and event.drone in self._rows:
+            self._rows[event.drone]["latency"] = f"{fields['latency_ms']} ms"
+        elif event.event == "lost" and event.drone in self._rows:
+            self._rows[event.drone]["result"] = f"lost ({fields['how']})"
+        phases = {"met": "meeting", "question": "voting", "decision": "certifying"}
+        self._phase = phases.get(event.event, self._phase)
+        if event.event == "decision":
+            self._phase = f"decided: {fields['label'] or fields['outcome']}"
+
+    def _key(self, event: Event) -> tuple[object, ...]:
+        """What the swarm shares is shown once, not once a drone."""
+        fields = event.fields
+        shared = ("author", "label", "height", "number", "culprit", "peer", "how")
+        drone = event.drone if event.event == "lost" else ""
+        return (event.event, drone, *(str(fields.get(name)) for name in shared))
+
+    def _refresh(self) -> None:
+        table = Table(title=self._phase, title_justify="left", title_style="bold")
+        for column in ("drone", "key", "sees", "vote is", "view", "height", "stable", "latency"):
+            table.add_column(column)
+        for name, row in self._rows.items():
+            liar = " [red](lies)[/]" if name in self._liars else ""
+            table.add_row(
+                name + liar,
+                *(
+                    str(row.get(key, ""))
+                    for key in (
+                        "key_store",
+                        "vote",
+                        "result",
+                        "view",
+                        "height",
+                        "stable",
+                        "latency",
+                    )
+                ),
+            )
+        self._live.update(table)
+
+
+def _line(event: Event) -> str:
+    form = _LINES.get(event.event)
+    return form.format(drone=event.drone, **event.fields) if form else ""

@@ -1,0 +1,104 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""`swarm-ledger sim`: a whole mission, from the camera image to the verified certificate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swarm_ledger.cli import FAILED
+from swarm_ledger.cli.live import LiveView
+from swarm_ledger.cli.output import Json, console, print_json, progress_console
+from swarm_ledger.sim.flight import fly
+from swarm_ledger.sim.mission import Mission
+from swarm_ledger.sim.outcome import Outcome
+from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
+
+
+def sim(
+    drones: Annotated[int, typer.Option(help="How many drones fly; at least 4.")] = 4,
+    byzantine: Annotated[int, typer.Option(help="How many of them lie.")] = 1,
+    target: Annotated[str, typer.Option(help="What stands there: cup or two_faces.")] = "cup",
+    seed: Annotated[int, typer.Option(help="Decides the world, the views and who lies.")] = 0,
+    transport: Annotated[
+        str, typer.Option(help="ros, zmq, memory (simulated time), or auto: ros where it can be.")
+    ] = "auto",
+    attack: Annotated[
+        str, typer.Option(help="What liars do besides lying: lie (no more), equivocate, silent.")
+    ] = "lie",
+    looks: Annotated[int, typer.Option(min=1, max=1000, help="Images that make one vote.")] = 5,
+    timeout: Annotated[float, typer.Option(min=1, help="Give up after that many seconds.")] = 60,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where ledgers and proofs go; a new folder in runs/.")
+    ] = None,
+    allow_unsafe: Annotated[
+        bool, typer.Option("--allow-unsafe", help="Accept more liars than PBFT tolerates.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fly a simulated swarm: look, label, sign, vote, agree, certify, verify.
+
+    Exit code 0 if all honest ledgers agree and a stranger could verify the decision, 1 if not,
+    2 for a mission that can't be flown.
+    """
+    chosen = _choose(transport)
+    folder = run_dir or Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{target}-{seed}"
+    mission = Mission(
+        run_dir=folder,
+        drones=drones,
+        byzantine=byzantine,
+        target=target,
+        seed=seed,
+        transport=chosen,
+        attack=attack,
+        allow_unsafe=allow_unsafe,
+        looks=looks,
+        timeout_s=timeout,
+    )
+    if as_json:
+        outcome = fly(mission, lambda _: None)
+        print_json(asdict(outcome))
+    else:
+        with LiveView(console, mission) as view:
+            outcome = fly(mission, view)
+        _tell(outcome, mission)
+    if not (outcome.agree and outcome.verified):
+        raise typer.Exit(FAILED)
+
+
+def _choose(transport: str) -> str:
+    if transport != "auto":
+        return transport
+    if ros_environment() is not None:
+        return "ros"
+    progress_console.print(
+        f"ROS 2 can't be used here: {ros_unavailable_reason()}\nFlying over ZeroMQ instead."
+    )
+    return "zmq"
+
+
+def _tell(outcome: Outcome, mission: Mission) -> None:
+    if outcome.decision is None:
+        console.print(f"[red]No decision within {mission.timeout_s:g} s.[/]")
+    else:
+        mark = "[green]right[/]" if outcome.correct else "[red]wrong[/]"
+        console.print(f"Decision: [bold]{outcome.decision}[/] ({mark}: it was {outcome.truth})")
+        console.print("Votes: " + ", ".join(f"{k} {n}" for k, n in outcome.votes.items()))
+    console.print(f"Ledger: height {outcome.height}, root {outcome.root[:16]}")
+    if outcome.liars:
+        console.print(f"Liars: {', '.join(outcome.liars)} ({mission.attack})")
+    for name, how in outcome.lost.items():
+        console.print(f"[yellow]Lost: {name} ({how}); see {outcome.run_dir}/{name}.log[/]")
+    p50, p99 = outcome.latency_ms["p50"], outcome.latency_ms["p99"]
+    if p50 is not None:
+        console.print(f"Latency, signature to commit: {p50:g} ms (p50), {p99:g} ms (p99)")
+    agree = "[green]one ledger[/]" if outcome.agree else "[red]ledgers differ[/]"
+    verified = "[green]certificate verified[/]"
+    if not outcome.verified:
+        verified = "[red]certificate NOT verified[/]"
+    console.print(f"Honest drones: {agree}; {verified} by a process with files and roster alone")
+    console.print(f"Files: {outcome.run_dir}")

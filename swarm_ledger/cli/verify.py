@@ -1,0 +1,85 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""`swarm-ledger verify`: one proof file, against a policy and, better, a roster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from swarm_ledger.cli import FAILED
+from swarm_ledger.cli.output import Json, console, print_json
+from swarm_ledger.envelope import Kind
+from swarm_ledger.errors import Misuse, NotVerified, PeerFault
+from swarm_ledger.identity.trust import load_roster
+from swarm_ledger.ledger.policy import Policy
+from swarm_ledger.light_client import VerifiedEntry, verify_proof
+from swarm_ledger.runtime.export import check_policy_file
+from swarm_ledger.voting.decision import parse_settled
+
+
+def verify(
+    proof: Annotated[Path, typer.Argument(help="A .tlog-proof file.")],
+    policy: Annotated[Path, typer.Option(help="The policy file: which keys to trust.")],
+    roster: Annotated[
+        Path | None, typer.Option(help="The roster folder; the policy must follow from it.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Verify a proof offline: that a quorum of the swarm vouches for this ledger entry."""
+    try:
+        text = read(policy)
+        trusted = Policy.parse(text)
+        if roster is not None:
+            trusted = check_policy_file(text, load_roster(roster))
+        verified = verify_proof(trusted, read(proof))
+        meaning = explain(verified)
+    except NotVerified as error:
+        if as_json:
+            print_json({"verified": False, "error": error.what, "where": error.where})
+            raise typer.Exit(FAILED) from error
+        raise
+    result: dict[str, Any] = {
+        "verified": True,
+        "origin": verified.checkpoint.origin,
+        "index": verified.index,
+        "size": verified.size,
+        "root": verified.checkpoint.root.hex(),
+        "signers": list(verified.signers),
+        **meaning,
+    }
+    if as_json:
+        print_json(result)
+        return
+    console.print(f"[green]verified[/]: {meaning.get('text', meaning['kind'])}")
+    console.print(
+        f"entry {verified.index} of {verified.size} in {verified.checkpoint.origin}, "
+        f"cosigned by {', '.join(verified.signers)}"
+    )
+
+
+def read(path: Path) -> bytes:
+    """Read a file that the user named."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}.") from error
+
+
+def explain(verified: VerifiedEntry) -> dict[str, Any]:
+    """Return what a verified entry says, as far as we can read it."""
+    try:
+        kind = Kind(verified.entry[0])
+        if kind is not Kind.DECISION:
+            return {"kind": kind.name.lower()}
+        settled = parse_settled(verified.entry[1:])
+    except (ValueError, PeerFault) as error:
+        raise NotVerified(f"the entry can't be read ({error}).", where="entry") from error
+    return {
+        "kind": "decision",
+        "decision": settled.answer or settled.decision.outcome.name.lower(),
+        "votes": settled.votes,
+        "height": settled.decision.height,
+        "text": settled.text,
+    }
