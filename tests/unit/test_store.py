@@ -622,6 +622,18 @@ def test_damage_meets_every_reader_as_not_verified(path: Path, store: Store) -> 
                 call()
 
 
+def test_what_only_sqlite_itself_notices_fails_the_check(path: Path, store: Store) -> None:
+    store.close()
+    connection = sqlite3.connect(path)
+    connection.executescript("""
+        PRAGMA ignore_check_constraints = ON;
+        UPDATE blocks SET certificate = 'text' WHERE height = 1;
+    """)
+    connection.close()
+    with Store.open(path) as again, pytest.raises(NotVerified, match=r"damaged .*blocks"):
+        check_store(again, SWARM.policy)
+
+
 def test_no_damage_to_the_file_becomes_a_traceback(path: Path, store: Store) -> None:
     """Bytes overwritten at random, and files cut anywhere, are refused or are harmless."""
     root = store.root()
