@@ -1,7 +1,7 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 # PYTHON: the Python (3.10 or later) that makes .venv. VENV: where it is made.
 # ROS_DISTRO_WHEELS: kilted, jazzy or none; a sourced ROS 2 is used instead of the first two.
-PYTHON ?= $(shell scripts/find_python)
+PYTHON ?= $(or $(shell scripts/find_python),false)
 VENV ?= .venv
 ROS_DISTRO_WHEELS ?= kilted
 PYTEST_ARGS ?=
@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 SET_UP := $(PYTHON) scripts/set_up.py --venv $(VENV) --wheels $(ROS_DISTRO_WHEELS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test lint clean distclean
+.PHONY: help setup setup-dev demo test lint lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -34,6 +34,9 @@ lint: setup-dev ## style, types, the contracts on imports, spelling
 	@MYPYPATH=scripts $(BIN)/mypy scripts
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell
+
+lock: ## write requirements.lock anew, for each Python 3.10 to 3.14 that is installed
+	@$(PYTHON) scripts/lock.py
 
 clean: ## remove what tests, builds and runs left; keeps .venv
 	rm -rf build install log runs *.egg-info .pytest_cache .mypy_cache .ruff_cache \
