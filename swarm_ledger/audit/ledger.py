@@ -56,8 +56,8 @@ def verify_ledger(
     """
     if store.height < 0 or store.entry(0) != genesis_entry(roster):
         raise NotVerified("it does not begin with this roster.", where="height 0")
+    summary = check_store(store, lambda: policy_of(sessions_in(store, roster)))
     opener = sessions_in(store, roster)
-    summary = check_store(store, policy_of(opener))
     machine = Machine(roster)
     decisions: list[Settled] = []
     if store.block(0).certificate or len(store.block(0).entries) != 1:

@@ -7,7 +7,7 @@ level by level, in constant memory. Certificates of blocks are opaque at this fl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -31,18 +31,19 @@ class Summary(msgspec.Struct, frozen=True):
     covered: int
 
 
-def check_store(store: Store, policy: Policy) -> Summary:
+def check_store(store: Store, policy: Callable[[], Policy]) -> Summary:
     """Check a whole ledger as it is now; raises NotVerified naming the height and what failed.
 
     Heights and entries must have no gaps, every tree node must follow from the entries, and every
     checkpoint must have its tree's root and be accepted by the policy, without a needless line.
+    policy: called once the entries are known to be whole, as it may follow from them.
     """
     database = store.database
     with database.snapshot():
         height, size = _check_blocks(database)
         _check_entries(database, size)
         _check_nodes(database, size)
-        checkpoints, covered = _check_checkpoints(database, policy)
+        checkpoints, covered = _check_checkpoints(database, policy())
         _check_file(database)
         return Summary(height, size, _root(database, size), checkpoints, covered)
 

@@ -55,7 +55,8 @@ CREATE TABLE journal (
     view INTEGER NOT NULL,
     kind TEXT NOT NULL,
     author TEXT NOT NULL,
-    data BLOB NOT NULL CHECK (typeof(data) = 'blob')
+    data BLOB NOT NULL CHECK (typeof(data) = 'blob'),
+    UNIQUE (seq, view, kind, author)
 );
 CREATE TABLE pending (
     ordinal INTEGER PRIMARY KEY,

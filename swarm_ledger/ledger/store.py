@@ -267,10 +267,14 @@ class Store:
     # what the engine must not forget
 
     def journal_append(self, records: Iterable[JournalRecord]) -> None:
-        """Add records to the journal; durable when this (or the outer transaction) returns."""
+        """Add records to the journal; durable when this (or the outer transaction) returns.
+
+        A record takes the place of an earlier one of the same seq, view, kind and author.
+        """
         with self.transaction():
             self.database.run_many(
-                "INSERT INTO journal (seq, view, kind, author, data) VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO journal (seq, view, kind, author, data)"
+                " VALUES (?, ?, ?, ?, ?)",
                 [(r.seq, r.view, r.kind, r.author, r.data) for r in records],
             )
 

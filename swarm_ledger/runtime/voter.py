@@ -16,7 +16,7 @@ from swarm_ledger.voting.tally import OpenQuestion
 class Look:
     """One image, judged. stamp_ms: when it was taken; image: SHA-256 of its pixels, 32 bytes.
 
-    bearing: of the target from the drone, radians, any turn; distance: metres.
+    bearing: from the target to the drone, radians counter-clockwise from east; distance: metres.
     """
 
     perceived: Perceived

@@ -24,7 +24,7 @@ def judge(image: NDArray[np.uint8], pose: Pose, classifier: Classifier, stamp_ms
         perceived=classifier.classify(image),
         stamp_ms=stamp_ms,
         image=digest(image.tobytes()),
-        bearing=math.atan2(-pose.y, -pose.x),
+        bearing=math.atan2(pose.y, pose.x),
         distance=math.hypot(pose.x, pose.y, pose.z),
     )
 

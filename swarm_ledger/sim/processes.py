@@ -108,13 +108,19 @@ class Processes:
 
 def commands(mission: Mission) -> dict[str, list[str]]:
     """Return the command of each process that a mission needs."""
-    fleet = ["--fleet", str(mission.run_dir / FLEET)]
+    fleet = str(mission.run_dir / FLEET)
     if mission.transport == "zmq":
-        module = ["-m", "swarm_ledger.sim.pilot", *fleet]
-        return {name: [*module, "--drone", name] for name in mission.names()}
-    module = ["-m", "swarm_ledger.nodes.drone", *fleet]
-    drones = {name: [*module, "--drone", name] for name in mission.names()}
-    return {WORLD: ["-m", "swarm_ledger.nodes.world", *fleet], **drones}
+        pilot = ["-m", "swarm_ledger.sim.pilot", "--fleet", fleet, "--drone"]
+        return {name: [*pilot, name] for name in mission.names()}
+    given = ["--ros-args", "-p", f"fleet:={fleet}"]
+    drones = {
+        name: [
+            *("-m", "swarm_ledger.nodes.drone", *given),
+            *("-p", f"drone:={name}", "-r", f"__ns:=/{name}"),
+        ]
+        for name in mission.names()
+    }
+    return {WORLD: ["-m", "swarm_ledger.nodes.world", *given], **drones}
 
 
 def environment(mission: Mission) -> dict[str, str]:

@@ -1,0 +1,139 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""One drone's process: its signer, voter and validator, and its perception."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rclpy.node import Node
+from swarm_interfaces.msg import Checkpoint, Decision, Observation, SwarmStatus
+
+from swarm_ledger.nodes.convert import (
+    checkpoint_message,
+    decision_message,
+    observation_message,
+    status_message,
+)
+from swarm_ledger.nodes.perception import PerceptionNode
+from swarm_ledger.nodes.process import run, text_parameter
+from swarm_ledger.nodes.qos import LATCHED, SENSOR, STATUS
+from swarm_ledger.nodes.transport import RosTransport
+from swarm_ledger.perception import load as load_classifier
+from swarm_ledger.runtime.drone import Drone
+from swarm_ledger.runtime.export import find_decision
+from swarm_ledger.runtime.fleet import Fleet
+from swarm_ledger.runtime.voter import Look
+from swarm_ledger.sim.byzantine import corrupt, eyes
+from swarm_ledger.sim.events import StdoutEvents
+
+_TICK_S = 0.02
+_STATUS_S = 0.2
+
+
+class DroneNode(Node):
+    """Drives a Drone: callbacks store what arrives, a timer works it off in the node's time.
+
+    Parameters fleet (the fleet file) and drone (its name in there). Publishes `observation` and
+    `status`, and on /swarm what the swarm has decided and certified.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("drone")
+        self.fleet = Fleet.load(Path(text_parameter(self, "fleet", "path of the fleet file")))
+        self.name = text_parameter(self, "drone", "name of this drone in the fleet file")
+        self.drone: Drone | None = None
+        self._store = self.fleet.store(self.name)
+        self._arrived: deque[bytes] = deque(maxlen=10_000)
+        self._emit = StdoutEvents(self.name)
+        self._decisions = self.create_publisher(Decision, "/swarm/decisions", LATCHED)
+        self._checkpoints = self.create_publisher(Checkpoint, "/swarm/checkpoints", LATCHED)
+        self._observations = self.create_publisher(Observation, "observation", SENSOR)
+        self._status = self.create_publisher(SwarmStatus, "status", STATUS)
+        member = self.fleet.roster.named(self.name)
+        roster = self.fleet.roster
+        self._transport = RosTransport(self, roster, member.index, self._arrived.append)
+        self.create_timer(_TICK_S, self._on_tick)
+        self.create_timer(_STATUS_S, self._on_status)
+
+    def wanted(self) -> bool:
+        """Whether another look would help."""
+        return self.drone is not None and self.drone.curious
+
+    def look(self, look: Look) -> None:
+        """Take in a look, and tell who listens."""
+        if self.drone is None:
+            return
+        for question in self.drone.machine.tally.open_questions():
+            self._observations.publish(observation_message(look, self.name, question.question_id))
+        self.drone.look(look)
+
+    def destroy_node(self) -> None:
+        """Close the ledger, then the node."""
+        self._store.close()
+        super().destroy_node()
+
+    def _now_ms(self) -> int:
+        return int(self.get_clock().now().nanoseconds) // 1_000_000
+
+    def _on_tick(self) -> None:
+        now_ms = self._now_ms()
+        if now_ms == 0:
+            return  # simulated time has not begun, and stamp 0 is never signed
+        if self.drone is None:
+            self.drone = self._launch(now_ms)
+        while self._arrived:
+            self.drone.receive(self._arrived.popleft(), self._now_ms())
+        self.drone.tick(self._now_ms())
+
+    def _launch(self, now_ms: int) -> Drone:
+        attack = self.fleet.drone(self.name).attack
+        identity = self.fleet.identity(self.name, now_ms // 1000)
+        return Drone(
+            identity,
+            self._store,
+            corrupt(attack, self._transport, identity),
+            self.fleet.settings(self.name),
+            now_ms=now_ms,
+            emit=self._on_event,
+            looks=self.fleet.file.looks,
+            question=self.fleet.question(),
+        )
+
+    def _on_event(self, event: str, fields: dict[str, Any]) -> None:
+        self._emit(event, fields)
+        now = self.get_clock().now().to_msg()
+        if event == "decision":
+            index, settled = find_decision(self._store, fields["number"])
+            self._decisions.publish(decision_message(settled, index, now))
+        elif event == "checkpoint":
+            stored = self._store.latest_checkpoint()
+            if stored is not None:
+                self._checkpoints.publish(checkpoint_message(stored, now))
+
+    def _on_status(self) -> None:
+        if self.drone is not None:
+            self._emit("status", self.drone.status())
+            self._status.publish(status_message(self.drone, self.get_clock().now().to_msg()))
+
+
+def make() -> Sequence[Node]:
+    """Return the nodes of one drone."""
+    drone = DroneNode()
+    classifier = load_classifier()
+    world = drone.fleet.file.world
+    if world is not None:
+        classifier = eyes(drone.fleet.drone(drone.name).attack, classifier, world.target)
+    return drone, PerceptionNode(classifier, drone.wanted, drone.look)
+
+
+def main() -> None:
+    """Run one drone until Ctrl-C."""
+    sys.exit(run(make))
+
+
+if __name__ == "__main__":
+    main()

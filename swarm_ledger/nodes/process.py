@@ -1,0 +1,59 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""What every process of nodes does: parameters checked, spun, ended cleanly."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from swarm_ledger.errors import Misuse, SwarmLedgerError
+from swarm_ledger.sim.events import die_with_parent
+
+
+def text_parameter(node: Node, name: str, description: str) -> str:
+    """Declare a read-only text parameter that must be given; Misuse if it is not."""
+    descriptor = ParameterDescriptor(description=description, read_only=True)
+    value = str(node.declare_parameter(name, "", descriptor).value)
+    if not value:
+        raise Misuse(
+            f"the parameter {name} of {node.get_fully_qualified_name()} is not set.",
+            remedy=f"Give it: -p {name}:=... ({description}).",
+        )
+    return value
+
+
+def refuse_unknown(nodes: Sequence[Node]) -> None:
+    """Raise Misuse for a parameter that was given and that no node declares: a typing error."""
+    given = {name for node in nodes for name in node._parameter_overrides}
+    unknown = [name for name in given if not any(node.has_parameter(name) for node in nodes)]
+    if unknown:
+        raise Misuse(f"no node here has the parameter {min(unknown)}.")
+
+
+def run(make: Callable[[], Sequence[Node]]) -> int:
+    """Spin the nodes that `make` returns until Ctrl-C; return the process's exit code."""
+    die_with_parent()
+    rclpy.init()
+    nodes: Sequence[Node] = ()
+    try:
+        nodes = make()
+        refuse_unknown(nodes)
+        executor = SingleThreadedExecutor()
+        for node in nodes:
+            executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except SwarmLedgerError as error:
+        print(error.explain(), file=sys.stderr)
+        return 1
+    finally:
+        for node in nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
