@@ -18,25 +18,29 @@ from numpy.typing import NDArray
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.perception import features
+from swarm_ledger.perception.parts import PATCH, POOLS, Parts
 from swarm_ledger.perception.perceived import LABELS, Perceived, decide
 
 WEIGHTS = Path(__file__).with_name("weights.npz")
-FORMAT = 1  # of the weights file; a change of features or layers is a new one
+FORMAT = 2  # of the weights file; a change of features or layers is a new one
 
 _MAX_BYTES = 16 * 2**20
-_MAX_HIDDEN = 4096
-_ARRAYS = ("mean", "scale", "hidden", "hidden_bias", "output", "output_bias", "temperature")
+_MAX_UNITS = 4096
+_PARTS = ("part_mean", "part_whiten", "part_centres")
+_LAYERS = ("mean", "scale", "hidden", "hidden_bias", "output", "output_bias", "temperature")
 
 
 @dataclass(frozen=True)
 class Network:
     """Weights of the model, a Classifier.
 
-    mean, scale: (F,) of the features; hidden: (F, N); output: (N, 3); temperature: (1,), the
-    logits' divisor (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017); metadata:
-    how it was trained.
+    parts: the dictionary that turns features (F,) into inputs (I,), which are the features and the
+    parts' strengths; mean, scale: (I,) of the inputs; hidden: (I, N); output: (N, 3); temperature:
+    (1,), the logits' divisor (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017);
+    metadata: how it was trained.
     """
 
+    parts: Parts
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     hidden: NDArray[np.float32]
@@ -48,7 +52,8 @@ class Network:
 
     def logits(self, described: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (M, 3) logits, not yet divided by the temperature, for features (M, F)."""
-        scaled = (described - self.mean) * self.scale
+        inputs = np.concatenate([described, self.parts.encode(described)], axis=1)
+        scaled = (inputs - self.mean) * self.scale
         active = np.maximum(scaled @ self.hidden + self.hidden_bias, 0.0)
         found: NDArray[np.float32] = active @ self.output + self.output_bias
         return found
@@ -71,8 +76,9 @@ class Network:
         Large arrays as float16, and the same bytes for the same weights.
         """
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in _ARRAYS:
-                array = getattr(self, name)
+            pieces = (self.parts.mean, self.parts.whiten, self.parts.centres)
+            layers = tuple(getattr(self, name) for name in _LAYERS)
+            for name, array in zip(_PARTS + _LAYERS, pieces + layers, strict=True):
                 stored = array.astype(np.float16) if array.ndim == 2 else array.astype(np.float32)
                 with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as entry:
                     np.lib.format.write_array(entry, stored, allow_pickle=False)
@@ -100,7 +106,7 @@ class Network:
                     raise ValueError("an array is too large")
                 metadata = json.loads(archive.read("metadata.json"))
                 arrays = {}
-                for name in _ARRAYS:
+                for name in _PARTS + _LAYERS:
                     with archive.open(f"{name}.npy") as entry:
                         arrays[name] = np.lib.format.read_array(entry, allow_pickle=False).astype(
                             np.float32
@@ -118,7 +124,8 @@ class Network:
                 f"The weights file {path} is damaged or of another version: {fault}.",
                 remedy="Reinstall, or make it anew with python -m swarm_ledger.sim.training.",
             ) from fault
-        return Network(**arrays, metadata=metadata)
+        parts = Parts(*(arrays.pop(name) for name in _PARTS))
+        return Network(parts=parts, **arrays, metadata=metadata)
 
 
 def softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
@@ -133,13 +140,18 @@ def _check(metadata: Any, arrays: dict[str, NDArray[np.float32]]) -> None:
     """Raise ValueError unless the arrays fit together and the format is ours."""
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise ValueError(f"its format is not {FORMAT}")
-    size = arrays["hidden_bias"].size
-    if not 1 <= size <= _MAX_HIDDEN:
-        raise ValueError(f"{size} hidden units")
+    size, whitened = arrays["hidden_bias"].size, arrays["part_whiten"].size // PATCH
+    count = arrays["part_centres"].size // max(whitened, 1)
+    inputs = features.LENGTH + POOLS * count
+    if not (1 <= size <= _MAX_UNITS and 1 <= count <= _MAX_UNITS and 1 <= whitened <= PATCH):
+        raise ValueError(f"it has {size} hidden units and {count} parts of {whitened} values")
     wanted = {
-        "mean": (features.LENGTH,),
-        "scale": (features.LENGTH,),
-        "hidden": (features.LENGTH, size),
+        "part_mean": (PATCH,),
+        "part_whiten": (PATCH, whitened),
+        "part_centres": (count, whitened),
+        "mean": (inputs,),
+        "scale": (inputs,),
+        "hidden": (inputs, size),
         "hidden_bias": (size,),
         "output": (size, len(LABELS)),
         "output_bias": (len(LABELS),),

@@ -125,17 +125,13 @@ def _described(session: Any, path: Path) -> OnnxClassifier:
         )
     metadata = dict(session.get_modelmeta().custom_metadata_map)
     try:
-        labels = tuple(json.loads(metadata.get("labels", json.dumps(LABELS))))
+        labels = tuple(map(str, json.loads(metadata.get("labels", json.dumps(LABELS)))))
         temperature = float(metadata.get("temperature", "1"))
     except (ValueError, TypeError) as fault:
         raise Misuse(
             f"The metadata of {path} cannot be read: {fault}.", remedy="See docs/perception.md."
         ) from fault
-    if len(set(labels)) != len(labels) or not {CUP, TWO_FACES} <= set(labels) <= {
-        CUP,
-        TWO_FACES,
-        UNKNOWN,
-    }:
+    if sorted(labels) not in (sorted(LABELS), sorted({CUP, TWO_FACES})):
         raise Misuse(
             f"{path} has the labels {labels}.",
             remedy=f"They must be {CUP}, {TWO_FACES}, perhaps {UNKNOWN}.",

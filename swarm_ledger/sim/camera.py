@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_ledger.sim import scenery, shapes
+from swarm_ledger.sim import cups, heads, scenery
 from swarm_ledger.sim.raster import Light, Mesh, View, paint
 from swarm_ledger.sim.scenery import Obstacle, Optics
 from swarm_ledger.sim.world import World
@@ -107,7 +107,7 @@ def _view(
 @lru_cache(maxsize=64)
 def _target(target: str, seed: int) -> Mesh:
     rng = np.random.default_rng([seed, _TARGET_TAG])
-    mesh = shapes.cup(rng) if target == "cup" else shapes.two_heads(rng)
+    mesh = cups.cup(rng) if target == "cup" else heads.two_heads(rng)
     foot = float(mesh.quads[:, :, 2].min())
     return mesh.moved(turn=rng.uniform(0.0, 2.0 * math.pi), by=(0, 0, _PLINTH_TOP - foot))
 
@@ -132,7 +132,7 @@ def _scene(world: World, drone: int) -> _Scene:
     haze = np.append(behind.mean(axis=(0, 1)) / 255.0, severity * rng.uniform(0.0, 0.7)).astype(
         np.float32
     )
-    plinth = shapes.plinth(common).moved(by=(0, 0, _PLINTH_TOP))
+    plinth = cups.plinth(common).moved(by=(0, 0, _PLINTH_TOP))
     return _Scene(
         light,
         plinth,

@@ -44,7 +44,7 @@ class Mesh:
 class Light:
     """A sun in direction (3,) towards it, of unit length, and an even sky.
 
-    Strengths are factors of colour.
+    sun, sky: their strengths, factors of colour.
     """
 
     towards: tuple[float, float, float]
@@ -56,7 +56,7 @@ class Light:
 class View:
     """A pinhole camera.
 
-    eye (3,) and aim (3,) in metres, focal length and centre in pixels, roll in radians.
+    eye, aim: (3,) in metres; focal, centre: in pixels; roll: in radians.
     """
 
     eye: Floats

@@ -1,7 +1,7 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 """What is behind and before the target.
 
-a backdrop, things in the way, and what lens and sensor do to a frame.
+A backdrop, things in the way, and what lens and sensor do to a frame.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Optics:
 def expose(picture: Image, optics: Optics, rng: Rng) -> Image:
     """Return picture (H, W, 3) as the sensor reads it.
 
-    blurred, exposed, with noise drawn from rng.
+    Blurred, exposed, with noise drawn from rng.
     """
     blurred = cv2.GaussianBlur(picture, (0, 0), max(optics.defocus, 0.2)).astype(np.uint8)
     if optics.smear >= 1.5:
@@ -151,7 +151,8 @@ def cloud(rng: Rng, height: int, width: int, cell: float) -> NDArray[np.float32]
 class Obstacle:
     """Something between camera and target.
 
-    a polygon (P, 2) in pixels of the big canvas, and its RGB colour.
+    corners: a polygon (P, 2) in pixels of the big canvas; colour: RGB, 0..255; drift: how far it
+    moves for a pixel of the backdrop.
     """
 
     corners: NDArray[np.float32]
