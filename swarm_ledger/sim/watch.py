@@ -21,6 +21,15 @@ class Seen:
     latencies_ms: list[int] = field(default_factory=list)
     lost: str = ""
 
+    @property
+    def settled(self) -> bool:
+        """Whether it has decided, and everything up to there and since is certified."""
+        if self.decision is None or not self.status:
+            return False
+        certified: int = self.status["stable"]
+        whole = certified == self.status["height"] and not self.status["pending"]
+        return whole and certified >= self.decision["height"]
+
 
 class Watch:
     """Follows the events of a mission's drones. honest: those who must agree in the end."""
@@ -52,14 +61,10 @@ class Watch:
     def done(self) -> bool:
         """Whether all honest drones that fly have decided, and hold one certified ledger."""
         flying = self.flying
-        if not flying or any(seen.decision is None or not seen.status for seen in flying):
+        if not flying or not all(seen.settled for seen in flying):
             return False
         ends = {(seen.status["size"], seen.status["root"]) for seen in flying}
-        settled = all(
-            seen.status["stable"] == seen.status["height"] and not seen.status["pending"]
-            for seen in flying
-        )
-        return len(ends) == 1 and settled
+        return len(ends) == 1
 
     def latencies_ms(self) -> list[int]:
         """Return, sorted, how long each honest vote took from its signature to its commit."""
