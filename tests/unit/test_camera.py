@@ -79,7 +79,7 @@ def test_drones_seeds_and_targets_show() -> None:
 
 
 def test_the_target_is_in_the_middle_of_most_pictures() -> None:
-    """Cup and faces in one world, by one drone, differ where the target is and hardly elsewhere."""
+    """Cup and faces, seen in one world by one drone, differ where they stand, hardly elsewhere."""
     middle, rim = [], []
     for seed in range(12):
         pair = [render(World.create(target, 1, seed), 1, 0.0).astype(int) for target in TARGETS]
