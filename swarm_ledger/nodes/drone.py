@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,6 @@ class DroneNode(Node):
         self.name = text_parameter(self, "drone", "name of this drone in the fleet file")
         self.drone: Drone | None = None
         self._store = self.fleet.store(self.name)
-        self._arrived: deque[bytes] = deque(maxlen=10_000)
         self._emit = StdoutEvents(self.name)
         self._decisions = self.create_publisher(Decision, "/swarm/decisions", LATCHED)
         self._checkpoints = self.create_publisher(Checkpoint, "/swarm/checkpoints", LATCHED)
@@ -55,7 +53,7 @@ class DroneNode(Node):
         self._status = self.create_publisher(SwarmStatus, "status", STATUS)
         member = self.fleet.roster.named(self.name)
         roster = self.fleet.roster
-        self._transport = RosTransport(self, roster, member.index, self._arrived.append)
+        self._transport = RosTransport(self, roster, member.index)
         self.create_timer(_TICK_S, self._on_tick)
         self.create_timer(_STATUS_S, self._on_status)
 
@@ -85,8 +83,8 @@ class DroneNode(Node):
             return  # simulated time has not begun, and stamp 0 is never signed
         if self.drone is None:
             self.drone = self._launch(now_ms)
-        while self._arrived:
-            self.drone.receive(self._arrived.popleft(), self._now_ms())
+        for raw in self._transport.arrived():
+            self.drone.receive(raw, self._now_ms())
         self.drone.tick(self._now_ms())
 
     def _launch(self, now_ms: int) -> Drone:

@@ -4,28 +4,34 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Iterator
 
 from rclpy.node import Node
 from swarm_interfaces.msg import Envelope
 
+from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.nodes.qos import ENVELOPES
 
 EVERYBODY = "/swarm/envelopes"
 INBOX = "/swarm/inbox"
 
+_MAX_WAITING_BYTES = 1 << 26
+
 
 class RosTransport:
     """One member's end: publishes on the others' topics, listens to its own and the common one.
 
-    on_message: receives the bytes, from whoever; nothing in the message around them is trusted.
+    What arrives waits in a queue that is bounded in bytes, so that a flood costs its own messages
+    and no memory. Nothing in a message around the sealed bytes is trusted.
     """
 
-    def __init__(
-        self, node: Node, roster: Roster, member: int, on_message: Callable[[bytes], None]
-    ) -> None:
-        self._roster, self._on_message = roster, on_message
+    def __init__(self, node: Node, roster: Roster, member: int) -> None:
+        self._roster = roster
+        self._arrived: deque[bytes] = deque()
+        self._waiting = 0
+        self.dropped = 0
         self._everybody = node.create_publisher(Envelope, EVERYBODY, ENVELOPES)
         self._inboxes = {
             other.index: node.create_publisher(Envelope, f"{INBOX}/{other.name}", ENVELOPES)
@@ -52,5 +58,17 @@ class RosTransport:
         message.data = array("B", data)
         return message
 
+    def arrived(self) -> Iterator[bytes]:
+        """Take out what has arrived, oldest first."""
+        while self._arrived:
+            data = self._arrived.popleft()
+            self._waiting -= len(data)
+            yield data
+
     def _receive(self, message: Envelope) -> None:
-        self._on_message(bytes(message.data))
+        data = bytes(message.data)
+        if len(data) > MAX_ENVELOPE_BYTES or self._waiting + len(data) > _MAX_WAITING_BYTES:
+            self.dropped += 1
+            return
+        self._waiting += len(data)
+        self._arrived.append(data)
