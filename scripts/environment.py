@@ -90,7 +90,7 @@ class Venv:
         """Run pip install, after removing what an interrupted run of it left half-done."""
         site_packages = self.site_packages()
         for info in site_packages.glob("*.dist-info"):
-            if not (info / "RECORD").exists():  # pip writes it last
+            if not (info / "INSTALLER").exists():  # pip writes it once all else is in place
                 shutil.rmtree(info)
         for leftover in site_packages.glob("~*"):
             shutil.rmtree(leftover)

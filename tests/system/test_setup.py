@@ -184,7 +184,7 @@ def test_pip_repairs_what_it_left_half_done(made: venvs.Venv, tmp_path: Path) ->
     made.pip_install(*offline, cwd=tmp_path)
     site_packages = made.site_packages()
     (site_packages / "halfway.py").write_text("WHOLE = ")
-    (site_packages / info / "RECORD").unlink()
+    (site_packages / info / "INSTALLER").unlink()
     (site_packages / "~alfway").mkdir()
     made.pip_install(*offline, cwd=tmp_path)
     subprocess.run([made.python, "-c", "import halfway; halfway.WHOLE"], check=True)
