@@ -17,7 +17,8 @@ _REMEMBERED = 65_536
 class Pending:
     """One request. author: whoever sealed it; blocks: how many have passed it over since.
 
-    since_ms: when it arrived, or when the current view began; relayed_ms: when it was passed on.
+    since_ms: when it arrived, or when the current view began; relayed_ms, relays: when it was
+    last passed on, and how often.
     """
 
     body: bytes
@@ -25,6 +26,7 @@ class Pending:
     since_ms: int
     blocks: int = 0
     relayed_ms: int = 0
+    relays: int = 0
 
 
 class Pool:

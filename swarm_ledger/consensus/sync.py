@@ -71,6 +71,7 @@ def on_committed(state: State, signed: Signed[Committed]) -> None:
         if slot.decided is None:
             slot.decided = decided
             slot.held = dict(zip(batch.requests, message.bodies, strict=True))
+        state.next_seq = max(state.next_seq, message.seq + 1)
         hand_out(state)
     elif message.seq == state.handed + 1:
         state.handed += 1
@@ -98,9 +99,9 @@ def tick(state: State) -> None:
         state.repeat(state.own_view_change)
     if state.own_checkpoint and state.own_checkpoint.message.seq > state.stable:
         state.repeat(state.own_checkpoint)
+    _relay(state)  # a busy swarm, too, may have missed one request
     if stuck:
         _repeat_slots(state)
-        _relay(state)
         if _behind(state):
             _ask(state)
 
@@ -136,8 +137,13 @@ def _repeat_slots(state: State) -> None:
 
 
 def _relay(state: State) -> None:
-    """Pass on requests that the leader may never have received, before suspecting it."""
+    """Pass on requests that the leader may never have received, before suspecting it.
+
+    First to the leader, then to all: f + 1 must know a request for its omission to have a cost.
+    """
     for pending in state.pool.all():
-        if state.now_ms - pending.relayed_ms > state.settings.request_timeout_ms // 2:
-            pending.relayed_ms = state.now_ms
-            state.ready.resend.append(Resend(pending.body))
+        if state.now_ms - pending.relayed_ms > state.settings.request_timeout_ms // 3:
+            to = None if pending.relays % 2 else state.leader
+            pending.relayed_ms, pending.relays = state.now_ms, pending.relays + 1
+            if to != state.settings.me:
+                state.ready.resend.append(Resend(pending.body, to))

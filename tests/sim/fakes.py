@@ -1,0 +1,60 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Stand-ins for signatures and requests, so that consensus is tested without cryptography."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from swarm_ledger.consensus.messages import Checkpoint, Message, Signed, parse
+from swarm_ledger.encoding import decode, digest, encode
+from swarm_ledger.errors import PeerFault
+
+
+def _tag(sender: int, payload: bytes) -> bytes:
+    return digest(b"secret of %d:" % sender + payload)[:8]
+
+
+class Mint:
+    """Seals and opens messages; opening is remembered, as checking a signature is."""
+
+    def __init__(self, watch: Callable[[int, Message], None] | None = None) -> None:
+        self._watch = watch
+        self._opened: dict[bytes, Signed[Message]] = {}
+
+    def seal(self, sender: int, message: Message) -> bytes:
+        if self._watch is not None:
+            self._watch(sender, message)
+        payload = encode(message)
+        return encode([sender, payload, _tag(sender, payload)])
+
+    def sign(self, sender: int, message: Message) -> Signed[Message]:
+        return self.open(self.seal(sender, message))
+
+    def open(self, raw: bytes) -> Signed[Message]:
+        known = self._opened.get(raw)
+        if known is None:
+            sender, payload, tag = decode(raw, tuple[int, bytes, bytes], limit=1 << 22)
+            if tag != _tag(sender, payload):
+                raise PeerFault("bad_signature", "not sealed by its sender.")
+            known = self._opened[raw] = Signed(sender, parse(payload), raw)
+        return known
+
+
+def forge(sender: int, message: Message) -> bytes:
+    """What somebody can make who does not hold the sender's secret."""
+    return encode([sender, encode(message), b"forged.."])
+
+
+def request(author: int, number: int) -> bytes:
+    return encode([author, number])
+
+
+def author_of(body: bytes) -> int:
+    author: int = decode(body, tuple[int, int], limit=64)[0]
+    return author
+
+
+def checkpoint(seq: int, root: bytes, rng: random.Random | None = None) -> Checkpoint:
+    """A checkpoint as an honest ledger makes it; the cosignature's time differs each time."""
+    return Checkpoint(seq, seq, root, (rng or random.Random(seq)).randbytes(72))
