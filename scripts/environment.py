@@ -62,7 +62,12 @@ class Venv:
     def unusable_reason(self, ros: Ros) -> str:
         """Return why the environment that is there can't be used with this ROS 2, or ""."""
         config = self.path / "pyvenv.cfg"
-        if not config.exists() or not succeeds([str(self.python), "-m", "pip", "--version"]):
+        cut_short = self.state.exists() and not (self.state / "venv").exists()
+        if (
+            cut_short
+            or not config.exists()
+            or not succeeds([str(self.python), "-m", "pip", "--version"])
+        ):
             return "is not complete"
         sees_system = "include-system-site-packages = true" in config.read_text()
         if sees_system != (ros.origin is Origin.SOURCED):
@@ -80,6 +85,12 @@ class Venv:
         maker = _maker(python)
         # The log is inside the environment: made first, and kept by both makers.
         run([python.path, "-m", maker, *options, self.path], self.log, env=self.env)
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Note that the environment is complete, whoever made it."""
+        self.state.mkdir(exist_ok=True)
+        (self.state / "venv").touch()
 
     def site_packages(self) -> Path:
         """Return where pip puts packages."""

@@ -44,6 +44,7 @@ def ensure_venv(venv: Venv, wheels: str, env: dict[str, str]) -> tuple[Interpret
         ros = choose_ros(base, env, wheels)
         venv.create(base, ros)
         python = inspect_python(venv.python)
+    venv.adopt()
     return python, ros
 
 
@@ -135,6 +136,10 @@ def main() -> int:
             without_ros = ensure_ros(venv, python, ros)
         except SetUpError as failure:
             print(f"\nset-up: {failure}", file=sys.stderr)
+            print(
+                "The same command goes on from here; `make distclean` starts anew.",
+                file=sys.stderr,
+            )
             return 1
         except KeyboardInterrupt:
             print("\nset-up: interrupted; the same command goes on from here.", file=sys.stderr)

@@ -156,6 +156,13 @@ def test_a_half_made_environment_is_made_again(tmp_path: Path) -> None:
     assert venv.unusable_reason(NONE) == "is not complete"
 
 
+def test_an_environment_whose_making_was_cut_short_is_made_again(made: venvs.Venv) -> None:
+    (made.state / "venv").unlink()
+    assert made.unusable_reason(NONE) == "is not complete"
+    made.adopt()
+    assert made.unusable_reason(NONE) == ""
+
+
 def test_a_step_is_done_only_once_it_is_through(tmp_path: Path) -> None:
     venv = venvs.Venv(tmp_path, os.environ)
 
