@@ -34,7 +34,8 @@ class Mint:
     def open(self, raw: bytes) -> Signed[Message]:
         known = self._opened.get(raw)
         if known is None:
-            sender, payload, tag = decode(raw, tuple[int, bytes, bytes], limit=1 << 22)
+            parts: tuple[int, bytes, bytes] = decode(raw, tuple[int, bytes, bytes], limit=1 << 22)
+            sender, payload, tag = parts
             if tag != _tag(sender, payload):
                 raise PeerFault("bad_signature", "not sealed by its sender.")
             known = self._opened[raw] = Signed(sender, parse(payload), raw)

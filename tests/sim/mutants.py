@@ -25,6 +25,7 @@ from swarm_ledger.consensus.messages import Signed
 from swarm_ledger.consensus.quorum import faulty, quorum
 from swarm_ledger.consensus.ready import Ready
 from swarm_ledger.consensus.settings import Settings
+from swarm_ledger.errors import PeerFault
 from tests.sim.fakes import checkpoint
 from tests.sim.node import Node
 
@@ -68,7 +69,7 @@ def _quorum(count: Callable[[int], int]) -> Callable[[Patch], None]:
 def _not_distinct(patch: Patch) -> None:
     def only_count(senders: Iterable[int], at_least: int, what: str) -> None:
         if len(list(senders)) < at_least:
-            raise certificates.PeerFault("bad_certificate", what)
+            raise PeerFault("bad_certificate", what)
 
     patch.setattr(certificates, "distinct", only_count)
     patch.setattr(view_change, "distinct", only_count)

@@ -1,0 +1,238 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""The normal case, one replica at a time: what it says, what it refuses, what it never does."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarm_ledger.consensus.messages import (
+    MAX_REQUEST_BYTES,
+    Batch,
+    Checkpoint,
+    Commit,
+    Prepare,
+    PrePrepare,
+    Status,
+    Want,
+)
+from swarm_ledger.consensus.replica import Replica
+from swarm_ledger.consensus.settings import Settings
+from swarm_ledger.encoding import digest
+from swarm_ledger.errors import Misuse
+from tests.sim.fakes import checkpoint
+from tests.unit.consensus_desk import NOW, ROOT, Desk, batch
+
+
+def test_a_backup_prepares_commits_and_decides() -> None:
+    desk, what = Desk(), batch(1, b"a", b"b")
+    desk.submit(b"a", b"b")
+    desk.hear(0, PrePrepare(0, what))
+    assert desk.said == [Prepare(0, 1, what.digest())]
+    desk.hear(2, Prepare(0, 1, what.digest()))
+    assert desk.last(Commit) == Commit(0, 1, what.digest())
+    desk.hear(2, Commit(0, 1, what.digest()))
+    assert not desk.blocks
+    desk.hear(3, Commit(0, 1, what.digest()))
+    (block,) = desk.blocks
+    assert (block.seq, block.bodies, len(block.commits)) == (1, (b"a", b"b"), 3)
+    assert desk.replica.pending == 0
+
+
+def test_a_leader_proposes_at_once_when_idle_and_fills_batches_when_busy() -> None:
+    desk = Desk(0, batch_delay_ms=10)
+    desk.submit(b"first", b"second", b"third")
+    assert desk.last(PrePrepare).batch.requests == (digest(b"first"),)
+    desk.wait(50)
+    assert desk.last(PrePrepare).batch.requests == (digest(b"second"), digest(b"third"))
+    assert not desk.all(Prepare)
+
+
+def test_a_leader_keeps_to_its_pipeline_and_the_high_watermark() -> None:
+    desk = Desk(0, pipeline=2, max_batch=1)
+    desk.submit(*(b"%d" % i for i in range(9)))
+    desk.wait(100)
+    assert [p.batch.seq for p in desk.all(PrePrepare)] == [1, 2]
+    high = Desk(1, window=8, interval=4)
+    high.submit(b"a")
+    high.hear(0, PrePrepare(0, batch(9, b"a")))
+    assert not high.said
+
+
+@pytest.mark.parametrize(
+    ("message", "sender", "reason"),
+    [
+        (PrePrepare(0, batch(1, b"a")), 2, "not_leader"),
+        (Prepare(0, 1, bytes(32)), 0, "not_backup"),
+        (PrePrepare(0, batch(1)), 0, "bad_proposal"),
+        (PrePrepare(0, batch(1, b"a", b"a")), 0, "bad_proposal"),
+        (PrePrepare(0, Batch(1, 0, ())), 0, "bad_proposal"),
+        (PrePrepare(0, batch(1, b"a", time_ms=NOW + 60_000)), 0, "bad_clock"),
+        (PrePrepare(0, batch(1, b"a", time_ms=NOW - 60_000)), 0, "bad_clock"),
+        (PrePrepare(0, batch(1, *(b"%d" % i for i in range(101)))), 0, "bad_proposal"),
+    ],
+)
+def test_refused(message: PrePrepare | Prepare, sender: int, reason: str) -> None:
+    desk = Desk()
+    desk.submit(b"a")
+    assert desk.refuses(sender, message) == reason
+    assert not desk.said
+
+
+def test_one_voter_counted_twice_is_no_quorum() -> None:
+    desk, what = Desk(n=7), batch(1, b"a")
+    desk.submit(b"a")
+    desk.hear(0, PrePrepare(0, what))
+    for _ in range(9):
+        desk.hear(2, Prepare(0, 1, what.digest()))
+        desk.hear(2, Commit(0, 1, what.digest()))
+    assert not desk.all(Commit)
+    assert not desk.blocks
+
+
+def test_replay_from_another_view_counts_for_nothing() -> None:
+    desk, what = Desk(), batch(1, b"a")
+    desk.submit(b"a")
+    desk.hear(2, desk.new_view(2))
+    desk.hear(2, PrePrepare(2, what))
+    for voter in (0, 3):
+        desk.hear(voter, Prepare(1, 1, what.digest()), Commit(1, 1, what.digest()))
+        desk.hear(voter, Commit(0, 1, what.digest()))
+    assert not desk.all(Commit)
+    assert not desk.blocks
+
+
+def test_blocks_are_handed_out_in_order_without_a_gap() -> None:
+    desk = Desk()
+    desk.submit(b"a", b"b", b"c")
+    desk.commit(0, batch(3, b"c"))
+    desk.commit(0, batch(2, b"b"))
+    assert not desk.blocks
+    desk.commit(0, batch(1, b"a"))
+    assert [block.seq for block in desk.blocks] == [1, 2, 3]
+
+
+def test_a_request_that_another_batch_in_flight_orders_is_refused() -> None:
+    """Ordered twice by one leader, its body would be gone when the second one needs it."""
+    desk = Desk()
+    desk.submit(b"a", b"b")
+    desk.hear(0, PrePrepare(0, batch(1, b"a")))
+    assert desk.refuses(0, PrePrepare(0, batch(2, b"b", b"a"))) == "bad_proposal"
+    desk.commit(0, batch(1, b"a"))
+    assert desk.refuses(0, PrePrepare(0, batch(2, b"a"))) == "bad_proposal"
+    assert desk.submit(b"a") == [False]
+
+
+def test_nobody_prepares_what_it_has_not_got_and_asks_for_it() -> None:
+    desk = Desk()
+    desk.hear(0, PrePrepare(0, batch(1, b"a")))
+    assert desk.said == [Want((digest(b"a"),))]
+    desk.submit(b"a")
+    assert desk.last(Prepare) is not None
+
+
+def test_a_full_quota_does_not_keep_out_what_a_slot_waits_for() -> None:
+    """One author who fills every pool with different requests would stop every leader."""
+    desk = Desk(quota=2)
+    assert desk.submit(b"x", b"y", b"z") == [True, True, False]
+    what = batch(1, b"z")
+    desk.hear(0, PrePrepare(0, what))
+    assert desk.submit(b"z") == [True]
+    desk.commit(0, what)
+    assert desk.blocks[0].bodies == (b"z",)
+
+
+def test_bodies_that_could_never_be_handed_on_are_not_taken() -> None:
+    desk = Desk(0)
+    assert desk.submit(b"", b"x" * (MAX_REQUEST_BYTES + 1)) == [False, False]
+    assert desk.submit(b"x" * MAX_REQUEST_BYTES) == [True]
+
+
+def test_a_batch_stays_small_enough_to_be_handed_on() -> None:
+    """A lagging replica gets a block as one message; one that is too large would lock it out."""
+    desk = Desk(0, quota=64)
+    bodies = [b"%02d" % i * (MAX_REQUEST_BYTES // 2) for i in range(60)]
+    desk.submit(*bodies[:1])
+    desk.submit(*bodies[1:])
+    desk.wait(50)
+    assert 20 < len(desk.last(PrePrepare).batch.requests) < 40
+    backup = Desk(1)
+    backup.submit(*bodies)
+    backup.hear(0, PrePrepare(0, batch(1, *bodies)))
+    assert not backup.all(Prepare)
+
+
+def test_equivocation_becomes_evidence_once_a_view() -> None:
+    desk = Desk()
+    desk.submit(b"a", b"b")
+    desk.hear(0, PrePrepare(0, batch(1, b"a")))
+    for i in range(50):
+        desk.hear(0, PrePrepare(0, batch(1, b"b", time_ms=NOW + i)))
+        desk.hear(2, Commit(0, 1, digest(b"%d" % i)), Prepare(0, 1, digest(b"%d" % i)))
+    assert sorted(e.culprit for e in desk.evidence) == [0, 2]
+    for item in desk.evidence:
+        first, second = desk.mint.open(item.first), desk.mint.open(item.second)
+        assert first.sender == second.sender == item.culprit
+        assert first.message != second.message
+
+
+def test_votes_in_different_views_are_no_equivocation() -> None:
+    desk = Desk()
+    desk.submit(b"a", b"b")
+    desk.hear(2, Prepare(0, 1, digest(b"x")), Commit(0, 1, digest(b"x")))
+    desk.hear(3, desk.new_view(3))
+    desk.hear(2, Prepare(3, 1, digest(b"y")), Commit(3, 1, digest(b"y")))
+    assert not desk.evidence
+
+
+def test_checkpoints_with_another_root_are_evidence_and_another_time_is_not() -> None:
+    desk = Desk()
+    desk.submit(b"a")
+    desk.commit(0, batch(1, b"a"))
+    desk.hear(2, checkpoint(1, ROOT), Checkpoint(1, 1, ROOT, bytes(72)))
+    assert not desk.evidence
+    desk.hear(2, checkpoint(1, digest(b"another")))
+    assert [e.culprit for e in desk.evidence] == [2]
+
+
+def test_checkpoint_over_blocks_not_applied_is_misuse() -> None:
+    desk = Desk()
+    with pytest.raises(Misuse):
+        desk.replica.checkpoint(checkpoint(1, ROOT))
+
+
+def test_own_old_checkpoint_played_back_does_not_replace_the_latest() -> None:
+    desk = Desk()
+    desk.submit(b"a", b"b")
+    for seq, body in ((1, b"a"), (2, b"b")):
+        desk.commit(0, batch(seq, body))
+        desk.replica.checkpoint(checkpoint(seq, ROOT))
+        desk.pump()
+    old = desk.signed(1, desk.all(Checkpoint)[0])
+    desk.replica.step(old)
+    desk.wait(1_100)
+    assert old.raw not in {resend.raw for resend in desk.again}
+    assert not desk.replica.checkpoint_due
+
+
+def test_time_runs_backwards_without_harm_and_strangers_are_misuse() -> None:
+    desk = Desk()
+    desk.replica.tick(NOW - 5_000)
+    desk.replica.tick(0)
+    assert not desk.replica.ready()
+    with pytest.raises(Misuse):
+        desk.replica.step(desk.signed(4, Status(0, 0, 0)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"n": 3}, {"me": 4}, {"interval": 65}, {"window": 257}, {"pipeline": 0}, {"quota": 0}],
+)
+def test_settings_that_cannot_work(wrong: dict[str, int]) -> None:
+    with pytest.raises(Misuse, match="consensus settings"):
+        Settings(**{"n": 4, "me": 0, **wrong})
+
+
+def test_fresh_replica_has_nothing_to_do() -> None:
+    replica = Replica(Settings(4, 0), Desk().mint.open, now_ms=NOW)
+    assert not replica.ready()
+    assert (replica.view, replica.leader, replica.active) == (0, 0, True)

@@ -1,0 +1,226 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Restarts and catching up: nothing unsaid, nothing taken on trust."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarm_ledger.consensus.messages import (
+    Batch,
+    Commit,
+    Committed,
+    Fetch,
+    NewView,
+    Prepare,
+    PrePrepare,
+    Status,
+    ViewChange,
+    Want,
+)
+from swarm_ledger.encoding import digest
+from swarm_ledger.errors import Misuse
+from tests.sim.fakes import checkpoint, forge
+from tests.unit.consensus_desk import ROOT, Desk, batch
+
+X, Y = batch(1, b"x"), batch(1, b"y")
+
+
+def test_amnesia_a_restart_remembers_its_prepare() -> None:
+    desk = Desk()
+    desk.submit(b"x", b"y")
+    desk.hear(0, PrePrepare(0, X))
+    again = desk.restarted()
+    again.submit(b"x", b"y")
+    again.hear(0, PrePrepare(0, Y))
+    assert not again.all(Prepare)
+    assert [e.culprit for e in again.evidence] == [0]
+
+
+def test_a_leader_restarted_continues_after_what_it_proposed() -> None:
+    desk = Desk(0)
+    desk.submit(b"x")
+    again = desk.restarted()
+    again.submit(b"y")
+    again.wait(100)
+    assert [p.batch.seq for p in again.all(PrePrepare)] == [2]
+
+
+def test_a_restart_shows_the_certificate_that_it_committed_on() -> None:
+    desk = Desk()
+    desk.submit(b"x")
+    desk.hear(0, PrePrepare(0, X))
+    desk.hear(2, Prepare(0, 1, X.digest()))
+    again = desk.restarted()
+    for other in (2, 3):
+        again.hear(other, again.view_change(1))
+    (wire,) = again.last(ViewChange).prepared
+    assert again.mint.open(wire.pre_prepare).message == PrePrepare(0, X)
+
+
+def test_a_restart_remembers_what_its_view_must_begin_with() -> None:
+    """Else the leader, if it lies, replaces a committed batch with the help of the restarted."""
+    desk = Desk()
+    desk.hear(2, desk.new_view(2, {3: desk.view_change(2, desk.prepared(0, X))}))
+    again = desk.restarted()
+    again.submit(b"x", b"y")
+    assert again.refuses(2, PrePrepare(2, Y)) == "bad_new_view"
+    again.commit(2, X)
+    assert again.blocks[0].bodies == (b"x",)
+
+
+def test_a_leader_restarted_begins_its_view_as_it_must() -> None:
+    desk = Desk(1)
+    view = desk.new_view(1, {3: desk.view_change(1, desk.prepared(0, X))})
+    desk.replica.step(desk.signed(1, view))
+    journal = desk.replica.ready().journal
+    desk.journal = {(r.seq, r.view, r.tag, r.sender): r.raw for r in journal}
+    again = desk.restarted()
+    assert again.said[0] == PrePrepare(1, X)
+    again.submit(b"y")
+    again.wait(100)
+    assert again.last(PrePrepare).batch.seq == 2
+
+
+def test_a_restart_in_the_middle_of_a_view_change_counts_itself() -> None:
+    desk = Desk(1)
+    desk.submit(b"x")
+    desk.wait(2_100)
+    again = desk.restarted()
+    assert (again.replica.view, again.replica.active) == (1, False)
+    for other in (2, 3):
+        again.hear(other, again.view_change(1))
+    assert len(again.all(NewView)) == 1
+    assert again.replica.active
+    assert not again.all(ViewChange)
+
+
+def test_a_restart_remembers_the_stable_checkpoint() -> None:
+    desk = Desk()
+    desk.submit(b"x")
+    desk.commit(0, X)
+    for other in (0, 2, 3):
+        desk.hear(other, checkpoint(1, ROOT))
+    again = desk.restarted()
+    assert again.replica.stable_seq == 1
+    for other in (2, 3):
+        again.hear(other, again.view_change(1))
+    change = again.last(ViewChange)
+    assert (change.stable, len(change.proof)) == (1, 3)
+
+
+def test_restore_comes_first() -> None:
+    desk = Desk()
+    desk.submit(b"x")
+    desk.commit(0, X)
+    with pytest.raises(Misuse):
+        desk.replica.restore([], applied=0, time_ms=0, recent=[])
+
+
+def test_what_was_applied_is_remembered_and_not_taken_again() -> None:
+    desk = Desk()
+    desk.submit(b"x")
+    desk.commit(0, X)
+    again = desk.restarted()
+    assert again.submit(b"x") == [False]
+
+
+def _lies(desk: Desk) -> dict[str, Committed]:
+    good = desk.committed(0, 1, b"x")
+    commit = Commit(0, 1, X.digest())
+    other_view = desk.mint.seal(2, Commit(1, 1, X.digest()))
+    return {
+        "one signer three times": Committed(1, good.time_ms, (b"x",), good.commits[:1] * 3),
+        "too few": Committed(1, good.time_ms, (b"x",), good.commits[:2]),
+        "of two views": Committed(1, good.time_ms, (b"x",), (*good.commits[:2], other_view)),
+        "another body": Committed(1, good.time_ms, (b"y",), good.commits),
+        "another time": Committed(1, good.time_ms + 1, (b"x",), good.commits),
+        "forged": Committed(1, good.time_ms, (b"x",), (*good.commits[:2], forge(2, commit))),
+        "nothing": Committed(1, 0, (), ()),
+        "prepares": Committed(
+            1,
+            good.time_ms,
+            (b"x",),
+            tuple(desk.mint.seal(i, Prepare(0, 1, X.digest())) for i in (1, 2, 3)),
+        ),
+    }
+
+
+@pytest.mark.parametrize("lie", list(_lies(Desk())))
+def test_blocks_handed_over_with_a_certificate(lie: str) -> None:
+    desk = Desk()
+    assert desk.refuses(2, _lies(desk)[lie]) == (
+        "bad_signature" if lie == "forged" else "bad_certificate"
+    )
+    assert not desk.blocks
+
+
+def test_blocks_are_taken_in_any_order_and_applied_in_one() -> None:
+    desk = Desk()
+    for seq in (3, 2, 5, 1, 1, 40):
+        desk.hear(2, desk.committed(0, seq, b"%d" % seq))
+    assert [block.seq for block in desk.blocks] == [1, 2, 3]
+
+
+def test_far_behind_with_a_stable_checkpoint_out_of_order_blocks_are_kept() -> None:
+    desk = Desk()
+    for other in (0, 2, 3):
+        desk.hear(other, checkpoint(100, ROOT))
+    assert desk.replica.stable_seq == 100
+    for seq in (4, 3, 2, 1):
+        desk.hear(2, desk.committed(0, seq, b"%d" % seq))
+    assert [block.seq for block in desk.blocks] == [1, 2, 3, 4]
+
+
+def test_whoever_is_behind_asks_those_who_claim_more_in_turn() -> None:
+    desk = Desk()
+    desk.hear(2, Status(0, 1 << 50, 0))
+    desk.hear(3, Status(0, 5, 0))
+    asked = []
+    desk.replica.tick(desk.now + 300)
+    for _ in range(4):
+        desk.now += 300
+        desk.replica.tick(desk.now)
+        asked += [out.to for out in desk.replica.ready().send if isinstance(out.message, Fetch)]
+    assert set(asked) == {2, 3}
+
+
+def test_fetch_is_answered_once_a_tick_and_never_before_the_first_block() -> None:
+    desk = Desk()
+    desk.submit(b"x")
+    desk.commit(0, X)
+    assert desk.refuses(2, Fetch(0)) == "bad_fetch"
+    desk.hear(2, *[Fetch(1)] * 20, Fetch(2), Fetch(1 << 40))
+    assert desk.served == [(2, 1)]
+
+
+def test_bodies_are_given_to_those_who_want_them_also_after_they_are_applied() -> None:
+    desk = Desk()
+    desk.submit(b"x")
+    desk.commit(0, X)
+    desk.again.clear()
+    desk.hear(3, *[Want((digest(b"x"), digest(b"unknown")))] * 20)
+    assert [(resend.raw, resend.to) for resend in desk.again] == [(b"x", 3)]
+
+
+def test_watermark_window_moves_on_after_a_lost_checkpoint_message() -> None:
+    desk = Desk()
+    desk.submit(b"x")
+    desk.commit(0, X)
+    desk.replica.checkpoint(checkpoint(1, ROOT))
+    desk.pump()
+    (own,) = [raw for key, raw in desk.journal.items() if key[2] == 4]
+    desk.wait(1_200)
+    assert own in {resend.raw for resend in desk.again}
+
+
+def test_numbers_used_up_by_a_leader_that_jumps_to_the_high_mark() -> None:
+    """The next leader fills the gap with null batches, and all can go on."""
+    desk, high = Desk(), batch(128, b"x")
+    desk.submit(b"x")
+    changes = {3: desk.view_change(2, desk.prepared(0, high))}
+    desk.hear(2, desk.new_view(2, changes))
+    for seq in range(1, 128):
+        desk.commit(2, Batch(seq, 0, ()))
+    desk.commit(2, high)
+    assert len(desk.blocks) == 128
+    assert desk.blocks[-1].bodies == (b"x",)
