@@ -99,20 +99,23 @@ class Desk:
     def all(self, form: type[Any]) -> list[Any]:
         return [message for message in self.said if isinstance(message, form)]
 
-    def restarted(self, **settings: Any) -> Desk:
+    def restarted(self) -> Desk:
         """The same drone after a power failure: only journal and ledger are left."""
-        again = Desk(self.me, self.n, **settings)
-        again.mint, again.now = self.mint, self.now
-        again.replica = Replica(again.settings, again.mint.open, now_ms=self.now)
-        again.blocks, again.journal = list(self.blocks), dict(self.journal)
-        again.replica.restore(
+        again = Desk(self.me, self.n)
+        again.restart_from(self)
+        return again
+
+    def restart_from(self, old: Desk) -> None:
+        self.settings, self.mint, self.now = old.settings, old.mint, old.now
+        self.replica = Replica(self.settings, self.mint.open, now_ms=self.now)
+        self.blocks, self.journal = list(old.blocks), dict(old.journal)
+        self.replica.restore(
             [self.mint.open(raw) for raw in self.journal.values()],
             applied=len(self.blocks),
             time_ms=max((block.time_ms for block in self.blocks), default=0),
             recent=[digest(body) for block in self.blocks for body in block.bodies],
         )
-        again.pump()
-        return again
+        self.pump()
 
     # what others write
 
