@@ -126,8 +126,9 @@ def test_every_constant_is_compiled(environment: dict[str, str]) -> None:
 found = dict()
 for name in {NAMES!r}:
     for section in sections(name):
+        numbers = {{c: getattr(section, c) for c in dir(section) if c.isupper()}}
         found.setdefault(name, []).append(
-            {{c: n for c in dir(section) if isinstance(n := getattr(section, c), int)}})
+            {{c: n for c, n in numbers.items() if isinstance(n, int)}})
 print(json.dumps(found))
 """
     found = run(environment, code)
