@@ -3,6 +3,9 @@
 
 A sealed message is one byte for its kind, then a COSE_Sign1. The kind, the swarm and the epoch are
 in the signature's domain, so a message of one kind, swarm or epoch is refused as any other.
+
+Consensus messages become proofs in the hands of others. Until the ledger holds its author's
+session, such a message travels with the delegation (Kind.CARRIED), and proves itself anywhere.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from enum import IntEnum
 
-from swarm_ledger.encoding import digest
+from swarm_ledger.encoding import decode, digest, encode
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity import cose
 from swarm_ledger.identity.roster import Member, Role, Roster
@@ -25,7 +28,8 @@ MAX_ENTRY_BYTES = 65_535
 REMEMBERED_BYTES = 4096
 """Larger messages (view changes, blocks) are rare, and would let a peer fill our memory."""
 
-_MAX_SESSIONS_PER_MEMBER = 8
+MAX_SESSIONS_PER_MEMBER = 256
+"""Under one roster version. None is ever forgotten: what it signed may be a proof for ever."""
 
 
 class Kind(IntEnum):
@@ -39,6 +43,7 @@ class Kind(IntEnum):
     TICK = 4
     EVIDENCE = 5
     CONSENSUS = 16
+    CARRIED = 17
     GENESIS = 32
     BLOCK = 33
     DECISION = 34
@@ -56,8 +61,8 @@ _ROLE_FOR = {
 class Opened:
     """An envelope whose signature holds.
 
-    author: the member who signed, in its own name; payload: what was signed; raw: all bytes.
-    session: the session whose key signed, None for an operator's root key.
+    author: the member who signed, in its own name; payload: what was signed; raw: all bytes, with
+    the delegation if it came with one. session: whose key signed, None for an operator's root key.
     """
 
     kind: Kind
@@ -75,6 +80,11 @@ def seal(kind: Kind, payload: bytes, signer: Signer, roster: Roster) -> bytes:
     """Sign `payload` in the domain of this kind, swarm and epoch."""
     aad = domain(roster.swarm_id, kind, roster.version)
     return bytes([kind]) + cose.sign1(signer, payload, aad)
+
+
+def carry(delegation: bytes, sealed: bytes) -> bytes:
+    """Return a sealed consensus message together with the delegation that it needs."""
+    return bytes([Kind.CARRIED]) + encode([delegation, sealed])
 
 
 def kind_of(raw: bytes) -> Kind:
@@ -112,7 +122,7 @@ class Opener:
     """Opens envelopes for one roster, with the sessions that it was shown.
 
     verified: signatures checked before; openers with different sessions may share it, because
-    what is remembered is taken only if this opener knows the same session.
+    what is remembered is taken only if this opener knows the same session, or it came along.
     """
 
     def __init__(self, roster: Roster, verified: Verified | None = None) -> None:
@@ -123,49 +133,67 @@ class Opener:
     def add_session(self, raw: bytes) -> Session:
         """Verify and remember a sealed delegation (Kind.SESSION); PeerFault if it is not one.
 
-        A member has a bounded number of sessions: with more, the first to expire is forgotten.
+        Of two delegations for one key the one that expires last counts. PeerFault
+        ("too_many_sessions") beyond MAX_SESSIONS_PER_MEMBER.
         """
-        if kind_of(raw) is not Kind.SESSION:
-            raise PeerFault("malformed", "not a delegation.")
-        aad = domain(self.roster.swarm_id, Kind.SESSION, self.roster.version)
-        session = open_delegation(raw[1:], self.roster, aad)
+        session = self._delegated(raw)
         known = self._sessions.get(session.kid)
         if known is not None and known.member != session.member:
             raise PeerFault("stolen_session", f"{session.kid.hex()} is another member's key.")
-        self._sessions[session.kid] = session
-        own = [held for held in self._sessions.values() if held.member == session.member]
-        if len(own) > _MAX_SESSIONS_PER_MEMBER:
-            del self._sessions[min(own, key=lambda held: held.expires).kid]
+        if known is None:
+            own = sum(held.member == session.member for held in self._sessions.values())
+            if own >= MAX_SESSIONS_PER_MEMBER:
+                raise PeerFault("too_many_sessions", f"{session.member.name} has {own} already.")
+        if known is None or known.expires < session.expires:
+            self._sessions[session.kid] = session
         return session
 
     def sessions(self) -> tuple[Session, ...]:
         """Return all known sessions, by key identifier."""
         return tuple(session for _, session in sorted(self._sessions.items()))
 
-    def session_of(self, member: Member) -> Session | None:
-        """Return the member's session that expires last, if any is known."""
+    def sessions_of(self, member: Member) -> tuple[Session, ...]:
+        """Return the member's known sessions, the earliest first."""
         own = (held for held in self._sessions.values() if held.member == member)
-        return max(own, key=lambda held: held.expires, default=None)
+        return tuple(sorted(own, key=lambda held: (held.not_before, held.kid)))
+
+    def knows(self, member: Member, kid: bytes) -> bool:
+        """Whether that member's session with that key was shown."""
+        known = self._sessions.get(kid)
+        return known is not None and known.member == member
 
     def open(self, raw: bytes) -> Opened:
         """Verify a sealed message: signature, domain, membership and role.
 
         Raises PeerFault: "malformed", "oversize", "unknown_key" (its delegation was not seen yet),
-        "bad_signature", "wrong_role".
+        "bad_signature", "wrong_role", and for a delegation that came along what add_session does.
         """
-        key = digest(raw)
-        known = self._verified.get(key)
-        if known is not None and self._knows(known.session):
+        carried = raw[:1] == bytes([Kind.CARRIED])
+        known = self._verified.get(digest(raw))
+        if known is not None and (carried or self._knows(known.session)):
             return known
+        opened = self._open_carried(raw) if carried else self._open(raw)
+        self._verified.put(digest(raw), opened)
+        return opened
+
+    def _open_carried(self, raw: bytes) -> Opened:
+        parts: tuple[bytes, bytes] = decode(raw[1:], tuple[bytes, bytes], limit=MAX_ENVELOPE_BYTES)
+        delegation, sealed = parts
+        if kind_of(sealed) is not Kind.CONSENSUS:
+            raise PeerFault("malformed", "only consensus messages carry a delegation.")
+        return self._open(sealed, self._delegated(delegation), raw)
+
+    def _open(self, raw: bytes, along: Session | None = None, whole: bytes = b"") -> Opened:
+        """Verify one envelope; along: the session that came with it in the bytes `whole`."""
         kind = kind_of(raw)
         if kind not in _ROLE_FOR:
             raise PeerFault("malformed", f"a {kind.name} is not a sealed message.")
         message = cose.parse1(raw[1:], limit=MAX_ENVELOPE_BYTES)
-        session = self._sessions.get(message.kid)
+        session = along or self._sessions.get(message.kid)
         operator = self.roster.by_kid.get(message.kid)
-        if session is not None:
+        if session is not None and session.kid == message.kid:
             author, public_key = session.member, session.public_key
-        elif operator is not None and Role.OPERATOR in operator.roles:
+        elif along is None and operator is not None and Role.OPERATOR in operator.roles:
             author, public_key = operator, operator.public_key
         else:
             raise PeerFault("unknown_key", f"no session or operator has key {message.kid.hex()}.")
@@ -173,9 +201,16 @@ class Opener:
             raise PeerFault("wrong_role", f"{author.name} may not send a {kind.name}.")
         aad = domain(self.roster.swarm_id, kind, self.roster.version)
         cose.verify1(message, public_key, aad)
-        opened = Opened(kind, author, message.payload, raw, session)
-        self._verified.put(key, opened)
-        return opened
+        return Opened(kind, author, message.payload, whole or raw, session)
+
+    def _delegated(self, raw: bytes) -> Session:
+        if kind_of(raw) is not Kind.SESSION:
+            raise PeerFault("malformed", "not a delegation.")
+        for session in self._sessions.values():
+            if session.raw == raw[1:]:
+                return session
+        aad = domain(self.roster.swarm_id, Kind.SESSION, self.roster.version)
+        return open_delegation(raw[1:], self.roster, aad)
 
     def _knows(self, session: Session | None) -> bool:
         return session is None or self._sessions.get(session.kid) == session

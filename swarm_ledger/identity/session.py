@@ -2,7 +2,8 @@
 """Fast keys from slow hardware: the root key delegates to a session key, once.
 
 A delegation is a CBOR Web Token (RFC 8392) whose `cnf` claim holds the session's public key
-(RFC 8747), as a COSE_Sign1 by the root key. Swarm, kind and epoch are bound by external_aad.
+(RFC 8747), as a COSE_Sign1 by the root key. Swarm, kind and epoch are bound by external_aad. A
+private claim holds the session key's own signature, so that nobody claims a key that it has not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from swarm_ledger.encoding import decode, encode
 from swarm_ledger.errors import Misuse, PeerFault
-from swarm_ledger.identity import cose
+from swarm_ledger.identity import cose, ed25519
 from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.signers import Signer
 
@@ -20,6 +21,9 @@ MAX_DELEGATION_BYTES = 512
 MAX_SESSION_SECONDS = 7 * 86_400
 
 _ISS, _EXP, _NBF, _CNF = 1, 4, 5, 8
+_POSSESSION = -65_537
+"""In the range that RFC 8392 leaves to private use."""
+
 _COSE_KEY = 1
 _KTY, _CRV, _X = 1, -1, -2
 _OKP, _ED25519 = 1, 6
@@ -53,20 +57,21 @@ def domain(swarm_id: str, kind: int, epoch: int) -> bytes:
     return encode(["swarm_ledger/v1", swarm_id, kind, epoch])
 
 
-def delegate(
-    root: Signer, session_key: bytes, aad: bytes, *, not_before: int, expires: int
-) -> bytes:
-    """Return a token by which `root` lets `session_key` (32 bytes) sign for it.
+def delegate(root: Signer, session: Signer, aad: bytes, *, not_before: int, expires: int) -> bytes:
+    """Return a token by which `root` lets the key `session` sign for it.
 
-    aad: domain() of the delegation. Misuse for an empty span or one over MAX_SESSION_SECONDS.
+    aad: domain() of the delegation. Times in POSIX seconds; Misuse for an empty span, or one over
+    MAX_SESSION_SECONDS.
     """
     if not 0 <= not_before < expires <= not_before + MAX_SESSION_SECONDS:
         raise Misuse(f"a session lasts from 1 to {MAX_SESSION_SECONDS} s.")
+    issuer = cose.kid(root.public_key)
     claims = {
-        _ISS: cose.kid(root.public_key),
+        _ISS: issuer,
         _EXP: expires,
         _NBF: not_before,
-        _CNF: {_COSE_KEY: {_KTY: _OKP, _CRV: _ED25519, _X: session_key}},
+        _CNF: {_COSE_KEY: {_KTY: _OKP, _CRV: _ED25519, _X: session.public_key}},
+        _POSSESSION: session.sign(_possession(issuer, not_before, expires, aad)),
     }
     return cose.sign1(root, encode(claims), aad)
 
@@ -74,7 +79,7 @@ def delegate(
 def open_delegation(raw: bytes, roster: Roster, aad: bytes) -> Session:
     """Verify a token against the roster's root keys.
 
-    Raises PeerFault: "malformed", "not_a_member", "bad_signature".
+    Raises PeerFault: "malformed", "not_a_member", "bad_signature", "stolen_session".
     """
     token = cose.parse1(raw, limit=MAX_DELEGATION_BYTES)
     member = roster.by_kid.get(token.kid)
@@ -86,7 +91,8 @@ def open_delegation(raw: bytes, roster: Roster, aad: bytes) -> Session:
         key = claims[_CNF][_COSE_KEY]
         public_key, not_before, expires = key[_X], claims[_NBF], claims[_EXP]
         well_formed = (
-            claims.keys() == {_ISS, _EXP, _NBF, _CNF}
+            claims.keys() == {_ISS, _EXP, _NBF, _CNF, _POSSESSION}
+            and claims[_CNF].keys() == {_COSE_KEY}
             and claims[_ISS] == token.kid
             and key == {_KTY: _OKP, _CRV: _ED25519, _X: public_key}
             and isinstance(public_key, bytes)
@@ -94,9 +100,17 @@ def open_delegation(raw: bytes, roster: Roster, aad: bytes) -> Session:
             and type(not_before) is int
             and type(expires) is int
             and 0 <= not_before < expires <= not_before + MAX_SESSION_SECONDS
+            and isinstance(claims[_POSSESSION], bytes)
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise PeerFault("malformed", "the delegation lacks a claim.") from error
     if not well_formed:
         raise PeerFault("malformed", "the delegation's claims are not as they must be.")
+    possession = _possession(token.kid, not_before, expires, aad)
+    if not ed25519.verify(public_key, possession, claims[_POSSESSION]):
+        raise PeerFault("stolen_session", f"{member.name} does not hold the key that it claims.")
     return Session(member, public_key, not_before, expires, raw)
+
+
+def _possession(issuer: bytes, not_before: int, expires: int, aad: bytes) -> bytes:
+    return encode(["swarm_ledger/v1 possession", aad, issuer, not_before, expires])

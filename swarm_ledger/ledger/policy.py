@@ -8,7 +8,7 @@ surrogates and back, which loses nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -18,7 +18,7 @@ from swarm_ledger.ledger.checkpoint import Checkpoint, log_key, witness_key
 from swarm_ledger.ledger.note import COSIGNATURE_V1, Note, NoteVerifier, key_ring
 
 MAX_POLICY_SIZE = 1 << 20
-MAX_DEFINITIONS = 1024
+MAX_DEFINITIONS = 8192
 _FORBIDDEN = re.compile(rb"[^\t\n\x20-\x7e\x80-\xff]")
 _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 
@@ -70,14 +70,22 @@ class Policy:
         return _Reader(text).read()
 
     @classmethod
-    def for_swarm(cls, origin: str, keys: Mapping[str, bytes], quorum: int) -> Policy:
+    def for_swarm(
+        cls, origin: str, keys: Mapping[str, bytes | Sequence[bytes]], quorum: int
+    ) -> Policy:
         """Return the policy of a swarm: validators' names to Ed25519 public keys, and a quorum.
 
-        Any validator may sign as the log; quorum of them must have cosigned.
+        Any validator may sign as the log; quorum of them must have cosigned. One that had several
+        keys cosigns once, with any of them: they are the witnesses name/1, name/2 and so on.
         """
         names = sorted(keys)
-        lines = [f"log {log_key(origin, keys[name]).vkey}" for name in names]
-        lines += [f"witness {n} {witness_key(origin, n, keys[n]).vkey}" for n in names]
+        owned = {n: [k] if isinstance(k, bytes) else list(k) for n, k in keys.items()}
+        lines = [f"log {log_key(origin, key).vkey}" for name in names for key in owned[name]]
+        for name in names:
+            vkeys = [witness_key(origin, name, key).vkey for key in owned[name]]
+            known = [name] if len(vkeys) == 1 else [f"{name}/{i + 1}" for i in range(len(vkeys))]
+            lines += [f"witness {n} {vkey}" for n, vkey in zip(known, vkeys, strict=True)]
+            lines += [f"group {name} any {' '.join(known)}"] * (len(vkeys) > 1)
         lines += [f"group validators {quorum} {' '.join(names)}", "quorum validators"]
         return cls.parse("".join(line + "\n" for line in lines).encode())
 
@@ -141,6 +149,7 @@ class _Reader:
         self.witnesses: dict[str, NoteVerifier] = {}
         self.groups: dict[str, Group] = {}
         self.members: set[str] = set()
+        self.listed: set[tuple[str, bytes]] = set()
         self.quorum: str | None = None
 
     def fault(self, what: str) -> Misuse:
@@ -185,7 +194,7 @@ class _Reader:
         if len(self.logs) + len(self.witnesses) + len(self.groups) > MAX_DEFINITIONS:
             raise self.fault(f"there are more than {MAX_DEFINITIONS} definitions")
 
-    def key(self, text: str, others: list[NoteVerifier]) -> NoteVerifier:
+    def key(self, text: str, keyword: str) -> NoteVerifier:
         try:
             text.encode("utf-8")
             verifier = NoteVerifier.from_vkey(text)
@@ -193,16 +202,17 @@ class _Reader:
             raise self.fault("the key's name is not UTF-8") from error
         except Misuse as error:
             raise self.fault(error.what.rstrip(".")) from error
-        if any(other.public_key == verifier.public_key for other in others):
+        if (keyword, verifier.public_key) in self.listed:
             raise self.fault("this public key was listed before")
+        self.listed.add((keyword, verifier.public_key))
         return verifier
 
     def log(self, vkey: str) -> None:
-        self.logs.append(self.key(vkey, self.logs))
+        self.logs.append(self.key(vkey, "log"))
 
     def witness(self, name: str, vkey: str) -> None:
         self.define(name)
-        verifier = self.key(vkey, list(self.witnesses.values()))
+        verifier = self.key(vkey, "witness")
         if verifier.kind != COSIGNATURE_V1:
             raise self.fault(f"the key of witness {name} is not of type 0x04, for cosignatures")
         self.witnesses[name] = verifier

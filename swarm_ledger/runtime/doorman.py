@@ -1,11 +1,26 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""Where outside bytes come in: judged once, and handed on as what they are."""
+"""Where outside bytes come in: judged once, and handed on as what they are.
+
+Whatever may end up in a certificate must convince everybody who has the ledger: it counts only if
+its session is on our ledger, or its delegation came along. A checkpoint's cosignature travels
+alone, in a note: it counts only if the session is on the ledger.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
-from swarm_ledger.consensus.messages import Checkpoint, Message, Signed, parse
+from swarm_ledger.consensus.messages import (
+    Checkpoint,
+    Commit,
+    Message,
+    NewView,
+    Prepare,
+    PrePrepare,
+    Signed,
+    ViewChange,
+    parse,
+)
 from swarm_ledger.encoding import digest
 from swarm_ledger.envelope import REMEMBERED_BYTES, Kind, Opened, Opener, Verified
 from swarm_ledger.errors import NotVerified, PeerFault
@@ -15,6 +30,7 @@ from swarm_ledger.ledger.note import NoteSignature
 from swarm_ledger.runtime.identity import cosigner_key
 
 _REMEMBERED = 4096
+_PROOFS = (PrePrepare, Prepare, Commit, Checkpoint, ViewChange, NewView)
 
 
 def log_checkpoint(roster: Roster, size: int, root: bytes) -> tlog.Checkpoint:
@@ -36,18 +52,31 @@ def cosignature_line(roster: Roster, opened: Opened, message: Checkpoint) -> Not
 
 
 class Doorman:
-    """Opens messages for one roster: replicas by number, cosignatures checked."""
+    """Opens messages for one roster: replicas by number, cosignatures checked.
+
+    ledger: knows the sessions on our ledger, which its state machine adds; lobby: those that
+    introduced themselves, on the ledger or not yet.
+    """
 
     def __init__(self, roster: Roster) -> None:
         self.roster = roster
-        self.verified = Verified()
-        self.opener = Opener(roster, self.verified)
+        verified = Verified()
+        self.ledger, self.lobby = Opener(roster, verified), Opener(roster, verified)
         self._numbers = {member: number for number, member in enumerate(roster.validators)}
         self._signed: OrderedDict[bytes, Signed[Message]] = OrderedDict()
 
     def number(self, member: int) -> int:
         """Return the replica number of a validator, given by its index in the roster."""
         return self._numbers[member]
+
+    def open(self, raw: bytes) -> Opened:
+        """Open a sealed message of anybody who is known here."""
+        try:
+            return self.ledger.open(raw)
+        except PeerFault as fault:
+            if fault.reason != "unknown_key":
+                raise
+        return self.lobby.open(raw)
 
     def open_consensus(self, raw: bytes) -> Signed[Message]:
         """Open a sealed consensus message, wherever it stands, also in a certificate."""
@@ -56,10 +85,14 @@ class Doorman:
         if known is not None:
             self._signed.move_to_end(key)
             return known
-        opened = self.opener.open(raw)
-        if opened.kind is not Kind.CONSENSUS:
+        opened = self.open(raw)
+        if opened.kind is not Kind.CONSENSUS or opened.session is None:
             raise PeerFault("malformed", f"a {opened.kind.name} where consensus speaks.")
         message = parse(opened.payload)
+        on_ledger = self.ledger.knows(opened.author, opened.session.kid)
+        carried = raw[:1] == bytes([Kind.CARRIED]) and not isinstance(message, Checkpoint)
+        if isinstance(message, _PROOFS) and not (on_ledger or carried):
+            raise PeerFault("unknown_key", f"{opened.author.name}'s session is not on the ledger.")
         if isinstance(message, Checkpoint):
             cosignature_line(self.roster, opened, message)
         signed = Signed(self._numbers[opened.author.index], message, raw)
@@ -71,11 +104,11 @@ class Doorman:
 
     def open_fresh(self, raw: bytes, now_s: int) -> Opened:
         """Open a sealed message that has just arrived, if its session is valid now."""
-        opened = self.opener.open(raw)
+        opened = self.open(raw)
         if not opened.fresh_at(now_s):
             raise PeerFault("stale_session", f"{opened.author.name}'s session is not valid now.")
         return opened
 
     def line_of(self, vote: Signed[Checkpoint]) -> NoteSignature:
         """Return the note's line of a checkpoint vote that was opened here."""
-        return cosignature_line(self.roster, self.opener.open(vote.raw), vote.message)
+        return cosignature_line(self.roster, self.ledger.open(vote.raw), vote.message)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from swarm_ledger.consensus.messages import Message, Signed
-from swarm_ledger.consensus.ready import ALWAYS, Decided, Ready, Serve, Stable, journaled
+from swarm_ledger.consensus.ready import Decided, Ready, Serve, Stable, journaled
 from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
 from swarm_ledger.encoding import digest, encode
-from swarm_ledger.envelope import Kind, kind_of
-from swarm_ledger.errors import PeerFault
+from swarm_ledger.envelope import Kind, carry, kind_of
+from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.ledger.store import JournalRecord, Store
 from swarm_ledger.runtime.chronicle import describe
 from swarm_ledger.runtime.doorman import Doorman
@@ -27,16 +28,17 @@ from swarm_ledger.runtime.keeper import Keeper
 from swarm_ledger.runtime.machine import Applied, Machine, Tick, read_request
 from swarm_ledger.runtime.voter import Look, Voter
 from swarm_ledger.transport import Transport
-from swarm_ledger.voting.observation import Observation
+from swarm_ledger.voting.observation import Observation, parse_observation
 
 Emit = Callable[[str, dict[str, Any]], None]
 """Receives events: a name, and fields that JSON can hold."""
 
-_SESSION = "session"
 _HELLO_MS = 500
+_HELLO_AGAIN_MS = 5_000
 _MEET_MS = 5_000
 _TICK_MS = 1_000
 _SERVED_BYTES = 1 << 19
+_NOBODY = -1
 
 
 class Drone:
@@ -67,7 +69,7 @@ class Drone:
         self._replica = Replica(settings, self._doorman.open_consensus, now_ms=now_ms)
         self._voter = Voter(looks)
         self._now_ms = now_ms
-        self._greeted: set[bytes] = set()
+        self._answered: dict[int, int] = {}
         self._hello_ms = self._tick_ms = 0
         self._start_ms, self._question = now_ms, question
         self._sealed: dict[bytes, int] = {}
@@ -125,7 +127,7 @@ class Drone:
     @property
     def met(self) -> int:
         """How many validators' sessions are known here, our own included."""
-        known = {session.member.index for session in self._doorman.opener.sessions()}
+        known = {session.member.index for session in self._doorman.lobby.sessions()}
         return len(known.intersection(self.identity.roster.validators))
 
     def status(self) -> dict[str, Any]:
@@ -150,7 +152,7 @@ class Drone:
         kind = kind_of(raw)
         if kind is Kind.SESSION:
             self._meet(raw)
-        elif kind is Kind.CONSENSUS:
+        elif kind in (Kind.CONSENSUS, Kind.CARRIED):
             self._doorman.open_fresh(raw, self._now_ms // 1000)
             signed = self._doorman.open_consensus(raw)
             if signed.sender != self.settings.me:
@@ -161,19 +163,17 @@ class Drone:
             self._replica.submit(raw, opened.author.index, self._now_ms)
 
     def _meet(self, raw: bytes) -> None:
-        key = digest(raw)
-        if key in self._greeted:
+        known = self._doorman.lobby.sessions()
+        session = self._doorman.lobby.add_session(raw)
+        member = session.member
+        self._replica.submit(raw, member.index, self._now_ms)
+        if member == self.identity.member:
             return
-        session = self._doorman.opener.add_session(raw)
-        self._greeted.add(key)
-        name = session.member.name
-        self.keeper.store.journal_append(
-            [JournalRecord(ALWAYS, 0, _SESSION, raw, session.kid.hex())]
-        )
-        self._replica.submit(raw, session.member.index, self._now_ms)
-        if session.member != self.identity.member:
-            self._transport.send(session.member.index, self.identity.delegation)
-            self._emit("met", {"peer": name, "key_store": session.member.key_store.label})
+        if session not in known:
+            self._emit("met", {"peer": member.name, "key_store": member.key_store.label})
+        if self._now_ms - self._answered.get(member.index, -_HELLO_MS) >= _HELLO_MS:
+            self._answered[member.index] = self._now_ms
+            self._transport.send(member.index, self.identity.delegation)
 
     def _fault(self, fault: PeerFault) -> None:
         self.faults[fault.reason] += 1
@@ -183,7 +183,8 @@ class Drone:
     # acting by ourselves
 
     def _greet(self) -> None:
-        if self.met < self.settings.n and self._now_ms - self._hello_ms >= _HELLO_MS:
+        every = _HELLO_MS if self.met < self.settings.n else _HELLO_AGAIN_MS
+        if self._now_ms - self._hello_ms >= every:
             self._hello_ms = self._now_ms
             self._transport.broadcast(self.identity.delegation)
 
@@ -198,12 +199,14 @@ class Drone:
         self.submit(question, self._now_ms)
 
     def _vote(self) -> None:
-        if not self.machine.has_session(self.identity.session_kid):
+        if not self.keeper.speaks:
             return
         for question in self.machine.tally.open_questions():
             observation = self._voter.due(question, self._now_ms)
             if observation is not None:
                 raw = self.identity.seal(Kind.VOTE, encode(observation))
+                # On disk before it is sent: after a restart another look would contradict it.
+                self.keeper.store.pending_put(digest(raw), raw)
                 self._sealed[digest(raw)] = self._now_ms
                 self.submit(raw, self._now_ms)
 
@@ -248,7 +251,7 @@ class Drone:
         records = list(ready.journal)
         own: list[tuple[int | None, bytes]] = []
         for outgoing in ready.send:
-            raw = self.identity.seal(Kind.CONSENSUS, encode(outgoing.message))
+            raw = self._seal(outgoing.message)
             own.append((outgoing.to, raw))
             if outgoing.binding:
                 signed: Signed[Message] = Signed(self.settings.me, outgoing.message, raw)
@@ -261,6 +264,10 @@ class Drone:
                 for body in ready.bodies:
                     self.keeper.store.pending_put(digest(body), body)
         return own
+
+    def _seal(self, message: Message) -> bytes:
+        sealed = self.identity.seal(Kind.CONSENSUS, encode(message))
+        return sealed if self.keeper.speaks else carry(self.identity.delegation, sealed)
 
     def _loop_back(self, raw: bytes) -> None:
         signed = self._doorman.open_consensus(raw)
@@ -284,7 +291,8 @@ class Drone:
             self._checkpoint()
 
     def _checkpoint(self) -> None:
-        self._replica.checkpoint(self.keeper.claim(self._now_ms // 1000))
+        if self.keeper.speaks:
+            self._replica.checkpoint(self.keeper.claim(self._now_ms // 1000))
 
     def _certify(self, stable: Stable | None) -> None:
         certified = self.keeper.certify(stable)
@@ -297,7 +305,7 @@ class Drone:
     def _serve(self, serve: Serve) -> None:
         left = _SERVED_BYTES
         for message in self.keeper.blocks(serve.seq, serve.seq + BLOCKS_AT_ONCE - 1):
-            raw = self.identity.seal(Kind.CONSENSUS, encode(message))
+            raw = self._seal(message)
             left -= len(raw)
             if left < 0 and message.seq > serve.seq:
                 return
@@ -310,25 +318,45 @@ class Drone:
         for applied in self.keeper.replay():
             recent += (digest(receipt.body) for receipt in applied.receipts)
             self._learn(applied)
-        journal = self.keeper.store.journal_read()
-        for record in journal:
-            if record.kind == _SESSION:
-                self._doorman.opener.add_session(record.data)
-                self._greeted.add(digest(record.data))
+        try:
+            journal = [
+                self._doorman.open_consensus(record.data)
+                for record in self.keeper.store.journal_read()
+            ]
+        except PeerFault as fault:
+            raise NotVerified(
+                f"a record is damaged ({fault.what})",
+                where="journal",
+                remedy="Keep this ledger for the investigation, and start with an empty one.",
+            ) from fault
         self._replica.restore(
-            [self._doorman.open_consensus(r.data) for r in journal if r.kind != _SESSION],
+            journal,
             applied=self.keeper.store.height,
             time_ms=self.machine.time_ms,
             recent=recent,
         )
         for _, body in self.keeper.store.pending_read():
-            self._receive(body)
+            self._resume(body)
+
+    def _resume(self, body: bytes) -> None:
+        """Take back a request that bound us before a restart, whatever has expired since."""
+        author = _NOBODY
+        with suppress(PeerFault):
+            if kind_of(body) is Kind.SESSION:
+                author = self._doorman.lobby.add_session(body).member.index
+            else:
+                opened = self._doorman.open(body)
+                author = opened.author.index
+                if opened.kind is Kind.VOTE and opened.author == self.identity.member:
+                    self._voter.voted(parse_observation(opened.payload).question)
+        self._replica.submit(body, author, self._now_ms)
 
     def _learn(self, applied: Applied) -> None:
         """Take from a block what concerns us: sessions, and the votes that we cast."""
         for receipt in applied.receipts:
-            if receipt.kind is Kind.SESSION and receipt.author is not None:
-                self._doorman.opener.add_session(receipt.body)
+            if receipt.result == "session":
+                with suppress(PeerFault):  # the lobby may be full of what the ledger never held
+                    self._doorman.lobby.add_session(receipt.body)
             content = receipt.content
             if isinstance(content, Observation) and receipt.author == self.identity.member:
                 self._voter.voted(content.question)

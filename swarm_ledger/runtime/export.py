@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from contextlib import suppress
 
 from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.envelope import Kind, Opener
@@ -20,30 +21,29 @@ _DELEGATION = b"# delegation "
 
 
 def sessions_in(store: Store, roster: Roster) -> Opener:
-    """Return an opener that knows every delegation on a ledger, each checked by its root key."""
+    """Return an opener that knows the sessions on a ledger, each checked by its root key.
+
+    What the state machine refused, such as a key that another member has, is not among them.
+    """
     opener = Opener(roster)
     for index in range(store.size):
         entry = store.entry(index)
         if entry[:1] == bytes([Kind.SESSION]):
-            try:
+            with suppress(PeerFault):
                 opener.add_session(entry)
-            except PeerFault as fault:
-                raise NotVerified(
-                    f"entry {index} is no valid delegation ({fault})",
-                    where=f"height {store.height_of(index)}",
-                ) from fault
     return opener
 
 
 def policy_of(opener: Opener) -> Policy:
     """Return the policy that follows from a roster and its delegations.
 
-    Each validator's latest session key cosigns; a quorum of all validators is needed. Raises
+    Any of a validator's session keys cosigns for it; a quorum of all validators is needed. Raises
     NotVerified while fewer than a quorum have delegated.
     """
     roster = opener.roster
-    sessions = _cosigners(opener)
-    keys = {session.member.name: session.public_key for session in sessions}
+    keys: dict[str, list[bytes]] = {}
+    for session in _cosigners(opener):
+        keys.setdefault(session.member.name, []).append(session.public_key)
     needed = quorum(len(roster.validators))
     if len(keys) < needed:
         raise NotVerified(f"only {len(keys)} validators have a session, {needed} are needed.")
@@ -81,8 +81,7 @@ def check_policy_file(text: bytes, roster: Roster) -> Policy:
 
 def _cosigners(opener: Opener) -> list[Session]:
     members = (opener.roster.members[index] for index in opener.roster.validators)
-    sessions = (opener.session_of(member) for member in members)
-    return [session for session in sessions if session is not None]
+    return [session for member in members for session in opener.sessions_of(member)]
 
 
 def find_decision(store: Store, number: int) -> tuple[int, Settled]:

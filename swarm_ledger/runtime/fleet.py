@@ -16,11 +16,12 @@ from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import load_roster
 from swarm_ledger.ledger.store import Store
-from swarm_ledger.runtime.identity import Identity, take_up
-from swarm_ledger.signers import SoftwareSigner, open_signer
+from swarm_ledger.runtime.identity import Identity, resume
+from swarm_ledger.signers import open_signer
 
 FLEET = "fleet.yaml"
 LEDGER = "ledger.db"
+SESSION = "session.key"
 _SESSION_SECONDS = 86_400
 _CLOCK_LEEWAY_SECONDS = 60
 
@@ -110,19 +111,21 @@ class Fleet:
 
     def store(self, name: str) -> Store:
         """Open a drone's ledger, or create it."""
-        folder = self.folder / self.drone(name).folder
-        folder.mkdir(parents=True, exist_ok=True)
-        return Store.open(folder / LEDGER)
+        return Store.open(self._folder(name) / LEDGER)
 
     def identity(self, name: str, now_s: int) -> Identity:
-        """Open a drone's root key and delegate to a fresh session key (POSIX seconds)."""
-        return take_up(
+        """Open a drone's root key, and go on with the session in its folder, or begin one.
+
+        now_s: POSIX seconds.
+        """
+        return resume(
+            self._folder(name) / SESSION,
             self.roster,
             name,
             open_signer(self._key_uri(name)),
-            SoftwareSigner.generate(),
-            not_before=now_s - _CLOCK_LEEWAY_SECONDS,
-            expires=now_s + _SESSION_SECONDS,
+            now_s=now_s,
+            before_s=_CLOCK_LEEWAY_SECONDS,
+            after_s=_SESSION_SECONDS,
         )
 
     def question(self) -> bytes | None:
@@ -133,6 +136,14 @@ class Fleet:
             return (self.folder / self.file.question).read_bytes()
         except OSError as error:
             raise Misuse(f"cannot read {self.file.question}: {error.strerror}.") from error
+
+    def _folder(self, name: str) -> Path:
+        folder = self.folder / self.drone(name).folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misuse(f"cannot use the folder {folder}: {error.strerror}.") from error
+        return folder
 
     def _key_uri(self, name: str) -> str:
         scheme, _, rest = self.drone(name).key.partition(":")

@@ -3,16 +3,25 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
+from msgspec import Meta
+
+from swarm_ledger.encoding import Record, decode, encode
 from swarm_ledger.envelope import Kind, seal
-from swarm_ledger.errors import Misuse
+from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.identity.roster import Member, Roster
-from swarm_ledger.identity.session import delegate, domain
+from swarm_ledger.identity.session import delegate, domain, open_delegation
 from swarm_ledger.ledger.checkpoint import Checkpoint, cosign, sign_checkpoint, witness_key
 from swarm_ledger.ledger.note import NoteSignature, NoteVerifier
-from swarm_ledger.signers import Signer
+from swarm_ledger.signers import Signer, SoftwareSigner
+
+_KEPT_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -66,5 +75,66 @@ def take_up(
             remedy="Check the key's URI, or enrol the new key with a new roster version.",
         )
     aad = domain(roster.swarm_id, Kind.SESSION, roster.version)
-    token = delegate(root, session.public_key, aad, not_before=not_before, expires=expires)
+    token = delegate(root, session, aad, not_before=not_before, expires=expires)
     return Identity(roster, member, session, bytes([Kind.SESSION]) + token)
+
+
+class _Kept(Record, frozen=True):
+    seed: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    delegation: Annotated[bytes, Meta(min_length=1)]
+
+
+def resume(
+    path: Path, roster: Roster, name: str, root: Signer, *, now_s: int, before_s: int, after_s: int
+) -> Identity:
+    """Take up the session kept in a file, or begin a new one and keep it there, mode 0600.
+
+    A restart should go on with its session: a slow root key need not sign, and the ledger need
+    not order one delegation more. A kept session is taken while it has half of its time left.
+    before_s, after_s: how long before and after now_s a new one is valid. Misuse as take_up()
+    does, and where the file can't be read or written.
+    """
+    member = roster.named(name)
+    with suppress(PeerFault):
+        kept: _Kept = decode(_read(path), _Kept, limit=_KEPT_BYTES)
+        aad = domain(roster.swarm_id, Kind.SESSION, roster.version)
+        session = open_delegation(kept.delegation[1:], roster, aad)
+        signer = SoftwareSigner(kept.seed)
+        theirs = session.member == member and session.public_key == signer.public_key
+        ours = theirs and member.public_key == root.public_key
+        if ours and session.valid_at(now_s) and session.valid_at(now_s + after_s // 2):
+            return Identity(roster, member, signer, bytes([Kind.SESSION]) + session.raw)
+    seed = os.urandom(32)
+    identity = take_up(
+        roster,
+        name,
+        root,
+        SoftwareSigner(seed),
+        not_before=now_s - before_s,
+        expires=now_s + after_s,
+    )
+    _write(path, encode(_Kept(seed, identity.delegation)))
+    return identity
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise Misuse(f"cannot read the session file {path}: {error.strerror}.") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Replace a file at once, readable by its owner only."""
+    fresh = path.with_name(path.name + ".new")
+    try:
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        raise Misuse(f"cannot write the session file {path}: {error.strerror}.") from error

@@ -34,7 +34,7 @@ class Keeper:
 
     def __init__(self, identity: Identity, store: Store, doorman: Doorman, quorum: int) -> None:
         self.store = store
-        self.machine = Machine(identity.roster, doorman.verified)
+        self.machine = Machine(identity.roster, doorman.ledger)
         self._identity, self._doorman, self._quorum = identity, doorman, quorum
         self._stable: Stable | None = None
         genesis = genesis_entry(identity.roster)
@@ -65,6 +65,11 @@ class Keeper:
             self.store.pending_remove(digest(body) for body in decided.bodies)
         return applied
 
+    @property
+    def speaks(self) -> bool:
+        """Whether the ledger holds our session, so that others know it from there."""
+        return self.machine.opener.knows(self._identity.member, self._identity.session_kid)
+
     def claim(self, now_s: int) -> Checkpoint:
         """Vouch for the ledger as it stands, with our cosignature (POSIX seconds)."""
         seq, size, root = self.store.height, self.store.size, self.store.root()
@@ -74,11 +79,14 @@ class Keeper:
     def certify(self, stable: Stable | None) -> Checkpoint | None:
         """Store a stable checkpoint once our own ledger has come that far.
 
-        Returns what is certified now, if anything; keeps the rest for later. Raises NotVerified
-        if a quorum cosigned something else than what is stored here.
+        Returns what is certified now, if anything; keeps the rest for later, also until the
+        ledger holds our own session, whose key signs as the log. Raises NotVerified if a quorum
+        cosigned something else than what is stored here.
         """
         self._stable = stable or self._stable
         if self._stable is None or self._stable.checkpoint.seq > self.store.height:
+            return None
+        if not self.speaks:
             return None
         votes, claim = self._stable.votes, self._stable.checkpoint
         self._stable = None

@@ -17,7 +17,7 @@ from msgspec import Meta
 from swarm_ledger.consensus.messages import Batch
 from swarm_ledger.consensus.quorum import faulty
 from swarm_ledger.encoding import Record, decode, digest, encode
-from swarm_ledger.envelope import Kind, Opened, Opener, Verified, kind_of
+from swarm_ledger.envelope import Kind, Opened, Opener, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.voting.decision import Settled
@@ -115,33 +115,20 @@ def batch_of(header: BlockHeader, requests: Sequence[bytes]) -> Batch:
 
 
 class Machine:
-    """Applies blocks in order. verified: signatures that were checked before, shared or not."""
+    """Applies blocks in order. opener: learns the sessions on the ledger here, and no others."""
 
-    def __init__(self, roster: Roster, verified: Verified | None = None) -> None:
+    def __init__(self, roster: Roster, opener: Opener | None = None) -> None:
         self.roster = roster
         self.height = 0
         self.time_ms = 0
         self.tally = Tally(frozenset(roster.voters), faulty(len(roster.voters)))
         self._open: dict[bytes, Question] = {}
         self._closed: OrderedDict[bytes, Question] = OrderedDict()
-        self._opener = Opener(roster, verified)
-
-    def cosigners(self) -> dict[str, bytes]:
-        """Return each validator's latest session key on the ledger, by name."""
-        keys = {}
-        for index in self.roster.validators:
-            session = self._opener.session_of(self.roster.members[index])
-            if session is not None:
-                keys[session.member.name] = session.public_key
-        return keys
+        self.opener = opener or Opener(roster)
 
     def asked(self, key: bytes) -> Question | None:
         """Return a question that is open or was closed not long ago, by its id."""
         return self._open.get(key) or self._closed.get(key)
-
-    def has_session(self, kid: bytes) -> bool:
-        """Whether the ledger knows that session key."""
-        return any(session.kid == kid for session in self._opener.sessions())
 
     def apply(self, height: int, time_ms: int, requests: Sequence[bytes]) -> Applied:
         """Apply the next block and return its entries, the same on every drone."""
@@ -158,7 +145,7 @@ class Machine:
         return Applied(height, self.time_ms, entries, receipts, decisions)
 
     def _state(self) -> bytes:
-        sessions = [session.kid for session in self._opener.sessions()]
+        sessions = [session.kid for session in self.opener.sessions()]
         return digest(encode([self.height, self.time_ms, self.tally.state_digest(), sessions]))
 
     def _apply_one(self, body: bytes) -> Receipt:
@@ -166,9 +153,9 @@ class Machine:
         try:
             kind = kind_of(body)
             if kind is Kind.SESSION:
-                author = self._opener.add_session(body).member
+                author = self.opener.add_session(body).member
                 return Receipt(kind, author, "session", body)
-            opened = self._opener.open(body)
+            opened = self.opener.open(body)
             author = opened.author
             if not opened.fresh_at(self.time_ms // 1000):
                 raise PeerFault("stale_session", "its session was not valid at that time.")

@@ -9,7 +9,7 @@ from ledger_swarm import Swarm
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.ledger.checkpoint import Checkpoint, log_key, sign_checkpoint
 from swarm_ledger.ledger.note import Note, NoteVerifier
-from swarm_ledger.ledger.policy import Group, Policy
+from swarm_ledger.ledger.policy import MAX_DEFINITIONS, Group, Policy
 
 SWARM = Swarm(7, 5)
 HEAD = Checkpoint(SWARM.origin, 5, bytes(range(32)))
@@ -204,7 +204,9 @@ def test_cut_files_and_undecodable_key_names_are_misuse() -> None:
     with pytest.raises(Misuse, match="bytes"):
         Policy.parse(b"#" * (1 << 21))
     with pytest.raises(Misuse, match="definitions"):
-        policy(W[0], *(f"group g{i} any {f'g{i - 1}' if i else 'w0'}" for i in range(1024)))
+        policy(
+            W[0], *(f"group g{i} any {f'g{i - 1}' if i else 'w0'}" for i in range(MAX_DEFINITIONS))
+        )
 
 
 @pytest.mark.parametrize(
