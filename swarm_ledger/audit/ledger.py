@@ -8,6 +8,7 @@ cosigned by a quorum; each block was committed by a quorum; each entry follows f
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from swarm_ledger.envelope import Kind, Opener
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.ledger.check import check_store
+from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Block, Store
 from swarm_ledger.runtime.export import policy_of, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER
@@ -56,8 +58,8 @@ def verify_ledger(
     """
     if store.height < 0 or store.entry(0) != genesis_entry(roster):
         raise NotVerified("it does not begin with this roster.", where="height 0")
-    summary = check_store(store, lambda: policy_of(sessions_in(store, roster)))
-    opener = sessions_in(store, roster)
+    summary = check_store(store, lambda: _policy(store, roster))
+    opener = _sessions(store, roster)
     machine = Machine(roster)
     decisions: list[Settled] = []
     if store.block(0).certificate or len(store.block(0).entries) != 1:
@@ -78,6 +80,27 @@ def verify_ledger(
         summary.covered,
         tuple(decisions),
     )
+
+
+def _sessions(store: Store, roster: Roster) -> Opener:
+    """Return an opener with the delegations on the ledger, and those that the drone was shown.
+
+    A ledger that breaks off early has commits of drones whose delegations were still to be
+    ordered; they are in the journal, each as well signed by its root key as on the ledger.
+    """
+    opener = sessions_in(store, roster)
+    for record in store.journal_read():
+        if record.data[:1] == bytes([Kind.SESSION]):
+            with suppress(PeerFault):
+                opener.add_session(record.data)
+    return opener
+
+
+def _policy(store: Store, roster: Roster) -> Policy:
+    """Return the policy that checkpoints must satisfy; without any, there need be none yet."""
+    if store.latest_checkpoint() is None:
+        return Policy.parse(b"quorum none\n")
+    return policy_of(_sessions(store, roster))
 
 
 def _follow(block: Block, machine: Machine) -> tuple[Settled, ...]:

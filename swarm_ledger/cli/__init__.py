@@ -17,9 +17,9 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from swarm_ledger.cli.app import app  # noqa: PLC0415  - importing takes a while: say so first
-
     try:
+        from swarm_ledger.cli.app import app  # noqa: PLC0415  - takes a while; Ctrl-C may come
+
         app()
     except SwarmLedgerError as error:
         print(f"swarm-ledger: {error.explain()}", file=sys.stderr)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import zmq
+from rich.markup import escape
 from rich.table import Table
 
 from swarm_ledger.cli.output import Json, console, print_json
@@ -50,7 +51,9 @@ def doctor(as_json: Json = False) -> None:
         return
     table = Table("what", "", "found", "what to do")
     for finding in findings:
-        table.add_row(finding.what, _MARKS[finding.state], finding.found, finding.remedy)
+        table.add_row(
+            finding.what, _MARKS[finding.state], escape(finding.found), escape(finding.remedy)
+        )
     console.print(table)
 
 

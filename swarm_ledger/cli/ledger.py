@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -121,7 +122,7 @@ def verify(folder: Folder, roster: RosterOption = None, as_json: Json = False) -
         f"{verdict.covered} of them under {verdict.checkpoints} cosigned checkpoints"
     )
     for decision in decisions:
-        console.print(decision["text"])
+        console.print(escape(decision["text"]))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from swarm_ledger.sim.events import Event
@@ -65,7 +66,7 @@ class LiveView:
         key = self._key(event)
         if line and key not in self._shown:
             self._shown.add(key)
-            self._console.print(line)
+            self._console.print(escape(line))
 
     def _take(self, event: Event) -> None:
         fields = event.fields

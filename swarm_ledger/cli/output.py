@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -12,8 +13,19 @@ from rich.console import Console
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
-console = Console(highlight=False)
-progress_console = Console(stderr=True, highlight=False)
+_PIPE_WIDTH = 200
+
+
+def _console(stderr: bool) -> Console:
+    """Return a console that breaks lines for people only: a machine gets each in one piece."""
+    stream = sys.stderr if stderr else sys.stdout
+    piped = not stream.isatty()
+    width = _PIPE_WIDTH if piped and "COLUMNS" not in os.environ else None
+    return Console(stderr=stderr, highlight=False, soft_wrap=piped, width=width)
+
+
+console = _console(stderr=False)
+progress_console = _console(stderr=True)
 
 
 def print_json(value: Any) -> None:

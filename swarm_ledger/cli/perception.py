@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -49,7 +50,8 @@ def label(
         print_json({"images": results})
         return
     for result in results:
-        console.print(f"{result['image']}: [bold]{result['label']}[/] {result['confidence']:.2f}")
+        said = f"[bold]{result['label']}[/] {result['confidence']:.2f}"
+        console.print(f"{escape(str(result['image']))}: {said}")
 
 
 def _picture(path: Path) -> NDArray[np.uint8]:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.live import LiveView
 from swarm_ledger.cli.output import Json, console, print_json, progress_console
+from swarm_ledger.consensus.quorum import faulty
 from swarm_ledger.sim.flight import fly
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.outcome import Outcome
@@ -83,16 +85,22 @@ def _choose(transport: str) -> str:
 
 def _tell(outcome: Outcome, mission: Mission) -> None:
     if outcome.decision is None:
-        console.print(f"[red]No decision within {mission.timeout_s:g} s.[/]")
+        console.print(f"[red]No decision within {mission.timeout_s:g} s.[/] {_why(outcome)}")
     else:
         mark = "[green]right[/]" if outcome.correct else "[red]wrong[/]"
         console.print(f"Decision: [bold]{outcome.decision}[/] ({mark}: it was {outcome.truth})")
         console.print("Votes: " + ", ".join(f"{k} {n}" for k, n in outcome.votes.items()))
-    console.print(f"Ledger: height {outcome.height}, root {outcome.root[:16]}")
+    if outcome.root:
+        console.print(f"Ledger: height {outcome.height}, root {outcome.root[:16]}")
+    else:
+        console.print("[red]No honest drone left a ledger.[/]")
     if outcome.liars:
         console.print(f"Liars: {', '.join(outcome.liars)} ({mission.attack})")
+    for name in outcome.evidence:
+        console.print(f"Evidence: {name} contradicted itself, as its own signatures prove")
     for name, how in outcome.lost.items():
-        console.print(f"[yellow]Lost: {name} ({how}); see {outcome.run_dir}/{name}.log[/]")
+        log = escape(f"{outcome.run_dir}/{name}.log")
+        console.print(f"[yellow]Lost: {name} ({how}); see {log}[/]")
     p50, p99 = outcome.latency_ms["p50"], outcome.latency_ms["p99"]
     if p50 is not None:
         console.print(f"Latency, signature to commit: {p50:g} ms (p50), {p99:g} ms (p99)")
@@ -101,4 +109,14 @@ def _tell(outcome: Outcome, mission: Mission) -> None:
     if not outcome.verified:
         verified = "[red]certificate NOT verified[/]"
     console.print(f"Honest drones: {agree}; {verified} by a process with files and roster alone")
-    console.print(f"Files: {outcome.run_dir}")
+    console.print(f"Files: {escape(outcome.run_dir)}")
+
+
+def _why(outcome: Outcome) -> str:
+    """Return what can be said about a swarm that didn't decide, and what to try."""
+    tolerated = faulty(outcome.drones)
+    if outcome.byzantine > tolerated:
+        return f"{outcome.drones} drones tolerate {tolerated} Byzantine ones."
+    if len(outcome.lost) > tolerated:
+        return f"{len(outcome.lost)} drones were lost; {outcome.drones} can spare {tolerated}."
+    return "Perhaps this machine is too slow: try a longer --timeout."

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.output import Json, console, print_json
@@ -52,10 +53,10 @@ def verify(
     if as_json:
         print_json(result)
         return
-    console.print(f"[green]verified[/]: {meaning.get('text', meaning['kind'])}")
+    console.print(f"[green]verified[/]: {escape(meaning.get('text', meaning['kind']))}")
     console.print(
-        f"entry {verified.index} of {verified.size} in {verified.checkpoint.origin}, "
-        f"cosigned by {', '.join(verified.signers)}"
+        f"entry {verified.index} of {verified.size} in {escape(verified.checkpoint.origin)}, "
+        f"cosigned by {escape(', '.join(verified.signers))}"
     )
 
 

@@ -7,10 +7,14 @@ import ctypes
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+
+PARENT = "SWARM_LEDGER_PARENT"
+"""Environment variable by which a supervisor tells its children its process id."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -25,7 +29,7 @@ class Event:
 
 
 class StdoutEvents:
-    """Writes one drone's events to stdout, a line each, at once."""
+    """Writes one drone's events to stdout, a line each, at once; if nobody listens, to nobody."""
 
     def __init__(self, drone: str) -> None:
         self._drone = drone
@@ -33,8 +37,9 @@ class StdoutEvents:
     def __call__(self, event: str, fields: dict[str, Any]) -> None:
         """Write one event."""
         line = msgspec.json.encode({"swarm_ledger": event, "drone": self._drone, "fields": fields})
-        sys.stdout.buffer.write(line + b"\n")
-        sys.stdout.buffer.flush()
+        with suppress(BrokenPipeError):
+            sys.stdout.buffer.write(line + b"\n")
+            sys.stdout.buffer.flush()
 
 
 def parse_line(line: bytes) -> Event | None:
@@ -47,13 +52,13 @@ def parse_line(line: bytes) -> Event | None:
 
 
 def die_with_parent() -> None:
-    """Ask Linux to end this process when the one that started it is gone, even if it was killed.
+    """Have Linux end this process when the supervisor that started it is gone, even if killed.
 
-    Elsewhere, or if the parent is gone already, this does what it can.
+    Nothing happens elsewhere, nor to a process that no supervisor started: PARENT isn't set then.
     """
-    if not sys.platform.startswith("linux"):
+    parent = os.environ.get(PARENT)
+    if parent is None or not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
+    if str(os.getppid()) != parent:  # it was gone before we asked
         os.kill(os.getpid(), signal.SIGTERM)

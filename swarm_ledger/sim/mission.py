@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import random
 import socket
@@ -35,6 +36,7 @@ from swarm_ledger.voting.rules import Majority
 
 TRANSPORTS = ("memory", "zmq", "ros")
 MAX_DRONES = 100
+MAX_TIMEOUT_S = 86_400
 OPERATOR = "operator_1"
 _ROSTER_DAYS = 365
 
@@ -67,8 +69,11 @@ class Mission:
                 remedy=f"Take 4 to {MAX_DRONES}: with fewer than 4, not even one may lie.",
             )
         tolerated = faulty(self.drones)
-        if self.byzantine < 0 or self.byzantine > self.drones:
-            raise Misuse(f"{self.byzantine} of {self.drones} drones can't be Byzantine.")
+        if not 0 <= self.byzantine < self.drones:
+            raise Misuse(
+                f"{self.byzantine} of {self.drones} drones can't be Byzantine.",
+                remedy=f"Take 0 to {tolerated}.",
+            )
         if self.byzantine > tolerated and not self.allow_unsafe:
             raise Misuse(
                 f"{self.drones} drones tolerate {tolerated} Byzantine ones, not {self.byzantine}.",
@@ -83,7 +88,14 @@ class Mission:
             if value not in known:
                 raise Misuse(f"unknown {what} {value!r}.", remedy=f"Take {' or '.join(known)}.")
         if not 0 <= self.seed < 2**63:
-            raise Misuse(f"the seed {self.seed} is not from 0 to 2^63 - 1.")
+            raise Misuse(
+                f"the seed {self.seed} is not from 0 to 2^63 - 1.", remedy="Take another one."
+            )
+        if not (math.isfinite(self.timeout_s) and 1 <= self.timeout_s <= MAX_TIMEOUT_S):
+            raise Misuse(
+                f"a mission can't take {self.timeout_s:g} s.",
+                remedy=f"Give it 1 to {MAX_TIMEOUT_S} seconds.",
+            )
 
     def liars(self) -> frozenset[str]:
         """Return the names of the Byzantine drones, drawn by the seed."""
@@ -103,16 +115,24 @@ def prepare(mission: Mission, *, now: datetime) -> Fleet:
     byte, and fresh otherwise. Misuse if the folder already holds a run.
     """
     folder = mission.run_dir
-    if (folder / FLEET).exists():
-        raise Misuse(f"{folder} already holds a run.", remedy="Give another --run-dir.")
-    names, liars = mission.names(), mission.liars()
-    keys = {name: _key(mission, name) for name in [*names, OPERATOR]}
     try:
-        for name in names:
-            (folder / name).mkdir(parents=True, exist_ok=True)
-            keys[name].save(folder / name / "key.pem")
+        if (folder / FLEET).exists():
+            raise Misuse(f"{folder} already holds a run.", remedy="Give another --run-dir.")
+        _lay_out(mission, now)
     except OSError as error:
-        raise Misuse(f"cannot write to {folder}: {error.strerror}.") from error
+        raise Misuse(
+            f"cannot write to {folder}: {error.strerror}.",
+            remedy="Give a --run-dir that you may write to.",
+        ) from error
+    return Fleet.load(folder / FLEET)
+
+
+def _lay_out(mission: Mission, now: datetime) -> None:
+    folder, names, liars = mission.run_dir, mission.names(), mission.liars()
+    keys = {name: _key(mission, name) for name in [*names, OPERATOR]}
+    for name in names:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        keys[name].save(folder / name / "key.pem")
     swarm_id = f"sim-{keys[OPERATOR].public_key.hex()[:8]}"
     raw = render_roster(swarm_id, 1, _members(names, keys))
     expires = (now + timedelta(days=_ROSTER_DAYS)).replace(microsecond=0)
@@ -141,7 +161,6 @@ def prepare(mission: Mission, *, now: datetime) -> Fleet:
         world=WorldEntry(mission.target, mission.seed),
     )
     (folder / FLEET).write_bytes(msgspec.yaml.encode(file))
-    return Fleet.load(folder / FLEET)
 
 
 def _members(names: list[str], keys: dict[str, SoftwareSigner]) -> list[Member]:

@@ -32,7 +32,9 @@ class Outcome:
     decision: the label, "tie" or "undecided", or None if there was none; votes: by label.
     agree: all honest ledgers are one, those of lost drones its beginning. verified: another
     process believes the exported proof. latency_ms: p50 and p99 from a vote's signature to its
-    commit. lost: how drones' processes ended before the others'.
+    commit. voided: ballots that don't count because their voters contradicted themselves. liars:
+    who was made to lie; evidence: who is proven to have contradicted itself. lost: how drones'
+    processes ended before the others'. height is -1 and root empty if no honest ledger was left.
     """
 
     decision: str | None
@@ -50,7 +52,9 @@ class Outcome:
     elapsed_s: float
     run_dir: str
     text: str = ""
+    voided: int = 0
     liars: list[str] = field(default_factory=list)
+    evidence: list[str] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,10 +66,12 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
             for name in sorted(watch.honest)
             if (fleet.folder / name / "ledger.db").exists()
         }
-        longest = max(stores.values(), key=lambda store: store.size)
-        agree = _one_ledger(list(stores.values()), longest, watch)
-        found = _export(mission.run_dir, fleet, longest)
-        height, root = longest.height, longest.root().hex()
+        longest = max(stores.values(), key=lambda store: store.size, default=None)
+        agree, found, height, root = False, {}, -1, ""
+        if longest is not None:
+            agree = _one_ledger(list(stores.values()), longest, watch)
+            found = _export(mission.run_dir, fleet, longest)
+            height, root = longest.height, longest.root().hex()
     verified = bool(found) and stranger_believes(mission.run_dir)
     latencies = watch.latencies_ms()
     decision = found.get("decision")
@@ -85,7 +91,9 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
         elapsed_s=round(elapsed_s, 3),
         run_dir=str(mission.run_dir),
         text=found.get("text", ""),
+        voided=found.get("voided", 0),
         liars=sorted(mission.liars()),
+        evidence=sorted(watch.culprits),
         lost={name: seen.lost for name, seen in watch.drones.items() if seen.lost},
     )
 
@@ -111,6 +119,7 @@ def _export(run_dir: Path, fleet: Fleet, store: Store) -> dict[str, Any]:
         "decision": settled.answer or outcome,
         "votes": settled.votes,
         "text": settled.text,
+        "voided": settled.decision.voided,
     }
 
 

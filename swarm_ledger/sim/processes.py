@@ -17,7 +17,7 @@ from types import TracebackType
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.runtime.fleet import FLEET
-from swarm_ledger.sim.events import Event, parse_line
+from swarm_ledger.sim.events import PARENT, Event, parse_line
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
 from swarm_ledger.sim.watch import OnEvent, Watch
@@ -47,7 +47,7 @@ class Processes:
                         stdin=subprocess.DEVNULL,
                         stdout=subprocess.PIPE,
                         stderr=log,
-                        env=dict(environment),
+                        env={**environment, PARENT: str(os.getpid())},
                         start_new_session=True,
                     )
                 self._children[name] = child

@@ -32,11 +32,16 @@ class Seen:
 
 
 class Watch:
-    """Follows the events of a mission's drones. honest: those who must agree in the end."""
+    """Follows the events of a mission's drones. honest: those who must agree in the end.
+
+    culprits: who contradicted itself, in its vote or in consensus, as honest drones can prove.
+    """
 
     def __init__(self, names: Iterable[str], honest: Iterable[str]) -> None:
         self.drones = {name: Seen() for name in names}
         self.honest = frozenset(honest)
+        self.culprits: set[str] = set()
+        self._said: dict[str, str] = {}
 
     def take(self, event: Event) -> None:
         """Take one event into account."""
@@ -51,6 +56,16 @@ class Watch:
             seen.latencies_ms.append(int(event.fields["latency_ms"]))
         elif event.event == "lost":
             seen.lost = str(event.fields["how"])
+        elif event.drone in self.honest:
+            self._suspect(event)
+
+    def _suspect(self, event: Event) -> None:
+        if event.event == "evidence":
+            self.culprits.add(str(event.fields["culprit"]))
+        elif event.event == "vote":
+            author, label = str(event.fields["author"]), str(event.fields["label"])
+            if self._said.setdefault(author, label) != label:  # a mission has one question
+                self.culprits.add(author)
 
     @property
     def flying(self) -> list[Seen]:
