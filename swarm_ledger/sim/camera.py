@@ -28,7 +28,7 @@ _OVERSAMPLE = 2  # drawn at twice the size, then averaged down: smooth edges
 _MARGIN = 40  # pixels of backdrop on each side, for the pan of an orbit
 _SCENE_TAG, _TARGET_TAG, _FRAME_TAG = 0x5CE0, 0x7A26, 0xF2A3
 _PLINTH_TOP = -0.46  # metres: the target stands on it
-_HARD_VIEWS = 0.30  # the share of drones that see badly
+_HARD_VIEWS = 0.36  # the share of drones that see badly
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def neither(rng: Rng) -> Image:
 
     Textures, clutter, solids, beasts, text.
     """
-    kind = int(rng.integers(0, 9))
+    kind = int(rng.integers(0, 10))
     canvas = (
         (studio.table, studio.room)[int(rng.integers(0, 2))](rng)
         if rng.random() < 0.6
@@ -47,7 +47,7 @@ def neither(rng: Rng) -> Image:
         canvas = _backlit(rng, canvas)
     elif kind == 6:
         canvas = _page(rng)
-    elif kind == 7:
+    elif kind in (7, 8):
         _disc(rng, canvas)
     return studio.develop(rng, canvas)
 

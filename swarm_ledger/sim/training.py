@@ -237,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--seed", type=int, default=1, help="decides pictures and weights (0 to 255)"
     )
-    parser.add_argument("--images", type=int, default=26_000, help="training pictures, >= 200")
+    parser.add_argument("--images", type=int, default=24_000, help="training pictures, >= 200")
     parser.add_argument(
         "--date", required=True, help="training date to record in the weights, YYYY-MM-DD"
     )
