@@ -14,7 +14,7 @@ def on_checkpoint(state: State, signed: Signed[Checkpoint]) -> None:
     own = state.own_checkpoint
     if signed.sender == state.settings.me and (own is None or own.message.seq <= seq):
         state.own_checkpoint = signed
-    if not state.stable < seq <= max(state.stable, state.applied) + state.settings.window:
+    if not _floor(state) < seq <= max(state.stable, state.applied) + state.settings.window:
         return
     votes = state.checkpoints.setdefault(seq, {})
     known = votes.setdefault(signed.sender, signed)
@@ -44,9 +44,16 @@ def collect_garbage(state: State) -> None:
     for seq in [seq for seq in state.slots if seq <= stable]:
         if seq <= state.applied or state.slots[seq].decided is None:
             del state.slots[seq]
-    for finished in (state.checkpoints, state.expected):
-        for seq in [seq for seq in finished if seq <= stable]:
-            del finished[seq]
+    for seq in [seq for seq in state.expected if seq <= stable]:
+        del state.expected[seq]
+    floor = _floor(state)
+    for seq in [seq for seq in state.checkpoints if seq <= floor]:
+        del state.checkpoints[seq]
+
+
+def _floor(state: State) -> int:
+    """Votes up to here are of no use: stable, or so old that a later checkpoint will do."""
+    return max(state.stable, state.applied - state.settings.window)
 
 
 def idle_checkpoint_due(state: State) -> bool:

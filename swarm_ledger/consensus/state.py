@@ -118,8 +118,9 @@ class State:
     peers: dict[int, Status] = field(default_factory=dict)
     progress_ms: int = 0
     repeated_ms: int = 0
-    asked: int = 0
+    asked: int = -1
     asked_up_to: int = 0
+    """Whom we asked for blocks last, and up to where; 0 if nobody."""
     served: set[int] = field(default_factory=set)
     """Peers whose Fetch or Want was answered since the last tick: one each, so nobody floods."""
     shown: dict[tuple[int, str], int] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
 
 BLOCKS_AT_ONCE = 32
+_WORTHWHILE = 8
 _SLOTS_AT_ONCE = 8
 _QUIET = 4
 """A quiet replica reports its status that many times less often."""
@@ -88,8 +89,12 @@ def after_applied(state: State) -> None:
 def tick(state: State) -> None:
     """Say again what may have been lost, ask for what is missing."""
     state.served.clear()
+    silence = state.now_ms - state.progress_ms
+    cut_short = _delivered(state) and silence >= state.settings.resend_ms // 4
+    if cut_short:
+        _ask(state)
     waited = state.now_ms - state.repeated_ms
-    stuck = state.now_ms - state.progress_ms >= state.settings.resend_ms
+    stuck = silence >= state.settings.resend_ms
     unfinished = not state.active or len(state.pool) > 0 or _behind(state)
     if waited < state.settings.resend_ms * (1 if unfinished else _QUIET):
         return
@@ -102,7 +107,7 @@ def tick(state: State) -> None:
     _relay(state)  # a busy swarm, too, may have missed one request
     if stuck:
         _repeat_slots(state)
-        if _behind(state):
+        if _behind(state) and not cut_short:
             _ask(state)
 
 
@@ -110,16 +115,26 @@ def _behind(state: State) -> bool:
     return any(status.applied > state.applied for status in state.peers.values())
 
 
+def _delivered(state: State) -> bool:
+    asked_from = state.asked_up_to - BLOCKS_AT_ONCE
+    return state.asked_up_to > 0 and state.applied - asked_from >= _WORTHWHILE
+
+
 def _ask(state: State) -> None:
-    """Ask the next of those who claim to be ahead; a liar costs one turn."""
+    """Ask whoever delivered last, or else the next who claims to be ahead.
+
+    A liar costs one turn, and not every other one: who lags must gain on a moving swarm.
+    """
+    served_by = state.asked if _delivered(state) else None
     state.asked_up_to = 0
     ahead = [
         peer for peer, status in sorted(state.peers.items()) if status.applied > state.applied
     ]
     if ahead:
-        state.asked += 1
+        later = [peer for peer in ahead if peer > state.asked]
+        state.asked = served_by if served_by in ahead else (later or ahead)[0]
         state.asked_up_to = state.applied + BLOCKS_AT_ONCE
-        state.say(Fetch(state.applied + 1), ahead[state.asked % len(ahead)])
+        state.say(Fetch(state.applied + 1), state.asked)
 
 
 def _repeat_slots(state: State) -> None:

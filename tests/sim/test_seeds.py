@@ -12,7 +12,7 @@ from tests.sim.cluster import SETTINGS, Cluster, Weather
 from tests.sim.liars import Equivocator, Flooder, Liar, Omitter, Silent, Usurper
 from tests.sim.scenario import BOUND, POINTS, demand_progress, run
 
-FIRST, LAST = map(int, os.environ.get("SWARM_SEEDS", "0:90").split(":"))
+FIRST, LAST = map(int, os.environ.get("SWARM_SEEDS", "0:60").split(":"))
 WAIT_MS = SETTINGS["request_timeout_ms"]
 
 

@@ -224,3 +224,34 @@ def test_numbers_used_up_by_a_leader_that_jumps_to_the_high_mark() -> None:
     desk.commit(2, high)
     assert len(desk.blocks) == 128
     assert desk.blocks[-1].bodies == (b"x",)
+
+
+def test_checkpoint_votes_stay_bounded_while_blocks_are_fetched_and_none_becomes_stable() -> None:
+    desk = Desk(window=8, interval=4)
+    for seq in range(1, 60):
+        desk.hear(2, desk.committed(0, seq, b"%d" % seq))
+        desk.hear(3, checkpoint(seq, ROOT), checkpoint(seq + 8, ROOT))
+        assert len(desk.replica._state.checkpoints) <= 16
+    assert len(desk.blocks) == 59
+    for other in (0, 2, 3):
+        desk.hear(other, checkpoint(59, ROOT))
+    assert desk.replica.stable_seq == 59
+
+
+def test_state_transfer_keeps_to_whoever_delivers_and_is_not_halved_by_a_liar() -> None:
+    """A known bug of others: whoever lags chases a moving watermark."""
+    desk = Desk()
+    desk.hear(2, Status(0, 1 << 50, 0))
+    asked, height = [], 0
+    for _ in range(12):
+        desk.hear(3, Status(0, height + 100, 0))
+        desk.now += 300
+        desk.replica.tick(desk.now)
+        ready = desk.replica.ready()
+        asked += [out.to for out in ready.send if isinstance(out.message, Fetch)]
+        if asked[-1:] == [3]:
+            for seq in range(height + 1, height + 11):
+                desk.hear(3, desk.committed(0, seq, b"%d" % seq))
+            height += 10
+    assert asked.count(2) <= 2
+    assert len(desk.blocks) == height >= 90
