@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import cast
 
 from swarm_ledger.consensus.messages import (
@@ -137,4 +137,4 @@ class Ready:
     """Faults found in messages that had been set aside: the sender, and what was wrong."""
 
     def __bool__(self) -> bool:
-        return any(getattr(self, item.name) for item in fields(self))
+        return any(vars(self).values())
