@@ -95,7 +95,7 @@ def nodes(fleet: Path, drones: list[str]) -> list[Node]:
         executable="world",
         exec_name="world",
         parameters=[{"fleet": path}],
-        on_exit=Shutdown(reason="the world has ended"),
+        on_exit=Shutdown(),
         **common,
     )
     swarm = [
