@@ -102,7 +102,7 @@ def open_delegation(raw: bytes, roster: Roster, aad: bytes) -> Session:
             and 0 <= not_before < expires <= not_before + MAX_SESSION_SECONDS
             and isinstance(claims[_POSSESSION], bytes)
         )
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, LookupError, TypeError) as error:
         raise PeerFault("malformed", "the delegation lacks a claim.") from error
     if not well_formed:
         raise PeerFault("malformed", "the delegation's claims are not as they must be.")

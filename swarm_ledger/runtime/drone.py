@@ -337,6 +337,8 @@ class Drone:
         )
         for _, body in self.keeper.store.pending_read():
             self._resume(body)
+        self.keeper.recover(journal)
+        self._certify(None)
 
     def _resume(self, body: bytes) -> None:
         """Take back a request that bound us before a restart, whatever has expired since."""

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from swarm_ledger.consensus.messages import Checkpoint, Committed
+from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed
 from swarm_ledger.consensus.ready import Decided, Stable
 from swarm_ledger.encoding import decode, digest, encode
 from swarm_ledger.errors import NotVerified
@@ -106,6 +106,21 @@ class Keeper:
             self.store.put_checkpoint(claim.seq, certificate.encode())
             self.store.journal_truncate(claim.seq)
         return claim
+
+    def recover(self, journal: Iterable[Signed[Message]]) -> None:
+        """Take up the stable checkpoint that a crash kept from being certified, if there is one."""
+        latest = self.store.latest_checkpoint()
+        certified = latest.height if latest else 0
+        claims: dict[tuple[int, int, bytes], list[Signed[Checkpoint]]] = {}
+        for signed in journal:
+            if isinstance(signed.message, Checkpoint) and signed.message.seq > certified:
+                vote = Signed(signed.sender, signed.message, signed.raw)
+                claim = (vote.message.seq, vote.message.size, vote.message.root)
+                claims.setdefault(claim, []).append(vote)
+        for _, votes in sorted(claims.items()):
+            if len(votes) >= self._quorum:
+                votes.sort(key=lambda vote: vote.sender)
+                self._stable = Stable(votes[0].message, tuple(votes[: self._quorum]))
 
     def blocks(self, first: int, last: int) -> Iterator[Committed]:
         """Return stored blocks, with the commits that prove them, for a drone that lags."""

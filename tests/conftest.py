@@ -1,0 +1,32 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crew import Crew
+from tests.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def crew() -> Crew:
+    """Four drones, an observer and an operator."""
+    return Crew()
+
+
+@pytest.fixture
+def lab(tmp_path: Path, crew: Crew) -> Iterator[Callable[..., Lab]]:
+    """Make swarms with ledgers under tmp_path, closed when the test ends."""
+    made: list[Lab] = []
+
+    def make(seed: int = 1, loss: float = 0.0, crew: Crew = crew) -> Lab:
+        made.append(Lab(tmp_path / f"lab_{len(made)}", crew, seed, loss))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

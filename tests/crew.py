@@ -1,0 +1,108 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""A small swarm whose keys follow from names: the people and messages of the tests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from swarm_ledger.encoding import encode
+from swarm_ledger.envelope import Kind, Opener, seal
+from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
+from swarm_ledger.perception import CUP, TWO_FACES, Perceived
+from swarm_ledger.runtime.identity import Identity, take_up
+from swarm_ledger.runtime.voter import Look
+from swarm_ledger.signers import KeyStore, SoftwareSigner
+from swarm_ledger.voting.observation import Observation
+from swarm_ledger.voting.question import Question, question_id
+from swarm_ledger.voting.rules import Majority
+
+T0_MS = 1_893_456_000_000
+T0_S = T0_MS // 1000
+DAY_S = 86_400
+FLYING = frozenset({Role.VALIDATOR, Role.VOTER})
+
+
+def key(name: str) -> SoftwareSigner:
+    """Return the key that belongs to a name."""
+    return SoftwareSigner(hashlib.sha256(name.encode()).digest())
+
+
+def perceived(label: str = CUP, sure: float = 0.9) -> Perceived:
+    """Return a judgement made by hand."""
+    other = TWO_FACES if label == CUP else CUP
+    return Perceived(label, sure, {label: sure, other: (1 - sure) / 2, "unknown": (1 - sure) / 2})
+
+
+def look(number: int = 0, label: str = CUP, stamp_ms: int = T0_MS) -> Look:
+    """Return one look from a bearing of its own."""
+    image = hashlib.sha256(b"image %d" % number).digest()
+    return Look(perceived(label), stamp_ms, image, 0.5 + number, 3.0)
+
+
+class Crew:
+    """n validators and voters, one observer, one operator, and what they sign.
+
+    A member's root key is that of "<swarm> <name>"; its first session's that of "<swarm> <name> 0".
+    """
+
+    def __init__(self, n: int = 4, swarm: str = "test", version: int = 1) -> None:
+        self.swarm, self.version = swarm, version
+        self.names = [f"drone_{i}" for i in range(1, n + 1)]
+        roles = dict.fromkeys(self.names, FLYING)
+        roles["watcher"] = frozenset({Role.OBSERVER})
+        roles["operator_1"] = frozenset({Role.OPERATOR})
+        members = [
+            Member(index, name, self.root(name).public_key, KeyStore.SOFTWARE, role)
+            for index, (name, role) in enumerate(roles.items())
+        ]
+        self.raw_roster = render_roster(swarm, version, members)
+        self.roster: Roster = parse_roster(self.raw_roster)
+        self.question = Question("What is it?", (CUP, TWO_FACES), Majority(), 8_000, bytes(16))
+        self.question_id = question_id(encode(self.question))
+
+    def root(self, name: str) -> SoftwareSigner:
+        """Return a member's root key."""
+        return key(f"{self.swarm} {name}")
+
+    def session(self, name: str, number: int = 0) -> SoftwareSigner:
+        """Return a member's session key."""
+        return key(f"{self.swarm} {name} {number}")
+
+    def identity(
+        self, name: str, number: int = 0, *, start_s: int = T0_S, seconds: int = DAY_S
+    ) -> Identity:
+        """Take up a member's session."""
+        return take_up(
+            self.roster,
+            name,
+            self.root(name),
+            self.session(name, number),
+            not_before=start_s - 60,
+            expires=start_s + seconds,
+        )
+
+    def opener(self, names: Sequence[str] | None = None) -> Opener:
+        """Return an opener that was shown the first sessions of these members, or of all drones."""
+        opener = Opener(self.roster)
+        for name in self.names if names is None else names:
+            opener.add_session(self.identity(name).delegation)
+        return opener
+
+    def asked(self, question: Question | None = None) -> bytes:
+        """Return the operator's sealed question."""
+        payload = encode(question or self.question)
+        return seal(Kind.QUESTION, payload, self.root("operator_1"), self.roster)
+
+    def observation(self, label: int = 0, stamp_ms: int = T0_MS) -> Observation:
+        """Return an answer to the question."""
+        return Observation(self.question_id, label, 900_000, stamp_ms, bytes(32), 500, 3_000)
+
+    def vote(self, name: str, label: int = 0, *, session: int = 0) -> bytes:
+        """Return a member's sealed vote."""
+        payload = encode(self.observation(label))
+        return seal(Kind.VOTE, payload, self.session(name, session), self.roster)
+
+    def say(self, name: str, message: object, *, session: int = 0) -> bytes:
+        """Return a member's sealed consensus message."""
+        return seal(Kind.CONSENSUS, encode(message), self.session(name, session), self.roster)

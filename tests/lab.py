@@ -1,0 +1,249 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Drones with ledgers on disk over the memory network, which can be killed at any effect.
+
+A kill keeps a copy of the drone's files as they were at that instant, and nothing else: what comes
+up again starts from the copy, in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from swarm_ledger.consensus.messages import (
+    Checkpoint,
+    Commit,
+    Message,
+    Prepare,
+    PrePrepare,
+    ViewChange,
+    parse,
+)
+from swarm_ledger.consensus.settings import Settings
+from swarm_ledger.encoding import decode, digest, encode
+from swarm_ledger.envelope import Kind, kind_of
+from swarm_ledger.identity.cose import kid, parse1
+from swarm_ledger.ledger.store import Store
+from swarm_ledger.perception import CUP
+from swarm_ledger.runtime.drone import Drone
+from swarm_ledger.transport.memory import MemoryNetwork
+from tests.crew import T0_MS, Crew, look
+
+STEP_MS = 10
+LIMIT = 1 << 22
+
+
+class Killed(BaseException):
+    """Nothing in a drone may catch this: the process is gone."""
+
+
+class Fuse:
+    """Counts a drone's effects, and kills it at one of them."""
+
+    def __init__(self, folder: Path, grave: Path, at: int | None = None) -> None:
+        self.folder, self.grave, self.at, self.count = folder, grave, at, 0
+
+    def burn(self) -> None:
+        self.count += 1
+        if self.count == self.at:
+            shutil.copytree(self.folder, self.grave)
+            raise Killed
+
+
+class FragileStore(Store):
+    """A store whose drone may die before and after each commit to disk."""
+
+    fuse: Fuse | None = None
+    _depth = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self.fuse is not None and self._depth == 0:
+            self.fuse.burn()
+        self._depth += 1
+        try:
+            with super().transaction():
+                yield
+        finally:
+            self._depth -= 1
+        if self.fuse is not None and self._depth == 0:
+            self.fuse.burn()
+
+
+class Radio:
+    """A transport that remembers what was said, and may be the last that its drone touches."""
+
+    def __init__(self, lab: Lab, member: int, fuse: Fuse) -> None:
+        self._lab, self._member, self._fuse = lab, member, fuse
+        self._inner = lab.network.join(member)
+
+    def send(self, to: int, data: bytes) -> None:
+        self._fuse.burn()
+        self._lab.said.append((self._member, data))
+        self._inner.send(to, data)
+
+    def broadcast(self, data: bytes) -> None:
+        self._fuse.burn()
+        self._lab.said.append((self._member, data))
+        self._inner.broadcast(data)
+
+
+class Lab:
+    """A swarm under test. died: who was killed and is not up again; said: all that was sent."""
+
+    def __init__(self, home: Path, crew: Crew, seed: int = 1, loss: float = 0.0) -> None:
+        self.home, self.crew, self.now_ms = home, crew, T0_MS
+        self.network = MemoryNetwork(range(len(crew.roster.members)), seed, loss=loss)
+        self.drones: dict[int, Drone] = {}
+        self.stores: list[FragileStore] = []
+        self.folders: dict[int, Path] = {}
+        self.fuses: dict[int, Fuse] = {}
+        self.sessions: dict[int, int] = {}
+        self.said: list[tuple[int, bytes]] = []
+        self.events: list[tuple[int, str, dict[str, Any]]] = []
+        self.died: set[int] = set()
+        self._lives = 0
+
+    def start(
+        self, member: int, *, kill_at: int | None = None, session: int = 0, labels: str = CUP
+    ) -> None:
+        """Bring a drone up, in the folder that its last life left; kill_at: which effect."""
+        self._lives += 1
+        folder = self.folders.setdefault(member, self.home / f"life_{self._lives}")
+        folder.mkdir(parents=True, exist_ok=True)
+        fuse = Fuse(folder, self.home / f"grave_{self._lives}", kill_at)
+        self.fuses[member], self.sessions[member] = fuse, session
+        store = FragileStore.open(folder / "ledger.db")
+        self.stores.append(store)
+        store.fuse = fuse
+        self.died.discard(member)
+        self.network.now_ms = self.now_ms
+        with self._mortal(member):
+            self.drones[member] = Drone(
+                self.crew.identity(self.crew.names[member], session),
+                store,
+                Radio(self, member, fuse),
+                Settings(len(self.crew.names), member, request_timeout_ms=800, resend_ms=100),
+                now_ms=self.now_ms,
+                emit=lambda event, fields: self.events.append((member, event, fields)),
+                looks=2,
+                question=self.crew.asked() if member == 0 else None,
+            )
+
+    def kill(self, member: int) -> None:
+        """Kill a drone between two effects."""
+        fuse = self.fuses[member]
+        fuse.at = fuse.count + 1
+        with self._mortal(member):
+            fuse.burn()
+
+    def step(self) -> None:
+        """Let one hundredth of a second pass."""
+        self.now_ms += STEP_MS
+        for to, data in self.network.deliver(self.now_ms):
+            if to in self.drones:
+                with self._mortal(to):
+                    self.drones[to].receive(data, self.now_ms)
+        for member in sorted(self.drones):
+            with self._mortal(member):
+                drone = self.drones[member]
+                if drone.curious:
+                    # Each life sees something else: a second vote would contradict the first.
+                    drone.look(look(self._lives * 1000 + member, stamp_ms=self.now_ms))
+                drone.tick(self.now_ms)
+
+    def run(self, ms: int) -> None:
+        """Let time pass."""
+        for _ in range(ms // STEP_MS):
+            self.step()
+
+    def until(self, height: int, ms: int = 30_000) -> None:
+        """Let time pass until every live drone holds a block and a checkpoint over all it holds."""
+        for _ in range(ms // STEP_MS):
+            if self.drones and all(self._settled(d, height) for d in self.drones.values()):
+                return
+            self.step()
+        raise AssertionError([drone.status() for drone in self.drones.values()])
+
+    def until_decided(self, ms: int = 30_000) -> None:
+        """Let time pass until every live drone has decided, and certified it."""
+        for _ in range(ms // STEP_MS):
+            done = [d for d in self.drones.values() if d.machine.tally.decision(1) is not None]
+            if self.drones and len(done) == len(self.drones):
+                self.until(min(d.keeper.store.height for d in done))
+                return
+            self.step()
+        raise AssertionError([drone.status() for drone in self.drones.values()])
+
+    def names(self, event: str) -> list[dict[str, Any]]:
+        """Return the fields of all events of a name."""
+        return [fields for _, name, fields in self.events if name == event]
+
+    def close(self) -> None:
+        for store in self.stores:
+            store.fuse = None
+            store.close()
+
+    def statements(self) -> Iterator[tuple[str, Message]]:
+        """Yield all consensus messages ever sent, with the name of the member who sealed each."""
+        by_kid = self._names_by_kid()
+        for _, raw in self.said:
+            sealed = raw
+            if kind_of(raw) is Kind.CARRIED:
+                parts: tuple[bytes, bytes] = decode(raw[1:], tuple[bytes, bytes], limit=LIMIT)
+                sealed = parts[1]
+            if kind_of(sealed) is Kind.CONSENSUS:
+                token = parse1(sealed[1:], limit=LIMIT)
+                yield by_kid[token.kid], parse(token.payload)
+
+    def assert_no_contradiction(self) -> None:
+        """Nobody ever said two things where an honest replica says one; nobody voted twice."""
+        said: dict[tuple[object, ...], bytes] = {}
+        for name, message in self.statements():
+            for claim, content in _claims(message):
+                place = (name, *claim)
+                assert said.setdefault(place, content) == content, place
+        votes = {raw for _, raw in self.said if kind_of(raw) is Kind.VOTE}
+        by_kid = self._names_by_kid()
+        authors = [by_kid[parse1(raw[1:], limit=LIMIT).kid] for raw in votes]
+        assert len(authors) == len(set(authors)), "a drone sealed two votes"
+        assert not self.names("evidence")
+
+    def _names_by_kid(self) -> dict[bytes, str]:
+        names = self.crew.names
+        return {kid(self.crew.session(n, i).public_key): n for n in names for i in range(10)}
+
+    @contextmanager
+    def _mortal(self, member: int) -> Iterator[None]:
+        try:
+            yield
+        except Killed:
+            self.drones.pop(member, None)
+            self.folders[member] = self.fuses[member].grave
+            self.died.add(member)
+
+    def _settled(self, drone: Drone, height: int) -> bool:
+        latest = drone.keeper.store.latest_checkpoint()
+        return (
+            drone.keeper.store.height >= height
+            and latest is not None
+            and latest.size == drone.keeper.store.size
+        )
+
+
+def _claims(message: Message) -> Iterator[tuple[tuple[object, ...], bytes]]:
+    if isinstance(message, PrePrepare):
+        yield ("pre-prepare", message.view, message.batch.seq), message.batch.digest()
+        yield ("assigns", message.view, message.batch.seq), message.batch.digest()
+    elif isinstance(message, Prepare):
+        yield ("assigns", message.view, message.seq), message.digest
+    elif isinstance(message, Commit):
+        yield ("commit", message.view, message.seq), message.digest
+        yield ("assigns", message.view, message.seq), message.digest
+    elif isinstance(message, Checkpoint):
+        yield ("checkpoint", message.seq), encode([message.size, message.root])
+    elif isinstance(message, ViewChange):
+        yield ("view change", message.view), digest(encode(message))
