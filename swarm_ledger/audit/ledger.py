@@ -42,8 +42,14 @@ class Verdict:
 
 def open_ledger(folder: Path) -> Store:
     """Open the ledger in a drone's folder, read-only; Misuse if there is none."""
-    path = folder if folder.is_file() else folder / LEDGER
-    if not path.is_file():
+    try:
+        path = folder if folder.is_file() else folder / LEDGER
+        there = path.is_file()
+    except OSError as error:
+        raise Misuse(
+            f"cannot read {folder}: {error.strerror}.", remedy="Check its permissions."
+        ) from error
+    if not there:
         raise Misuse(f"{folder} holds no {LEDGER}.", remedy="Name a drone's folder.")
     return Store.open(path, read_only=True)
 
@@ -56,14 +62,11 @@ def verify_ledger(
     progress: called with the height reached and the last one. Raises NotVerified, naming the
     height and what failed.
     """
-    if store.height < 0 or store.entry(0) != genesis_entry(roster):
-        raise NotVerified("it does not begin with this roster.", where="height 0")
+    _begins_with(store, roster)
     summary = check_store(store, lambda: _policy(store, roster))
     opener = _sessions(store, roster)
     machine = Machine(roster)
     decisions: list[Settled] = []
-    if store.block(0).certificate or len(store.block(0).entries) != 1:
-        raise NotVerified("genesis is one entry and needs no certificate.", where="height 0")
     for height in range(1, store.height + 1):
         block = store.block(height)
         try:
@@ -82,6 +85,19 @@ def verify_ledger(
     )
 
 
+def _begins_with(store: Store, roster: Roster) -> None:
+    if store.height < 0:
+        raise NotVerified("there is no genesis.", where="height 0")
+    try:
+        genesis = store.block(0)
+    except NotVerified as error:
+        raise NotVerified(str(error), where="height 0") from error
+    if genesis.entries != (genesis_entry(roster),):
+        raise NotVerified("it does not begin with this roster.", where="height 0")
+    if genesis.certificate:
+        raise NotVerified("genesis needs no certificate.", where="height 0")
+
+
 def _sessions(store: Store, roster: Roster) -> Opener:
     """Return an opener with the delegations on the ledger, and those that the drone was shown.
 
@@ -98,7 +114,7 @@ def _sessions(store: Store, roster: Roster) -> Opener:
 
 def _policy(store: Store, roster: Roster) -> Policy:
     """Return the policy that checkpoints must satisfy; without any, there need be none yet."""
-    if store.latest_checkpoint() is None:
+    if not store.database.value("SELECT count(*) FROM checkpoints", int, "checkpoints"):
         return Policy.parse(b"quorum none\n")
     return policy_of(_sessions(store, roster))
 

@@ -26,5 +26,12 @@ def main() -> None:
         sys.exit(MISUSED if isinstance(error, Misuse) else FAILED)
     except BrokenPipeError:
         sys.exit(FAILED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"swarm-ledger: {where}{error.strerror}. Check the path and its permissions.",
+            file=sys.stderr,
+        )
+        sys.exit(MISUSED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
