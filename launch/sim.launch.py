@@ -8,6 +8,7 @@ It runs until Ctrl-C; a drone that is lost is left to the swarm to cope with, a 
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from swarm_ledger.errors import Misuse
 from swarm_ledger.runtime.fleet import FLEET
 from swarm_ledger.sim.byzantine import ATTACKS
-from swarm_ledger.sim.events import parse_line
+from swarm_ledger.sim.events import PARENT, parse_line
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.world import TARGETS
 
@@ -83,13 +84,21 @@ def _whole(name: str, text: str) -> int:
         raise Misuse(f"{name}:={text} is not a whole number.") from None
 
 
-def nodes(fleet: Path, drones: list[str]) -> list[Node]:
+def environment(context: LaunchContext) -> dict[str, str]:
+    """Return what the nodes' environment has besides ours."""
+    # One thread each: the drones' numpy would otherwise contend for every core.
+    threads = {"OMP_NUM_THREADS": "1"}
+    if "launch-prefix" in context.launch_configurations:  # a debugger is their parent, not we
+        return threads
+    return {**threads, PARENT: str(os.getpid())}  # they end with us, even if we are killed
+
+
+def nodes(fleet: Path, drones: list[str], env: dict[str, str]) -> list[Node]:
     """Return the world and the drones, which all read the same fleet file.
 
     exec_name is for the console; a name would be given to each of the nodes in a drone's process.
     """
-    # One thread each: the drones' numpy would otherwise contend for every core.
-    common = {"package": "swarm_ledger", "additional_env": {"OMP_NUM_THREADS": "1"}}
+    common = {"package": "swarm_ledger", "additional_env": env}
     path = ParameterValue(str(fleet), value_type=str)
     world = Node(
         executable="world",
@@ -124,7 +133,7 @@ def fly(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return [
         LogInfo(msg=f"keys, ledgers and roster are in {flown.run_dir}"),
         RegisterEventHandler(OnProcessIO(on_stdout=tell)),
-        *nodes(flown.run_dir / FLEET, flown.names()),
+        *nodes(flown.run_dir / FLEET, flown.names(), environment(context)),
     ]
 
 

@@ -8,6 +8,7 @@ import configparser
 import importlib.util
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -23,17 +24,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from swarm_ledger.errors import Misuse
 from swarm_ledger.ledger.store import Store
-from swarm_ledger.runtime import fleet as fleet_file
 from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.fleet import FLEET, LEDGER, Fleet
-from swarm_ledger.sim.mission import Mission, prepare, utc_now
+from swarm_ledger.sim.events import PARENT
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
 
 ROOT = Path(__file__).parents[2]
 SIM = ROOT / "launch" / "sim.launch.py"
-EXAMPLE = ROOT / "config" / "fleet.yaml"
 GIVEN = {
     "drones": "4",
     "byzantine": "1",
@@ -95,7 +93,7 @@ def entry_points() -> dict[str, str]:
 
 
 def test_nodes_are_what_the_package_has(sim: Any) -> None:
-    started = sim.nodes(Path("/run/fleet.yaml"), ["drone_1", "drone_2"])
+    started = sim.nodes(Path("/run/fleet.yaml"), ["drone_1", "drone_2"], {"A": "1"})
     package = ElementTree.parse(ROOT / "package.xml").getroot().findtext("name")
     executables = entry_points()
     for node in started:
@@ -105,6 +103,7 @@ def test_nodes_are_what_the_package_has(sim: Any) -> None:
         (parameters,) = node.named["parameters"]
         assert set(parameters) == declared_parameters(module)
         assert parameters["fleet"].given == ("/run/fleet.yaml",)
+        assert node.named["additional_env"] == {"A": "1"}
         assert "name" not in node.named  # it would name a process's nodes alike
     world, *drones = started
     assert world.named["executable"] == "world"
@@ -178,6 +177,14 @@ def test_flight_is_prepared(sim: Any, tmp_path: Path) -> None:
     assert [entry.attack for entry in fleet.file.drones].count("lie") == 1
 
 
+def test_nodes_know_their_parent_unless_a_debugger_is(sim: Any) -> None:
+    context = Recorded()
+    context.launch_configurations = dict(GIVEN)  # type: ignore[attr-defined]
+    assert sim.environment(context)[PARENT] == str(os.getpid())
+    context.launch_configurations["launch-prefix"] = "gdb --args"  # type: ignore[attr-defined]
+    assert PARENT not in sim.environment(context)
+
+
 def test_decisions_are_told(sim: Any) -> None:
     output = Recorded()
     output.text = (  # type: ignore[attr-defined]
@@ -185,43 +192,6 @@ def test_decisions_are_told(sim: Any) -> None:
         b'{"swarm_ledger": "status", "drone": "drone_2", "fields": {}}\n\xffnoise\n{"swarm_l'
     )
     assert [told.named["msg"] for told in sim.tell(output)] == ["drone_2: It is a cup."]
-
-
-@pytest.fixture
-def prepared(tmp_path: Path) -> Path:
-    """A folder with the keys and the roster of four drones, and our example as its fleet file."""
-    prepare(Mission(run_dir=tmp_path, transport="memory"), now=utc_now())
-    shutil.copy(EXAMPLE, tmp_path / FLEET)
-    return tmp_path / FLEET
-
-
-def test_example_fleet_is_valid(prepared: Path) -> None:
-    fleet = Fleet.load(prepared)
-    names = [entry.name for entry in fleet.file.drones]
-    assert names == [f"drone_{number}" for number in range(1, 5)]
-    assert len(fleet.endpoints()) == len(set(fleet.endpoints().values())) == 4
-    assert fleet.file.consensus == fleet_file.ConsensusEntry()
-    for place, name in enumerate(names):
-        assert fleet.settings(name).n == 4
-        assert fleet.identity(name, int(utc_now().timestamp())).member.index == place
-
-
-def test_example_fleet_names_every_setting(prepared: Path) -> None:
-    text = re.sub(r"^#(?=  |\w)", "", EXAMPLE.read_text(), flags=re.M)
-    prepared.write_text(text)
-    fleet = Fleet.load(prepared)
-    assert fleet.file.world == fleet_file.WorldEntry("cup", 0)
-    assert fleet.file.drones[3].attack == "lie"
-    assert fleet.question()
-    for entry in ("FleetFile", "DroneEntry", "ConsensusEntry", "WorldEntry"):
-        for name in getattr(fleet_file, entry).__struct_fields__:
-            assert re.search(rf"^[ -]*{name}:", text, re.M), f"{entry}.{name}"
-
-
-def test_slip_in_the_fleet_file_is_refused(prepared: Path) -> None:
-    prepared.write_text(EXAMPLE.read_text().replace("looks: 5", "look: 5"))
-    with pytest.raises(Misuse, match="look"):
-        Fleet.load(prepared)
 
 
 @dataclass(frozen=True)
@@ -378,3 +348,16 @@ def test_launch_ends_with_its_world(installed: Installed, tmp_path: Path) -> Non
         rest, _ = child.communicate()
     assert "process[world-1] was required: shutting down" in rest
     assert not any(map(lives, pids.values()))
+
+
+@pytest.mark.slow
+def test_nothing_outlives_a_killed_launch(installed: Installed, tmp_path: Path) -> None:
+    with installed.launch(f"run_dir:={tmp_path}") as child:
+        pids = children(read_until(child, r"drone_\d: Decision 1 ", times=1))
+        watched = [os.pidfd_open(pid) for pid in pids.values()]
+        os.kill(child.pid, signal.SIGKILL)
+        ended = [select.select([handle], [], [], 20.0)[0] for handle in watched]
+        for handle in watched:
+            os.close(handle)
+    assert len(ended) == 5
+    assert all(ended)
