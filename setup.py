@@ -35,10 +35,12 @@ DEV = [
     "hypothesis>=6.100,<7",
     "import-linter>=2.1,<3",
     "mypy>=1.11,<3",
+    "onnx>=1.16,<2",
     "pre-commit>=3.5,<5",
     "pytest>=8,<10",
     "pytest-xdist>=3.5,<4",
     "ruff>=0.8,<1",
+    *ONNX,
     *TRAIN,
 ]
 

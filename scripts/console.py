@@ -69,14 +69,17 @@ def run(
     ticker = _Ticker()
     with log.open("ab") as sink:
         sink.write(f"\n$ {' '.join(words)}\n".encode())
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=env,
-            cwd=cwd,
-        )
+        try:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=env,
+                cwd=cwd,
+            )
+        except OSError as error:
+            raise SetUpError(f"{words[0]} can't be run: {error}.") from error
         assert process.stdout is not None
         selector = selectors.DefaultSelector()
         selector.register(process.stdout, selectors.EVENT_READ)

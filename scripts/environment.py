@@ -105,7 +105,9 @@ class Venv:
                 shutil.rmtree(info)
         for leftover in site_packages.glob("~*"):
             shutil.rmtree(leftover)
-        run([self.python, "-m", "pip", "install", *arguments], self.log, env=self.env, cwd=cwd)
+        # What only a sourced shell can import is no library of ours.
+        env = {name: value for name, value in self.env.items() if name != "PYTHONPATH"}
+        run([self.python, "-m", "pip", "install", *arguments], self.log, env=env, cwd=cwd)
 
     def numpy_major(self) -> int | None:
         """Return the major version of the numpy that is visible inside, None for none."""

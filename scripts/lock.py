@@ -26,7 +26,7 @@ def freeze(python: str, scratch: Path) -> dict[str, str]:
     venv = scratch / Path(python).name
     subprocess.run([python, "-m", "venv", venv], check=True)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "-q", *_BUILD_TOOLS, f"{ROOT}[dev,onnx]"], check=True)
+    subprocess.run([*pip, "install", "-q", *_BUILD_TOOLS, f"{ROOT}[dev]"], check=True)
     text = subprocess.check_output([*pip, "freeze", "--exclude", "swarm-ledger"], text=True)
     pins = (line.partition("==") for line in text.splitlines())
     return {name.lower(): version for name, equals, version in pins if equals}

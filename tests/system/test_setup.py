@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -275,6 +276,16 @@ def test_a_cached_build_replaces_the_one_before(
     assert not (made.path / "setup.bash").exists()
 
 
+def test_what_was_sourced_is_written_down(made: venvs.Venv) -> None:
+    env = made.env | {"AMENT_PREFIX_PATH": "/opt/ros/jazzy", "PYTHONPATH": "/opt/ros/jazzy/python"}
+    workspace.write_ros_json(venvs.Venv(made.path, env | {"ROS_DISTRO": "jazzy"}), SOURCED)
+    record = json.loads((made.path / "ros.json").read_text())
+    prepend = record["prepend"]
+    assert prepend["AMENT_PREFIX_PATH"] == [str(made.path), "/opt/ros/jazzy"]
+    assert prepend["PYTHONPATH"] == [str(made.site_packages()), "/opt/ros/jazzy/python"]
+    assert record["set"]["ROS_DISTRO"] == "jazzy"
+
+
 # Commands and the Makefile.
 
 
@@ -283,6 +294,11 @@ def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(SetUpError, match=r"(?s)the reason.*status 3.*log\.txt"):
         run([sys.executable, "-c", code], tmp_path / "log.txt")
     assert "the reason" in (tmp_path / "log.txt").read_text()
+
+
+def test_a_command_that_is_missing_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SetUpError, match="colcon can't be run"):
+        run([tmp_path / "colcon"], tmp_path / "log.txt")
 
 
 def test_an_interrupted_set_up_ends_its_command(tmp_path: Path) -> None:
