@@ -87,7 +87,7 @@ def write_ros_json(venv: Venv, ros: Ros) -> None:
         # Without it the wheels make each Python start twice, to set LD_LIBRARY_PATH themselves.
         fixed["_ROS_WHEELS_BOOTSTRAP_COMPLETE"] = "1"
     else:
-        # Ahead of a workspace that was sourced too, which may hold these messages as they once were.
+        # Ahead of a workspace that was sourced too and may hold older messages of ours.
         prepend["PYTHONPATH"] = [str(venv.site_packages())]
         for name in _PATH_VARIABLES:
             entries = [entry for entry in venv.env.get(name, "").split(os.pathsep) if entry]
