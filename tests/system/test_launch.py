@@ -124,6 +124,16 @@ def test_arguments_are_described(sim: Any) -> None:
     assert choices["attack"] == ["lie", "equivocate", "silent"]
 
 
+def test_page_on_ros2_has_the_arguments(sim: Any) -> None:
+    page = (ROOT / "docs" / "ros2.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (?:`?(\w+)`?)? \|", page, re.M))
+    assert {name: rows[name] for name in GIVEN} == GIVEN
+    for argument in sim.ARGUMENTS:
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{argument.name}`"))
+        choices = argument.named.get("choices", [])
+        assert all(f"`{choice}`" in row for choice in choices)
+
+
 def test_default_arguments_make_a_mission(sim: Any) -> None:
     mission = sim.mission(GIVEN)
     assert (mission.drones, mission.byzantine, mission.transport) == (4, 1, "ros")
