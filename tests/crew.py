@@ -43,7 +43,7 @@ def look(number: int = 0, label: str = CUP, stamp_ms: int = T0_MS) -> Look:
 class Crew:
     """n validators and voters, one observer, one operator, and what they sign.
 
-    A member's root key is that of "<swarm> <name>"; its first session's that of "<swarm> <name> 0".
+    A member's root key is that of "<swarm> <name>", its first session's of "<swarm> <name> 0".
     """
 
     def __init__(self, n: int = 4, swarm: str = "test", version: int = 1) -> None:
@@ -83,7 +83,7 @@ class Crew:
         )
 
     def opener(self, names: Sequence[str] | None = None) -> Opener:
-        """Return an opener that was shown the first sessions of these members, or of all drones."""
+        """Return an opener that was shown these members' first sessions, or all drones'."""
         opener = Opener(self.roster)
         for name in self.names if names is None else names:
             opener.add_session(self.identity(name).delegation)

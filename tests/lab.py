@@ -161,7 +161,7 @@ class Lab:
             self.step()
 
     def until(self, height: int, ms: int = 30_000) -> None:
-        """Let time pass until every live drone holds a block and a checkpoint over all it holds."""
+        """Let time pass until every live drone holds a block, and all it holds is certified."""
         for _ in range(ms // STEP_MS):
             if self.drones and all(self._settled(d, height) for d in self.drones.values()):
                 return

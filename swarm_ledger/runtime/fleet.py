@@ -22,8 +22,16 @@ from swarm_ledger.signers import open_signer
 FLEET = "fleet.yaml"
 LEDGER = "ledger.db"
 SESSION = "session.key"
+_MAX_FLEET_BYTES = 1 << 18
+_NESTING = (b"[", b"{", b"-", b"?")
+_MAX_NESTING = 4096
+"""What opens a collection in YAML, at most: the parser recurses, and would end the process."""
+
 _SESSION_SECONDS = 86_400
 _CLOCK_LEEWAY_SECONDS = 60
+
+
+_Path = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z")]
 
 
 class DroneEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,8 +41,8 @@ class DroneEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: str
-    key: str
-    folder: str
+    key: _Path
+    folder: _Path
     endpoint: str = ""
     attack: str = ""
 
@@ -58,11 +66,11 @@ class WorldEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FleetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a fleet file holds. roster: the roster directory; question: a sealed one to submit."""
 
-    roster: str
+    roster: _Path
     drones: Annotated[list[DroneEntry], Meta(min_length=1)]
     consensus: ConsensusEntry = ConsensusEntry()
     looks: Annotated[int, Meta(ge=1, le=1000)] = 5
-    question: str = ""
+    question: _Path = ""
     world: WorldEntry | None = None
 
 
@@ -78,10 +86,14 @@ class Fleet:
     def load(cls, path: Path) -> Fleet:
         """Read a fleet file; Misuse says what is wrong and where."""
         try:
-            file = msgspec.yaml.decode(path.read_bytes(), type=FleetFile)
+            raw = path.read_bytes()
+            if len(raw) > _MAX_FLEET_BYTES or sum(map(raw.count, _NESTING)) > _MAX_NESTING:
+                raise Misuse(f"{path} is too large to be a fleet file.")
+            file = msgspec.yaml.decode(raw, type=FleetFile)
         except OSError as error:
             raise Misuse(f"cannot read {path}: {error.strerror}.") from error
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError, AttributeError, RecursionError) as error:
+            # The last three are YAML's own: a date that is none, a tag that does not fit.
             raise Misuse(f"{path} is not a valid fleet file: {error}.") from error
         return cls(path.parent, file, load_roster(path.parent / file.roster))
 

@@ -108,7 +108,7 @@ class Keeper:
         return claim
 
     def recover(self, journal: Iterable[Signed[Message]]) -> None:
-        """Take up the stable checkpoint that a crash kept from being certified, if there is one."""
+        """Take up a stable checkpoint that a crash kept from being certified, if there is one."""
         latest = self.store.latest_checkpoint()
         certified = latest.height if latest else 0
         claims: dict[tuple[int, int, bytes], list[Signed[Checkpoint]]] = {}

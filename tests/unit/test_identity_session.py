@@ -77,7 +77,7 @@ def test_swarm_kind_and_epoch_are_bound(crew: Crew) -> None:
 
 
 def test_a_key_is_claimed_only_by_who_holds_it(crew: Crew) -> None:
-    """drone_2 sees drone_1's delegation and claims its key: it could lock drone_1 out with that."""
+    """drone_2 claims drone_1's key, which it saw on the network: that could lock drone_1 out."""
     theirs = claims_of(token(crew))
     for possession in (
         theirs[POSSESSION],
