@@ -126,7 +126,7 @@ def test_arguments_are_described(sim: Any) -> None:
 
 def test_page_on_ros2_has_the_arguments(sim: Any) -> None:
     page = (ROOT / "docs" / "ros2.md").read_text()
-    rows = dict(re.findall(r"^\| `(\w+)` \| (?:`?(\w+)`?)? \|", page, re.M))
+    rows = dict(re.findall(r"^\| `(\w+)` \|(?: `?(\w+)`?)? \|", page, re.M))
     assert {name: rows[name] for name in GIVEN} == GIVEN
     for argument in sim.ARGUMENTS:
         row = next(line for line in page.splitlines() if line.startswith(f"| `{argument.name}`"))
