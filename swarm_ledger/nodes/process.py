@@ -10,9 +10,13 @@ import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from swarm_ledger.errors import Misuse, SwarmLedgerError
 from swarm_ledger.sim.events import die_with_parent
+from swarm_ledger.sim.stop import Stop
+
+_SPIN_S = 0.1
 
 
 def text_parameter(node: Node, name: str, description: str) -> str:
@@ -36,9 +40,13 @@ def refuse_unknown(nodes: Sequence[Node]) -> None:
 
 
 def run(make: Callable[[], Sequence[Node]]) -> int:
-    """Spin the nodes that `make` returns until Ctrl-C; return the process's exit code."""
+    """Spin the nodes that `make` returns until Ctrl-C; return the process's exit code.
+
+    rclpy's own signal handlers would take the context from under a callback that publishes.
+    """
     die_with_parent()
-    rclpy.init()
+    stop = Stop()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     nodes: Sequence[Node] = ()
     try:
         nodes = make()
@@ -46,8 +54,9 @@ def run(make: Callable[[], Sequence[Node]]) -> int:
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+        while not stop.asked and rclpy.ok():
+            executor.spin_once(timeout_sec=_SPIN_S)
+    except ExternalShutdownException:
         pass
     except SwarmLedgerError as error:
         print(error.explain(), file=sys.stderr)

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from swarm_ledger.errors import Misuse, SwarmLedgerError
 from swarm_ledger.perception import load as load_classifier
@@ -16,6 +14,7 @@ from swarm_ledger.runtime.fleet import Fleet, wall_clock_ms
 from swarm_ledger.sim.byzantine import corrupt, eyes
 from swarm_ledger.sim.events import StdoutEvents, die_with_parent
 from swarm_ledger.sim.eyes import FRAME_MS, look
+from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.world import World
 from swarm_ledger.transport.zmq import ZmqTransport
 
@@ -23,19 +22,7 @@ _POLL_MS = 10
 _STATUS_MS = 200
 
 
-class _Stop:
-    """Set by SIGINT and SIGTERM; the loop ends between two messages."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-
-
-def fly(fleet: Fleet, name: str, stop: _Stop) -> None:
+def fly(fleet: Fleet, name: str, stop: Stop) -> None:
     """Fly one drone until it is asked to stop; its ledger is closed properly then."""
     if fleet.file.world is None:
         raise Misuse("the fleet file has no world to fly in.")
@@ -78,7 +65,7 @@ def main() -> int:
     parser.add_argument("--drone", required=True, help="which of its drones to fly")
     arguments = parser.parse_args()
     die_with_parent()
-    stop = _Stop()
+    stop = Stop()
     try:
         fly(Fleet.load(arguments.fleet), arguments.drone, stop)
     except SwarmLedgerError as error:

@@ -19,8 +19,8 @@ from swarm_ledger.sim.processes import Processes, commands, environment
 from tests.system.command import PATIENCE_S, Started, call, gone
 from tests.system.conftest import needs
 
-SLOW = ["--looks", 1000]
-"""So many looks that drones vote when half of the question's eight seconds are over."""
+SLOW = ["--looks", 30]
+"""So many looks that a mission takes three seconds from its question to its votes."""
 
 
 def ledger_files(folder: Path) -> list[str]:
