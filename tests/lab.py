@@ -161,9 +161,11 @@ class Lab:
             self.step()
 
     def until(self, height: int, ms: int = 30_000) -> None:
-        """Let time pass until every live drone holds a block, and all it holds is certified."""
+        """Let time pass until all live drones hold the same, a block of that height, certified."""
         for _ in range(ms // STEP_MS):
-            if self.drones and all(self._settled(d, height) for d in self.drones.values()):
+            live = self.drones.values()
+            one_height = len({drone.keeper.store.height for drone in live}) == 1
+            if one_height and all(self._settled(drone, height) for drone in live):
                 return
             self.step()
         raise AssertionError([drone.status() for drone in self.drones.values()])

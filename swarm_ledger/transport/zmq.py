@@ -24,19 +24,22 @@ class ZmqTransport:
     """
 
     def __init__(self, member: int, endpoints: Mapping[int, str]) -> None:
+        if member not in endpoints:
+            raise Misuse(f"member {member} has no endpoint.")
         self._context = zmq.Context()
         self._inbox = self._socket(zmq.ROUTER)
         self._peers: dict[int, zmq.Socket[bytes]] = {}
+        used = endpoints[member]
         try:
-            self._inbox.bind(endpoints[member])
-            for peer, endpoint in endpoints.items():
-                if peer != member:
-                    self._peers[peer] = self._socket(zmq.DEALER)
-                    self._peers[peer].connect(endpoint)
+            self._inbox.bind(used)
+            for peer in sorted(endpoints.keys() - {member}):
+                used = endpoints[peer]
+                self._peers[peer] = self._socket(zmq.DEALER)
+                self._peers[peer].connect(used)
         except zmq.ZMQError as error:
             self.close()
             raise Misuse(
-                f"cannot use {endpoints[member]} for ZeroMQ: {error.strerror}.",
+                f"cannot use {used!r} for ZeroMQ: {error.strerror}.",
                 remedy="Give each drone an address of its own that is free on its machine.",
             ) from error
 

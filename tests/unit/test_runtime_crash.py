@@ -66,20 +66,20 @@ def live_and_die(lab: Lab, member: int, kill_at: int, session: int) -> None:
     examine(lab)
 
 
-@pytest.mark.parametrize("kill_at", [*range(1, 46, 4), 46, 47, 48, 49])
+@pytest.mark.parametrize("kill_at", [1, 8, 14, 19, 27, 33, 40, 48])
 def test_a_backup_dies_at_any_effect(lab: MakeLab, kill_at: int) -> None:
     """It comes back with the same session after even effects, with a fresh one after odd ones."""
     live_and_die(lab(), 1, kill_at, session=kill_at % 2)
 
 
-@pytest.mark.parametrize("kill_at", [*range(2, 58, 5), 58, 59])
+@pytest.mark.parametrize("kill_at", [2, 9, 17, 24, 31, 38, 45, 58])
 def test_the_leader_dies_at_any_effect(lab: MakeLab, kill_at: int) -> None:
     live_and_die(lab(), 0, kill_at, session=kill_at % 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("member", [0, 2])
-@pytest.mark.parametrize("kill_at", range(3, 48, 3))
+@pytest.mark.parametrize("kill_at", [5, 21, 30])
 @pytest.mark.parametrize("session", [0, 1])
 def test_it_dies_while_messages_are_lost(
     lab: MakeLab, member: int, kill_at: int, session: int

@@ -1,0 +1,126 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""ZeroMQ on the loopback: what is sent arrives, what doesn't fit is dropped, nothing blocks."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+import zmq
+
+from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
+from swarm_ledger.errors import Misuse
+from swarm_ledger.transport.zmq import ZmqTransport
+
+
+def free(count: int) -> dict[int, str]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    found = {i: f"tcp://127.0.0.1:{one.getsockname()[1]}" for i, one in enumerate(held)}
+    for one in held:
+        one.close()
+    return found
+
+
+def collect(end: ZmqTransport, count: int) -> list[bytes]:
+    got: list[bytes] = []
+    for _ in range(40):
+        got += end.receive(250)
+        if len(got) >= count:
+            break
+    return got
+
+
+@pytest.fixture
+def ends() -> Iterator[list[ZmqTransport]]:
+    endpoints = free(3)
+    made = [ZmqTransport(member, endpoints) for member in range(3)]
+    yield made
+    for end in made:
+        end.close()
+
+
+def test_sent_and_received(ends: list[ZmqTransport]) -> None:
+    ends[0].broadcast(b"to all")
+    ends[0].send(2, b"to one")
+    assert collect(ends[1], 1) == [b"to all"]
+    assert sorted(collect(ends[2], 2)) == [b"to all", b"to one"]
+    assert ends[0].receive(0) == []
+
+
+def test_the_largest_message_passes(ends: list[ZmqTransport]) -> None:
+    data = bytes(MAX_ENVELOPE_BYTES)
+    ends[1].send(0, data)
+    assert collect(ends[0], 1) == [data]
+
+
+def test_many_are_taken_a_bounded_number_at_once(ends: list[ZmqTransport]) -> None:
+    for number in range(600):
+        ends[0].send(1, b"%d" % number)
+    got: list[bytes] = []
+    for _ in range(40):
+        some = ends[1].receive(250)
+        assert len(some) <= 256
+        got += some
+        if len(got) == 600:
+            break
+    assert got == [b"%d" % number for number in range(600)]
+
+
+def test_a_peer_that_is_not_there_blocks_nobody() -> None:
+    with ZmqTransport(0, free(2)) as end:
+        for _ in range(5_000):
+            end.broadcast(bytes(100))
+        assert end.receive(0) == []
+
+
+def test_strangers_frames_are_bytes_like_any_others() -> None:
+    endpoints = free(2)
+    with ZmqTransport(0, endpoints) as end, zmq.Context() as context:
+        stranger = context.socket(zmq.DEALER)
+        stranger.connect(endpoints[0])
+        stranger.send_multipart([b"", b"a", b"last"])
+        stranger.send(b"")
+        assert collect(end, 2) == [b"last", b""]
+        stranger.close(linger=0)
+
+
+def test_an_oversize_message_is_dropped_with_its_connection() -> None:
+    endpoints = free(3)
+    with (
+        ZmqTransport(0, endpoints) as end,
+        ZmqTransport(1, endpoints) as honest,
+        zmq.Context() as context,
+    ):
+        stranger = context.socket(zmq.DEALER)
+        stranger.connect(endpoints[0])
+        stranger.send(bytes(MAX_ENVELOPE_BYTES + 4096))
+        honest.send(0, b"still here")
+        assert collect(end, 1) == [b"still here"]
+        stranger.close(linger=0)
+
+
+@pytest.mark.parametrize("bad", ["tcp://256.0.0.1:1", "nonsense", "tcp://127.0.0.1:99999", ""])
+def test_addresses_that_cannot_be_used(bad: str) -> None:
+    peers = [] if bad.startswith("tcp") else [{**free(1), 1: bad}]  # looked up while connecting
+    for endpoints in ({0: bad}, *peers):
+        with pytest.raises(Misuse, match="cannot use") as caught:
+            ZmqTransport(0, endpoints)
+        assert repr(bad) in caught.value.what
+
+
+def test_an_address_that_is_taken() -> None:
+    endpoints = free(1)
+    with (
+        ZmqTransport(0, endpoints),
+        pytest.raises(Misuse, match="Address already in use") as caught,
+    ):
+        ZmqTransport(0, endpoints)
+    assert "address of its own" in caught.value.explain()
+
+
+def test_members_without_an_endpoint(ends: list[ZmqTransport]) -> None:
+    with pytest.raises(Misuse, match="member 9 has no endpoint"):
+        ends[0].send(9, b"")
+    with pytest.raises(Misuse, match="member 5 has no endpoint"):
+        ZmqTransport(5, free(2))
