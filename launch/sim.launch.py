@@ -13,6 +13,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
     LogInfo,
@@ -25,7 +26,6 @@ from launch.events.process import ProcessIO
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from swarm_ledger.errors import Misuse
 from swarm_ledger.runtime.fleet import FLEET
 from swarm_ledger.sim.byzantine import ATTACKS
