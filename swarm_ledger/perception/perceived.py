@@ -17,8 +17,8 @@ CUP, TWO_FACES, UNKNOWN = "cup", "two_faces", "unknown"
 LABELS: tuple[str, ...] = (CUP, TWO_FACES, UNKNOWN)
 
 # Below this probability neither answer is given. Chosen on the validation set (sim/training.py
-# prints the table): the lowest step of 0.05 at which wrong answers are at most half as frequent as
-# abstentions.
+# prints the table): the lowest step of 0.05 at which wrong answers are less than a quarter as
+# frequent as abstentions.
 THRESHOLD = 0.75
 
 _FLOOR = 1e-6  # a probability is never taken as less: one look must not veto all others

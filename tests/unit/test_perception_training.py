@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 
 from swarm_ledger.errors import Misuse
+from swarm_ledger.perception import features
 from swarm_ledger.perception.model import Network, softmax
+from swarm_ledger.perception.parts import PATCH, POOLS, Parts
 from swarm_ledger.perception.perceived import LABELS
 from swarm_ledger.sim import evaluation, training
 from swarm_ledger.sim.training import Pictures
+
+_PARTS_SHAPES = ((PATCH,), (PATCH, 8), (5, 8))
 
 
 def test_pictures_follow_from_their_seed_and_are_of_all_kinds() -> None:
@@ -55,6 +59,20 @@ def test_the_same_seed_gives_the_same_weights(
     back = Network.load(tmp_path / "weights.npz")
     assert np.array_equal(back.logits(described), one.logits(described))
     assert back.metadata["trained"] == "2026-01-01"
+
+
+def test_joined_members_give_the_mean_of_their_logits() -> None:
+    rng = np.random.default_rng(2)
+    parts = Parts(*(rng.normal(0, 1, shape).astype(np.float32) for shape in _PARTS_SHAPES))
+    inputs = features.LENGTH + POOLS * _PARTS_SHAPES[2][0]
+    norm = (np.zeros(inputs, dtype=np.float32), np.full(inputs, 0.5, dtype=np.float32))
+    shapes = [(inputs, 7), (7, 3), (7,), (3,)]
+    members = [[rng.normal(0, 0.1, shape) for shape in shapes] for _ in range(3)]
+    described = rng.random((5, features.LENGTH)).astype(np.float32)
+    alone = [training.joined(parts, norm, [member], {}).logits(described) for member in members]
+    together = training.joined(parts, norm, members, {}).logits(described)
+    assert np.allclose(together, np.mean(alone, axis=0), atol=0.02)
+    assert np.abs(alone[0] - alone[1]).max() > 0.2
 
 
 def test_without_scikit_learn_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
