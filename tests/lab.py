@@ -92,7 +92,11 @@ class Radio:
 
 
 class Lab:
-    """A swarm under test. died: who was killed and is not up again; said: all that was sent."""
+    """A swarm under test.
+
+    died: who was killed and is not up again; said: all that was sent; liars: who may contradict
+    itself.
+    """
 
     def __init__(self, home: Path, crew: Crew, seed: int = 1, loss: float = 0.0) -> None:
         self.home, self.crew, self.now_ms = home, crew, T0_MS
@@ -105,6 +109,7 @@ class Lab:
         self.said: list[tuple[int, bytes]] = []
         self.events: list[tuple[int, str, dict[str, Any]]] = []
         self.died: set[int] = set()
+        self.liars: set[str] = set()
         self._lives = 0
 
     def start(
@@ -202,17 +207,20 @@ class Lab:
                 yield by_kid[token.kid], parse(token.payload)
 
     def assert_no_contradiction(self) -> None:
-        """Nobody ever said two things where an honest replica says one; nobody voted twice."""
+        """No honest drone ever said two things where a replica says one; none voted twice."""
         said: dict[tuple[object, ...], bytes] = {}
         for name, message in self.statements():
+            if name in self.liars:
+                continue
             for claim, content in _claims(message):
                 place = (name, *claim)
                 assert said.setdefault(place, content) == content, place
         votes = {raw for _, raw in self.said if kind_of(raw) is Kind.VOTE}
         by_kid = self._names_by_kid()
         authors = [by_kid[parse1(raw[1:], limit=LIMIT).kid] for raw in votes]
-        assert len(authors) == len(set(authors)), "a drone sealed two votes"
-        assert not self.names("evidence")
+        honest = [author for author in authors if author not in self.liars]
+        assert len(honest) == len(set(honest)), "a drone sealed two votes"
+        assert {str(fields["culprit"]) for fields in self.names("evidence")} <= self.liars
 
     def _names_by_kid(self) -> dict[bytes, str]:
         names = self.crew.names

@@ -100,7 +100,7 @@ def test_an_oversize_message_is_dropped_with_its_connection() -> None:
         stranger.close(linger=0)
 
 
-@pytest.mark.parametrize("bad", ["tcp://256.0.0.1:1", "nonsense", "tcp://127.0.0.1:99999", ""])
+@pytest.mark.parametrize("bad", ["tcp://256.0.0.1:1", "nonsense", ""])
 def test_addresses_that_cannot_be_used(bad: str) -> None:
     peers = [] if bad.startswith("tcp") else [{**free(1), 1: bad}]  # looked up while connecting
     for endpoints in ({0: bad}, *peers):
