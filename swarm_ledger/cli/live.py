@@ -24,6 +24,17 @@ _LINES = {
     "lost": "  {drone} is lost ({how})",
 }
 
+_COLUMNS = {
+    # what it shows: its title, and how wide a terminal must be for it
+    "vote": ("sees", 0),
+    "result": ("vote is", 0),
+    "height": ("height", 64),
+    "view": ("view", 72),
+    "latency": ("latency", 84),
+    "stable": ("stable", 94),
+    "key_store": ("key", 104),
+}
+
 
 class LiveView:
     """Shows events. Call it with each; use it as a context manager."""
@@ -73,9 +84,7 @@ class LiveView:
         if event.event == "status" and event.drone in self._rows:
             self._rows[event.drone].update(fields)
         elif event.event == "vote" and fields["author"] in self._rows:
-            author = self._rows[fields["author"]]
-            author["vote"] = f"{fields['label']} {fields['confidence']:.2f}"
-            author["result"] = fields["result"]
+            _take_vote(self._rows[fields["author"]], fields)
         elif event.event == "committed" and event.drone in self._rows:
             self._rows[event.drone]["latency"] = f"{fields['latency_ms']} ms"
         elif event.event == "lost" and event.drone in self._rows:
@@ -94,26 +103,27 @@ class LiveView:
 
     def _refresh(self) -> None:
         table = Table(title=self._phase, title_justify="left", title_style="bold")
-        for column in ("drone", "key", "sees", "vote is", "view", "height", "stable", "latency"):
-            table.add_column(column)
+        columns = {
+            k: title for k, (title, fits) in _COLUMNS.items() if self._console.width >= fits
+        }
+        for title in ("drone", *columns.values()):
+            table.add_column(title, no_wrap=True)
         for name, row in self._rows.items():
             liar = " [red](lies)[/]" if name in self._liars else ""
-            table.add_row(
-                name + liar,
-                *(
-                    str(row.get(key, ""))
-                    for key in (
-                        "key_store",
-                        "vote",
-                        "result",
-                        "view",
-                        "height",
-                        "stable",
-                        "latency",
-                    )
-                ),
-            )
+            table.add_row(name + liar, *(str(row.get(key, "")) for key in columns))
         self._live.update(table)
+
+
+def _take_vote(row: dict[str, Any], fields: dict[str, Any]) -> None:
+    """Show a drone's first vote and what became of it; a second one that differs is a scandal."""
+    label = fields["label"]
+    if row.setdefault("label", label) != label:
+        row["result"] = "[red]void, it said both[/]"
+        if fields["result"] != "conflict":  # it came when the question was settled
+            row["result"] = f"[red]{row['first']}, it said both[/]"
+    elif "first" not in row:
+        row["first"] = row["result"] = fields["result"]
+        row["vote"] = f"{label} {fields['confidence']:.2f}"
 
 
 def _line(event: Event) -> str:

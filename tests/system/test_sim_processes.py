@@ -30,7 +30,7 @@ def ledger_files(folder: Path) -> list[str]:
 
 def start(folder: Path, transport: str, *more: object) -> Started:
     needs(transport)
-    return Started(["sim", "--transport", transport, "--run-dir", folder, "--seed", 2, *more])
+    return Started(["sim", "--transport", transport, "--run-dir", folder, "--seed", 5, *more])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
