@@ -1,0 +1,281 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""The other commands: help, version, doctor, perception; and what terminals are shown."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import swarm_ledger
+from tests.system.command import COMMAND, Started, call, run, surroundings
+
+OPTIONS = {
+    (): {"--version", "--help"},
+    ("sim",): {
+        "--drones",
+        "--byzantine",
+        "--target",
+        "--seed",
+        "--transport",
+        "--attack",
+        "--looks",
+        "--timeout",
+        "--run-dir",
+        "--allow-unsafe",
+        "--json",
+        "--help",
+    },
+    ("verify",): {"--policy", "--roster", "--json", "--help"},
+    ("doctor",): {"--json", "--help"},
+    ("ledger",): {"--help"},
+    ("ledger", "show"): {"--last", "--json", "--help"},
+    ("ledger", "verify"): {"--roster", "--json", "--help"},
+    ("ledger", "prove"): {"--decision", "--entry", "--help"},
+    ("perception",): {"--help"},
+    ("perception", "label"): {"--model", "--json", "--help"},
+    ("perception", "report"): {"--seed", "--images", "--model", "--json", "--help"},
+}
+"""What scripts rely on: a change here is a change for users, and belongs into the changelog."""
+
+
+@pytest.mark.parametrize("command", OPTIONS, ids=" ".join)
+def test_help_names_every_option(command: tuple[str, ...]) -> None:
+    said = call(*command, "--help")
+    assert said.code == 0
+    assert said.err == ""
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", unstyled(said.text))) == OPTIONS[command]
+    assert call(*command, "-h").text == said.text
+
+
+def test_help_leads_to_every_command() -> None:
+    for command in OPTIONS:
+        if command:
+            assert re.search(rf"\b{command[-1]}\b", call(*command[:-1], "--help").text), command
+
+
+def unstyled(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+
+
+def test_options_are_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    for command, options in OPTIONS.items():
+        assert " ".join(("swarm-ledger", *command)) in page
+        for option in options:
+            assert f"`{option}`" in page, (command, option)
+
+
+def test_the_module_is_the_command() -> None:
+    said = run("--version")
+    assert (said.code, said.text) == (0, swarm_ledger.__version__ + "\n")
+    nothing = run()
+    assert nothing.code == 2
+    assert "Usage: " in nothing.text + nothing.err
+
+
+@pytest.mark.parametrize("arguments", [["fly"], ["ledger", "burn"], ["--nonsense"]])
+def test_what_is_no_command_is_refused(arguments: list[str]) -> None:
+    assert arguments[-1] in call(*arguments).refused()
+
+
+def test_doctor_says_what_is_here_and_what_to_do() -> None:
+    findings = call("doctor", "--json").json["findings"]
+    by_name = {finding["what"]: finding for finding in findings}
+    wanted = {"Python", "ROS 2", "ZeroMQ", "wall clock", "steady clock", "clock synchronisation"}
+    wanted |= {"software keys", "PKCS#11", "TPM 2.0", "Gazebo", "durable write"}
+    assert wanted <= by_name.keys()
+    for finding in findings:
+        assert finding["state"] in ("ok", "missing", "bad")
+        assert finding["found"]
+        assert finding["state"] == "ok" or finding["remedy"], f"no way out: {finding}"
+    assert by_name["Python"]["state"] == "ok"
+    if by_name["ROS 2"]["state"] == "ok":
+        assert by_name["RMW"]["found"].startswith("rmw_")
+
+
+def test_doctor_without_ros_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from swarm_ledger.cli import doctor
+
+    monkeypatch.setattr(doctor, "ros_environment", lambda: None)
+    monkeypatch.setattr(
+        doctor, "ros_unavailable_reason", lambda: "none [/here]: run `make setup`."
+    )
+    said = call("doctor")
+    assert said.code == 0
+    assert "none [/here]: run `make setup`." in said.text
+
+
+def test_auto_takes_zeromq_where_there_is_no_ros_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swarm_ledger.cli import sim
+
+    monkeypatch.setattr(sim, "ros_environment", lambda: None)
+    monkeypatch.setattr(sim, "ros_unavailable_reason", lambda: "no ROS 2 was found.")
+    said = call("sim", "--run-dir", tmp_path / "run", "--json")
+    assert said.code == 0
+    assert said.json["transport"] == "zmq"
+    assert "no ROS 2 was found." in said.err
+    assert "Flying over ZeroMQ instead." in said.err
+
+
+def test_ros_is_refused_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swarm_ledger.sim import processes
+
+    monkeypatch.setattr(processes, "ros_environment", lambda: None)
+    monkeypatch.setattr(processes, "ros_unavailable_reason", lambda: "no ROS 2 was found.")
+    said = call("sim", "--transport", "ros", "--run-dir", tmp_path / "run", "--json")
+    assert "take --transport zmq" in said.refused()
+
+
+# perception
+
+
+@pytest.mark.parametrize(("photograph", "label"), [("coffee", "cup"), ("astronaut", "two_faces")])
+def test_photographs_are_named(tmp_path: Path, photograph: str, label: str) -> None:
+    data = pytest.importorskip("skimage.data", reason="scikit-image brings the photographs")
+    path = tmp_path / f"{photograph} [b].png"
+    picture = getattr(data, photograph)()
+    assert cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    said = call("perception", "label", path)
+    assert said.code == 0, said
+    assert said.text.startswith(f"{path}: {label} "), said.text
+    found = call("perception", "label", path, "--json").json["images"]
+    assert [image["label"] for image in found] == [label]
+    assert found[0]["image"] == str(path)
+    shares = found[0]["probabilities"]
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-3)
+    assert max(shares, key=lambda name: shares[name]) == label
+
+
+def test_several_pictures_are_named_in_order(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{shade}.png" for shade in (0, 128, 255)]
+    for path, shade in zip(paths, (0, 128, 255), strict=True):
+        cv2.imwrite(str(path), np.full((120, 160, 3), shade, np.uint8))
+    found = call("perception", "label", *paths, "--json").json["images"]
+    assert [image["image"] for image in found] == [str(path) for path in paths]
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + bytes(40)]
+)
+def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "picture.png"
+    if content is not None:
+        path.write_bytes(content)
+    assert str(path) in call("perception", "label", path, "--json").refused()
+
+
+@pytest.mark.parametrize("model", ["nothing.npz", "model.txt", "nothing.onnx"])
+def test_a_model_that_cannot_be_used_is_refused(tmp_path: Path, model: str) -> None:
+    picture = tmp_path / "grey.png"
+    cv2.imwrite(str(picture), np.full((120, 160, 3), 99, np.uint8))
+    said = call("perception", "label", picture, "--model", tmp_path / model, "--json")
+    assert model in said.refused()
+
+
+def test_the_report_is_measured_and_repeats() -> None:
+    report = ["perception", "report", "--images", 40, "--seed", 3]
+    found = call(*report, "--json").json
+    assert call(*report, "--json").json == found
+    counted = sum(n for said in found["confusion"].values() for n in said.values())
+    assert counted == 40
+    told = call(*report)
+    assert "expected calibration error" in told.text
+    assert "Said, of 40 held-out views" in told.text
+    assert "--images" in call("perception", "report", "--images", 1).refused()
+
+
+# terminals
+
+
+def on_terminal(columns: int, *arguments: object) -> str:
+    """Return what a command shows on a terminal of that width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = surroundings(TERM="xterm-256color")
+    environment.pop("COLUMNS", None)
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 65_536)
+        except OSError:  # Linux says EIO when the other end is closed
+            break
+        shown += piece
+        if not piece:
+            break
+    os.close(ours)
+    assert process.wait(60) == 0, shown
+    return shown.decode()
+
+
+@pytest.mark.parametrize("columns", [120, 50])
+def test_the_live_table_fits_the_terminal(tmp_path: Path, columns: int) -> None:
+    mission = ["sim", "--transport", "memory", "--run-dir", tmp_path / "run"]
+    shown = unstyled(on_terminal(columns, *mission))
+    lines = [line.rstrip("\r") for line in shown.replace("\r\n", "\n").split("\n")]
+    table = [line for line in lines if line.startswith("│ drone_")]
+    assert table
+    assert all(len(line) <= columns for line in table)
+    last = table[-4:]
+    assert [line.split()[1] for line in last] == [f"drone_{n}" for n in range(1, 5)]
+    assert sum("counted" in line for line in last) >= 3
+    assert ("latency" in shown) is (columns == 120)
+    assert "Decision: " in shown
+
+
+@pytest.mark.parametrize("columns", [120, 50])
+def test_tables_fit_the_terminal(four: Path, columns: int) -> None:
+    for command in (["doctor"], ["ledger", "show", four / "drone_1"]):
+        shown = unstyled(on_terminal(columns, *command))
+        assert all(len(line.rstrip("\r\n")) <= columns for line in shown.splitlines())
+
+
+def test_a_reader_that_goes_away_is_no_accident(four: Path) -> None:
+    command = [*COMMAND, "ledger", "show", four / "drone_1"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        command, env=surroundings(), stdout=theirs, stderr=subprocess.PIPE, check=False
+    )
+    os.close(theirs)
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == 1
+
+
+def test_ctrl_c_in_simulated_time_ends_it_quietly(tmp_path: Path) -> None:
+    mission = ["--transport", "memory", "--drones", 40, "--byzantine", 0]
+    with Started(["sim", *mission, "--run-dir", tmp_path / "run"]) as started:
+        started.until("met drone_2 ")
+        started.process.send_signal(signal.SIGINT)
+        assert started.end() == 130
+    assert "Traceback" not in "".join(started.said)
+
+
+def test_json_is_one_line_of_ascii_safe_output(four: Path) -> None:
+    for command in (["ledger", "show", four / "drone_1"], ["doctor"]):
+        said = call(*command, "--json")
+        assert json.loads(said.out) == said.json
+        assert b"\x1b" not in said.out
