@@ -183,3 +183,18 @@ def test_a_damaged_journal_is_said_in_words(lab: MakeLab) -> None:
     swarm.kill(2)
     with pytest.raises(NotVerified, match="journal"):
         swarm.start(2)
+
+
+def test_a_session_signs_as_the_log_only_once_the_ledger_holds_it(lab: MakeLab) -> None:
+    """It died before it certified what it knew to be stable, and comes back with another key."""
+    swarm = lab()
+    for member in range(4):
+        swarm.start(member, kill_at=48 if member == 1 else None)
+    while 1 not in swarm.died:
+        swarm.step()
+    swarm.start(1, session=1)
+    store = swarm.drones[1].keeper.store
+    assert swarm.drones[1].status()["stable"] == store.height
+    assert verify_ledger(store, swarm.crew.roster).covered < store.size
+    swarm.until(store.height + 1)
+    examine(swarm)
