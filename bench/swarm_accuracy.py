@@ -74,6 +74,11 @@ def fly(task: tuple[str, int], *, drones: int, liars: int) -> Flight:
     return Flight(target, seed, decision, dict(sorted(votes.items())), sorted(dishonest))
 
 
+def weights() -> str:
+    """Return the digest of the classifier's weights, in hex."""
+    return hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+
+
 def judge(said: str, truth: str) -> str:
     """Return whether an answer is right, wrong, or neither."""
     if said == truth:
@@ -103,7 +108,7 @@ def figures(flights: Sequence[Flight], *, drones: int, liars: int) -> dict[str, 
         "drones": drones,
         "liars": liars,
         "seeds": len(flights) // len(TARGETS),
-        "weights": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(),
+        "weights": weights(),
         "both": summary(flights),
         **{target: summary(some) for target, some in chosen.items()},
         "flights": [flight._asdict() for flight in flights],
@@ -169,8 +174,11 @@ def main() -> int:
         parser.error("--seeds and --jobs must be at least 1")
     tasks = [(target, seed) for target in TARGETS for seed in range(arguments.seeds)]
     drones, liars = arguments.drones, arguments.liars
+    before = weights()
     flown = list(flights(tasks, arguments.jobs, drones=drones, liars=liars))
     found = figures(flown, drones=drones, liars=liars)
+    if found["weights"] != before:
+        raise SystemExit("the classifier's weights were changed meanwhile: run it again")
     print(json.dumps(found) if arguments.json else table(found))
     if arguments.write:
         write(found)

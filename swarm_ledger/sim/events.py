@@ -47,7 +47,7 @@ def parse_line(line: bytes) -> Event | None:
     try:
         found = msgspec.json.decode(line)
         return Event(str(found["drone"]), str(found["swarm_ledger"]), dict(found["fields"]))
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError, ValueError):
+    except (msgspec.DecodeError, TypeError, KeyError, ValueError, RecursionError):
         return None
 
 
