@@ -30,12 +30,12 @@ from swarm_ledger.sim.world import TARGETS, World
 # Seeds of worlds: people use small ones, evaluation those from 2**42; no picture serves twice.
 FIRST_TRAINING_SEED, FIRST_VALIDATION_SEED = 2**40, 2**41
 HIDDEN = 64  # units of one member
-MEMBERS = 3  # networks fitted apart, their logits averaged: less sure of what is new to them
+MEMBERS = 3  # networks fitted apart, logits averaged: less sure of what is new to them
 PENALTY = 1.0  # of squared weights; chosen on the validation pictures
 EPOCHS = 14
 BATCH = 256
 PARTS = 256
-# Inputs other than the parts are turned down: they are tied to places in the frame, and photographs
+# Inputs other than the parts are turned down: they are tied to places in the frame, and photos
 # are framed otherwise. It costs no accuracy on validation frames.
 FEATURES_WEIGHT = 0.4
 PATCHES = 80_000  # that the parts are learned from
