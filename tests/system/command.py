@@ -185,3 +185,15 @@ def gone(pids: Sequence[int]) -> bool:
             return True
         waiting.wait(0.05)
     return False
+
+
+def flipped(data: bytes, position: int, bit: int | None = None) -> bytes:
+    changed = bytearray(data)
+    changed[position] ^= 1 << (position % 8 if bit is None else bit)
+    return bytes(changed)
+
+
+def positions(size: int, at_most: int) -> list[int]:
+    """Return places all over something, first and last among them."""
+    step = max(1, size // at_most)
+    return sorted({*range(0, size, step), size - 1})
