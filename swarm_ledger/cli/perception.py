@@ -68,6 +68,9 @@ def _picture(path: Path) -> NDArray[np.uint8]:
 def report(
     seed: Annotated[int, typer.Option(min=0, help="Chooses the held-out worlds.")] = 0,
     images: Annotated[int, typer.Option(min=2, help="How many frames to render.")] = 400,
+    hard: Annotated[
+        bool, typer.Option("--hard", help="Only views that are murky, blurred or obstructed.")
+    ] = False,
     model: Model = None,
     as_json: Json = False,
 ) -> None:
@@ -79,6 +82,7 @@ def report(
             classifier,
             seed=seed,
             images=images,
+            hard=hard,
             progress=lambda done, _: bar.update(task, completed=done),
         )
     if as_json:

@@ -29,6 +29,8 @@ _MARGIN = 40  # pixels of backdrop on each side, for the pan of an orbit
 _SCENE_TAG, _TARGET_TAG, _FRAME_TAG = 0x5CE0, 0x7A26, 0xF2A3
 _PLINTH_TOP = -0.46  # metres: the target stands on it
 _HARD_VIEWS = 0.36  # the share of drones that see badly
+HARD = 0.65
+"""Severity from which a view is hard: murky, blurred, noisy or obstructed."""
 
 
 @dataclass(frozen=True)
@@ -112,14 +114,22 @@ def _target(target: str, seed: int) -> Mesh:
     return mesh.moved(turn=rng.uniform(0.0, 2.0 * math.pi), by=(0, 0, _PLINTH_TOP - foot))
 
 
+def severity(world: World, drone: int) -> float:
+    """Return how badly a drone (1-based) sees, 0 to 1, the same for all of its frames."""
+    return _severity(np.random.default_rng([world.seed, _SCENE_TAG, drone]))
+
+
+def _severity(rng: np.random.Generator) -> float:
+    """Draw it; the first thing that is drawn for a drone."""
+    return float(rng.uniform(HARD, 1.0) if rng.random() < _HARD_VIEWS else rng.uniform(0.0, 0.6))
+
+
 @lru_cache(maxsize=256)
 def _scene(world: World, drone: int) -> _Scene:
     common = np.random.default_rng([world.seed, _SCENE_TAG])
     azimuth, height = common.uniform(0, 2 * math.pi), common.uniform(0.15, 1.2)
     rng = np.random.default_rng([world.seed, _SCENE_TAG, drone])
-    severity = float(
-        rng.uniform(0.65, 1.0) if rng.random() < _HARD_VIEWS else rng.uniform(0.0, 0.6)
-    )
+    severity = _severity(rng)
     towards = (
         math.cos(azimuth) * math.cos(height),
         math.sin(azimuth) * math.cos(height),

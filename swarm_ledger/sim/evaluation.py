@@ -58,26 +58,30 @@ def evaluate(
     *,
     seed: int,
     images: int,
+    hard: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Render held-out frames, half of each target, each of a world of its own; return a report.
 
-    seed: 0..MAX_SEED, chooses the worlds; progress gets (done, images). Raises Misuse for bad
-    numbers.
+    seed: 0..MAX_SEED, chooses the worlds; hard: only views as hard as camera.HARD; progress gets
+    (done, images). Raises Misuse for bad numbers.
     """
     if not 0 <= seed <= MAX_SEED:
         raise Misuse(f"The seed {seed} is not in 0 to {MAX_SEED}.", remedy="Give another seed.")
     if not 1 <= images <= MAX_IMAGES:
         raise Misuse(f"{images} images cannot be evaluated.", remedy=f"Give 1 to {MAX_IMAGES}.")
-    looks = []
-    for index in range(images):
-        world_seed = FIRST_HELD_OUT_SEED + seed * MAX_IMAGES + index
-        truth = TARGETS[index % len(TARGETS)]
+    looks: list[tuple[str, Perceived]] = []
+    world_seed = FIRST_HELD_OUT_SEED + seed * MAX_IMAGES
+    while len(looks) < images:
+        truth = TARGETS[len(looks) % len(TARGETS)]
+        world = World.create(truth, 1, world_seed)
         when = float(np.random.default_rng([world_seed, _WHEN_TAG]).uniform(0, _FLIGHT_SECONDS))
-        frame = camera.render(World.create(truth, 1, world_seed), 1, when)
-        looks.append((truth, classifier.classify(frame)))
+        world_seed += 1
+        if hard and camera.severity(world, 1) < camera.HARD:
+            continue
+        looks.append((truth, classifier.classify(camera.render(world, 1, when))))
         if progress is not None:
-            progress(index + 1, images)
+            progress(len(looks), images)
     return report(looks)
 
 
