@@ -24,8 +24,8 @@ setup-dev: ## the same, with what tests and linters need
 demo: setup ## set up, then four drones, one of them lying, look, vote and prove their decision
 	@$(BIN)/swarm-ledger sim --drones 4 --byzantine 1 --transport auto
 
-test: setup-dev ## set up, then all tests; PYTEST_ARGS="-k name" for some
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: setup-dev ## set up, then all tests, on all cores; PYTEST_ARGS="-k name" for some
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 lint: setup-dev ## style, types, the contracts on imports, spelling
 	@$(BIN)/ruff check .

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated, Any
 
@@ -20,7 +19,7 @@ def _console(stderr: bool) -> Console:
     """Return a console that breaks lines for people only: a machine gets each in one piece."""
     stream = sys.stderr if stderr else sys.stdout
     piped = not stream.isatty()
-    width = _PIPE_WIDTH if piped and "COLUMNS" not in os.environ else None
+    width = _PIPE_WIDTH if piped else None
     return Console(stderr=stderr, highlight=False, soft_wrap=piped, width=width)
 
 

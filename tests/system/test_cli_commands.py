@@ -45,7 +45,7 @@ OPTIONS = {
     ("ledger", "prove"): {"--decision", "--entry", "--help"},
     ("perception",): {"--help"},
     ("perception", "label"): {"--model", "--json", "--help"},
-    ("perception", "report"): {"--seed", "--images", "--model", "--json", "--help"},
+    ("perception", "report"): {"--seed", "--images", "--hard", "--model", "--json", "--help"},
 }
 """What scripts rely on: a change here is a change for users, and belongs into the changelog."""
 
