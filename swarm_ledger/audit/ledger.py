@@ -8,7 +8,6 @@ cosigned by a quorum; each block was committed by a quorum; each entry follows f
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +63,7 @@ def verify_ledger(
     """
     _begins_with(store, roster)
     summary = check_store(store, lambda: _policy(store, roster))
-    opener = _sessions(store, roster)
+    opener = sessions_in(store, roster)
     machine = Machine(roster)
     decisions: list[Settled] = []
     for height in range(1, store.height + 1):
@@ -98,25 +97,11 @@ def _begins_with(store: Store, roster: Roster) -> None:
         raise NotVerified("genesis needs no certificate.", where="height 0")
 
 
-def _sessions(store: Store, roster: Roster) -> Opener:
-    """Return an opener with the delegations on the ledger, and those that the drone was shown.
-
-    A ledger that breaks off early has commits of drones whose delegations were still to be
-    ordered; they are in the journal, each as well signed by its root key as on the ledger.
-    """
-    opener = sessions_in(store, roster)
-    for record in store.journal_read():
-        if record.data[:1] == bytes([Kind.SESSION]):
-            with suppress(PeerFault):
-                opener.add_session(record.data)
-    return opener
-
-
 def _policy(store: Store, roster: Roster) -> Policy:
     """Return the policy that checkpoints must satisfy; without any, there need be none yet."""
     if not store.database.value("SELECT count(*) FROM checkpoints", int, "checkpoints"):
         return Policy.parse(b"quorum none\n")
-    return policy_of(_sessions(store, roster))
+    return policy_of(sessions_in(store, roster))
 
 
 def _follow(block: Block, machine: Machine) -> tuple[Settled, ...]:
