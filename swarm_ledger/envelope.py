@@ -28,7 +28,7 @@ MAX_ENTRY_BYTES = 65_535
 REMEMBERED_BYTES = 4096
 """Larger messages (view changes, blocks) are rare, and would let a peer fill our memory."""
 
-MAX_SESSIONS_PER_MEMBER = 256
+MAX_SESSIONS_PER_MEMBER = 16
 """Under one roster version. None is ever forgotten: what it signed may be a proof for ever."""
 
 
@@ -138,8 +138,11 @@ class Opener:
         """
         session = self._delegated(raw)
         known = self._sessions.get(session.kid)
-        if known is not None and known.member != session.member:
-            raise PeerFault("stolen_session", f"{session.kid.hex()} is another member's key.")
+        if known is not None and (known.member, known.public_key) != (
+            session.member,
+            session.public_key,
+        ):
+            raise PeerFault("stolen_session", f"{session.kid.hex()} names another key.")
         if known is None:
             own = sum(held.member == session.member for held in self._sessions.values())
             if own >= MAX_SESSIONS_PER_MEMBER:

@@ -83,6 +83,7 @@ class Radio:
     def send(self, to: int, data: bytes) -> None:
         self._fuse.burn()
         self._lab.said.append((self._member, data))
+        self._lab.answered.append((self._member, to))
         self._inner.send(to, data)
 
     def broadcast(self, data: bytes) -> None:
@@ -94,8 +95,8 @@ class Radio:
 class Lab:
     """A swarm under test.
 
-    died: who was killed and is not up again; said: all that was sent; liars: who may contradict
-    itself.
+    died: who was killed and is not up again; said: all that was sent; answered: who sent to whom
+    alone; liars: who may contradict itself.
     """
 
     def __init__(self, home: Path, crew: Crew, seed: int = 1, loss: float = 0.0) -> None:
@@ -107,6 +108,7 @@ class Lab:
         self.fuses: dict[int, Fuse] = {}
         self.sessions: dict[int, int] = {}
         self.said: list[tuple[int, bytes]] = []
+        self.answered: list[tuple[int, int]] = []
         self.events: list[tuple[int, str, dict[str, Any]]] = []
         self.died: set[int] = set()
         self.liars: set[str] = set()

@@ -128,7 +128,6 @@ def _committed(block: Block, opener: Opener) -> None:
             raise PeerFault("bad_certificate", f"a {opened.kind.name} among the commits.")
         return Signed(roster.validators.index(opened.author.index), parse(opened.payload), raw)
 
-    check_commits(batch_of(header, requests).digest(), block.height, commits, settings, open_)
-    senders = [open_(raw).sender for raw in commits]
-    if len(commits) != settings.quorum or senders != sorted(senders):
+    batch = batch_of(header, requests).digest()
+    if commits != check_commits(batch, block.height, commits, settings, open_):
         raise NotVerified("its certificate is not exactly a quorum in order")

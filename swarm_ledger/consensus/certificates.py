@@ -97,8 +97,11 @@ def check_stable(
 
 def check_commits(
     batch_digest: bytes, seq: int, commits: Iterable[bytes], settings: Settings, open_: Open
-) -> None:
-    """Check a commit certificate: a quorum of commits for one batch, of one view."""
+) -> tuple[bytes, ...]:
+    """Check a commit certificate: a quorum of commits for one batch, of one view.
+
+    Returns it in the one form in which it is kept: exactly a quorum, by ascending sender.
+    """
     opened = [open_as(raw, Commit, open_) for raw in commits]
     for signed in opened:
         if (signed.message.seq, signed.message.digest) != (seq, batch_digest):
@@ -106,6 +109,8 @@ def check_commits(
     if len({signed.message.view for signed in opened}) > 1:
         raise PeerFault("bad_certificate", "commits of several views.")
     distinct((signed.sender for signed in opened), settings.quorum, "committed")
+    opened.sort(key=lambda signed: signed.sender)
+    return tuple(signed.raw for signed in opened[: settings.quorum])
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,8 +101,9 @@ def _check_fresh(state: State, batch: Batch) -> None:
         raise PeerFault("bad_proposal", "a batch names a request that was applied before.")
     if any(state.in_flight.get(key, batch.seq) != batch.seq for key in batch.requests):
         raise PeerFault("bad_proposal", "a batch names a request that another one orders.")
-    if abs(batch.time_ms - state.now_ms) > state.settings.max_clock_skew_ms:
-        raise PeerFault("bad_clock", f"a batch's clock is {batch.time_ms - state.now_ms} ms off.")
+    ahead_ms = batch.time_ms - state.now_ms
+    if not -state.settings.max_behind_ms <= ahead_ms <= state.settings.max_ahead_ms:
+        raise PeerFault("bad_clock", f"a batch's clock is {ahead_ms} ms off.")
 
 
 def on_prepare(state: State, signed: Signed[Prepare]) -> None:

@@ -24,7 +24,8 @@ class Settings:
     request_timeout_ms: how long a leader may leave a request uncommitted, doubled per failed view.
     max_blocks_left_out: a request that this many blocks passed over has been left out on purpose.
     resend_ms: how long to wait for progress before repeating oneself.
-    max_clock_skew_ms: how far a leader's clock may be from ours.
+    max_ahead_ms, max_behind_ms: how far a leader's clock may be ahead of ours, which would close
+        questions early, and behind it when its batch arrives, which only delays.
     quota: pending requests that one author may have here.
     """
 
@@ -38,7 +39,8 @@ class Settings:
     request_timeout_ms: int = 2_000
     max_blocks_left_out: int = 16
     resend_ms: int = 250
-    max_clock_skew_ms: int = 10_000
+    max_ahead_ms: int = 500
+    max_behind_ms: int = 10_000
     quota: int = 64
 
     def __post_init__(self) -> None:
@@ -52,7 +54,8 @@ class Settings:
             (self.batch_delay_ms >= 0, "batch_delay_ms must not be negative"),
             (0 < self.resend_ms <= self.request_timeout_ms, "resend_ms must be in (0, timeout]"),
             (self.max_blocks_left_out >= 1, "max_blocks_left_out must be at least 1"),
-            (self.max_clock_skew_ms >= 0, "max_clock_skew_ms must not be negative"),
+            (self.max_ahead_ms >= 0, "max_ahead_ms must not be negative"),
+            (self.max_behind_ms >= 0, "max_behind_ms must not be negative"),
             (self.quota >= 1, "quota must be at least 1"),
         )
         for holds, rule in rules:

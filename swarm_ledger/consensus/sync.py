@@ -65,8 +65,10 @@ def on_committed(state: State, signed: Signed[Committed]) -> None:
     if message.seq <= state.handed or message.seq > state.handed + BLOCKS_AT_ONCE:
         return
     batch = Batch(message.seq, message.time_ms, tuple(digest(body) for body in message.bodies))
-    check_commits(batch.digest(), message.seq, message.commits, state.settings, state.open)
-    decided = Decided(message.seq, message.time_ms, message.bodies, message.commits)
+    commits = check_commits(
+        batch.digest(), message.seq, message.commits, state.settings, state.open
+    )
+    decided = Decided(message.seq, message.time_ms, message.bodies, commits)
     if message.seq <= state.stable + state.settings.window:
         slot = state.slot(message.seq)
         if slot.decided is None:

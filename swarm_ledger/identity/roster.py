@@ -20,6 +20,7 @@ from swarm_ledger.signers import KeyStore
 MAX_MEMBERS = 128
 MIN_VALIDATORS = 4
 MAX_ROSTER_BYTES = 1 << 17
+_RESERVED = ("none", "validators")
 
 
 class Role(Enum):
@@ -48,7 +49,7 @@ class Member:
 
 
 class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,32}\Z")]
+    name: Annotated[str, Meta(pattern=r"\A[A-Za-z]([A-Za-z0-9]|_(?!_)){0,31}\Z")]
     key: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
     key_store: Annotated[str, Meta(pattern=r"\A(software|pkcs11|tpm2)\Z")]
     roles: Annotated[list[Role], Meta(min_length=1, max_length=4)]
@@ -158,6 +159,13 @@ def _check(roster: Roster) -> None:
     for member in roster.members:
         if Role.OPERATOR in member.roles and len(member.roles) > 1:
             raise Misuse(f"in the roster, {member.name} is an operator and may be nothing else.")
+        if member.name in _RESERVED:
+            raise Misuse(f"in the roster, nobody may be named {member.name}: policies use it.")
+    if len(roster.voters) < len(roster.validators):
+        raise Misuse(
+            f"the roster has {len(roster.voters)} voters and {len(roster.validators)} validators.",
+            remedy="Let at least as many vote: else the liars that PBFT tolerates could outvote.",
+        )
     if len(roster.validators) < MIN_VALIDATORS:
         raise Misuse(
             f"the roster has {len(roster.validators)} validators.",

@@ -102,7 +102,8 @@ def plain_faults(path: str) -> Iterator[None]:
         raise NotVerified(
             f"the database is damaged ({said})",
             where=path,
-            remedy="Restore it from a copy, or fetch the ledger from the swarm again.",
+            remedy="Verify another drone's ledger instead. Before this drone flies again, enrol "
+            "it anew, under another name and key: a restored copy has forgotten what it signed.",
         ) from error
 
 

@@ -32,8 +32,8 @@ MAX_SIGNATURES = 128
 Sign = Callable[[bytes], bytes]
 """Makes a 64-byte Ed25519 signature over a message; private keys stay behind it."""
 
-KeyRing = Mapping[tuple[str, bytes], "NoteVerifier"]
-"""Known keys by (name, key id)."""
+KeyRing = Mapping[tuple[str, bytes], tuple["NoteVerifier", ...]]
+"""Known keys by (name, key id). With 4 bytes of id, somebody can make two keys with the same."""
 
 
 def key_id(name: str, kind: int, public_key: bytes) -> bytes:
@@ -155,12 +155,12 @@ class NoteVerifier(msgspec.Struct, frozen=True):
         return line
 
 
-def key_ring(verifiers: Iterable[NoteVerifier]) -> dict[tuple[str, bytes], NoteVerifier]:
-    """Index known keys by name and id; raises Misuse when two of them can't be told apart."""
-    ring: dict[tuple[str, bytes], NoteVerifier] = {}
-    for verifier in verifiers:
-        if ring.setdefault((verifier.name, verifier.key_id), verifier) != verifier:
-            raise Misuse(f"Two keys named {verifier.name} have the same key id.")
+def key_ring(verifiers: Iterable[NoteVerifier]) -> KeyRing:
+    """Index known keys by name and id; a key that is listed twice is known once."""
+    ring: dict[tuple[str, bytes], tuple[NoteVerifier, ...]] = {}
+    for verifier in dict.fromkeys(verifiers):
+        key = (verifier.name, verifier.key_id)
+        ring[key] = (*ring.get(key, ()), verifier)
     return ring
 
 
@@ -194,14 +194,15 @@ class Note(msgspec.Struct, frozen=True):
         """
         signers: list[NoteVerifier] = []
         for signature in self.signatures:
-            verifier = known.get((signature.name, signature.key_id))
-            if verifier is None:
+            candidates = known.get((signature.name, signature.key_id))
+            if candidates is None:
                 continue
             where = f"signature of {signature.name}"
+            verifier = next((v for v in candidates if v.accepts(self.text, signature)), None)
+            if verifier is None:
+                raise NotVerified("it is not this key's signature on this text", where=where)
             if verifier in signers:
                 raise NotVerified("it stands there twice", where=where)
-            if not verifier.accepts(self.text, signature):
-                raise NotVerified("it is not this key's signature on this text", where=where)
             signers.append(verifier)
         if not signers:
             raise NotVerified("no known key has signed it", where="signed note")

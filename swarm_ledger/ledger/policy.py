@@ -17,7 +17,7 @@ from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.ledger.checkpoint import Checkpoint, log_key, witness_key
 from swarm_ledger.ledger.note import COSIGNATURE_V1, Note, NoteVerifier, key_ring
 
-MAX_POLICY_SIZE = 1 << 20
+MAX_POLICY_SIZE = 1 << 21
 MAX_DEFINITIONS = 8192
 _FORBIDDEN = re.compile(rb"[^\t\n\x20-\x7e\x80-\xff]")
 _NUMBER = re.compile(r"[1-9][0-9]{0,3}")

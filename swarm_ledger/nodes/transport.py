@@ -43,8 +43,10 @@ class RosTransport:
             node.create_subscription(Envelope, topic, self._receive, ENVELOPES)
 
     def send(self, to: int, data: bytes) -> None:
-        """Send to one member."""
-        self._inboxes[to].publish(self._envelope(data))
+        """Send to one member; dropped if it has no inbox."""
+        inbox = self._inboxes.get(to)
+        if inbox is not None:
+            inbox.publish(self._envelope(data))
 
     def broadcast(self, data: bytes) -> None:
         """Send to all other members."""

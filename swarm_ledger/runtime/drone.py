@@ -20,11 +20,12 @@ from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
 from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind, carry, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
+from swarm_ledger.identity.roster import Role
 from swarm_ledger.ledger.store import JournalRecord, Store
 from swarm_ledger.runtime.chronicle import describe
 from swarm_ledger.runtime.doorman import Doorman
 from swarm_ledger.runtime.identity import Identity
-from swarm_ledger.runtime.keeper import Keeper
+from swarm_ledger.runtime.keeper import START_ANEW, Keeper
 from swarm_ledger.runtime.machine import Applied, Machine, Tick, read_request
 from swarm_ledger.runtime.voter import Look, Voter
 from swarm_ledger.transport import Transport
@@ -167,7 +168,7 @@ class Drone:
         session = self._doorman.lobby.add_session(raw)
         member = session.member
         self._replica.submit(raw, member.index, self._now_ms)
-        if member == self.identity.member:
+        if member == self.identity.member or Role.VALIDATOR not in member.roles:
             return
         if session not in known:
             self._emit("met", {"peer": member.name, "key_store": member.key_store.label})
@@ -270,9 +271,8 @@ class Drone:
         return sealed if self.keeper.speaks else carry(self.identity.delegation, sealed)
 
     def _loop_back(self, raw: bytes) -> None:
-        signed = self._doorman.open_consensus(raw)
         try:
-            self._replica.step(signed)
+            self._replica.step(self._doorman.open_consensus(raw))
         except PeerFault as fault:
             self._fault(fault)
 
@@ -327,7 +327,7 @@ class Drone:
             raise NotVerified(
                 f"a record is damaged ({fault.what})",
                 where="journal",
-                remedy="Keep this ledger for the investigation, and start with an empty one.",
+                remedy=START_ANEW,
             ) from fault
         self._replica.restore(
             journal,

@@ -17,6 +17,11 @@ from swarm_ledger.runtime.machine import Applied, Machine, genesis_entry, split_
 
 MAX_CERTIFICATE_BYTES = 1 << 20
 
+START_ANEW = (
+    "Keep this ledger for the investigation, and enrol the drone anew, under another name and "
+    "key: one that forgot what it signed counts among the f that may lie."
+)
+
 
 def parse_certificate(certificate: bytes) -> tuple[bytes, ...]:
     """Return the sealed commits that a stored block carries; PeerFault if it is damaged."""
@@ -96,7 +101,7 @@ class Keeper:
             raise NotVerified(
                 "our ledger is not the one that a quorum cosigned.",
                 where=f"height {claim.seq}",
-                remedy="Keep this ledger for the investigation, and start with an empty one.",
+                remedy=START_ANEW,
             )
         stated = log_checkpoint(self._identity.roster, claim.size, claim.root)
         lines = [self._doorman.line_of(vote) for vote in votes]

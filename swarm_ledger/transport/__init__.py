@@ -9,8 +9,8 @@ from typing import Protocol
 class Transport(Protocol):
     """Carries sealed bytes between members, at most once, in no order, perhaps not at all.
 
-    Members are named by their index in the roster. Neither call blocks; what can't be sent is
-    dropped, because the protocol above repeats what matters.
+    Members are named by their index in the roster. Neither call blocks or raises; what can't be
+    sent, also because nobody is there, is dropped: the protocol above repeats what matters.
     """
 
     def send(self, to: int, data: bytes) -> None:

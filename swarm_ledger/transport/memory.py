@@ -29,8 +29,8 @@ class MemoryNetwork:
         return MemoryTransport(self, member)
 
     def carry(self, sender: int, to: int, data: bytes) -> None:
-        """Take one message on its way."""
-        if self._random.random() >= self._loss:
+        """Take one message on its way; dropped if nobody is there."""
+        if to in self._members and self._random.random() >= self._loss:
             self._sent += 1
             arrival = self.now_ms + self._random.randint(*self._delay_ms)
             heapq.heappush(self._flying, (arrival, self._sent, to, data))

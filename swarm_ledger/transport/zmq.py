@@ -54,13 +54,14 @@ class ZmqTransport:
         return socket
 
     def send(self, to: int, data: bytes) -> None:
-        """Send to one member; dropped if its queue is full."""
+        """Send to one member; dropped if its queue is full, or it has no endpoint."""
+        peer = self._peers.get(to)
+        if peer is None:
+            return
         try:
-            self._peers[to].send(data, zmq.DONTWAIT)
+            peer.send(data, zmq.DONTWAIT)
         except zmq.Again:
             return
-        except KeyError as error:
-            raise Misuse(f"member {to} has no endpoint.") from error
 
     def broadcast(self, data: bytes) -> None:
         """Send to all other members."""

@@ -31,8 +31,8 @@ from swarm_ledger.consensus.messages import (
     ViewChange,
 )
 from swarm_ledger.encoding import decode, digest, encode
-from swarm_ledger.envelope import Kind, carry, seal
-from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.envelope import MAX_SESSIONS_PER_MEMBER, Kind, carry, seal
+from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity import cose
 from swarm_ledger.identity.cose import parse1
 from swarm_ledger.identity.session import domain
@@ -176,8 +176,9 @@ def test_flooding_with_sessions_is_bounded(swarm: Lab, crew: Crew) -> None:
         if number % 20 == 0:
             swarm.step()
     sessions = swarm.drones[0]._doorman.lobby.sessions()
-    assert len([s for s in sessions if s.member.name == "drone_4"]) == 256
-    assert swarm.drones[0].faults["too_many_sessions"] >= 300 - 256
+    own = [s for s in sessions if s.member.name == "drone_4"]
+    assert len(own) == MAX_SESSIONS_PER_MEMBER
+    assert swarm.drones[0].faults["too_many_sessions"] >= 300 - MAX_SESSIONS_PER_MEMBER
     still_decides(swarm)
     swarm.kill(0)
     swarm.start(0)
@@ -289,6 +290,72 @@ def test_a_block_served_by_a_liar(swarm: Lab, crew: Crew) -> None:
     tell(swarm, crew.say("drone_4", Fetch(2**53 - 1)))
     swarm.until(swarm.drones[0].keeper.store.height)
     assert len({d.keeper.store.root() for d in swarm.drones.values()}) == 1
+
+
+def test_a_certificate_served_in_another_form_is_kept_in_ours(swarm: Lab, crew: Crew) -> None:
+    """Else a liar could make an honest drone's ledger fail the audit."""
+    still_decides(swarm)
+    blocks = list(swarm.drones[0].keeper.blocks(1, swarm.drones[0].keeper.store.height))
+    swarm.kill(2)
+    del swarm.folders[2]
+    swarm.liars.add("drone_3")
+    swarm.start(2)
+    tell(swarm, crew.identity("drone_4").delegation, (2,))
+    for block in blocks:
+        reversed_commits = tuple(reversed(block.commits))
+        worse = msgspec.structs.replace(block, commits=reversed_commits)
+        raw = carry(crew.identity("drone_4").delegation, crew.say("drone_4", worse))
+        swarm.drones[2].receive(raw, swarm.now_ms)
+    store = swarm.drones[2].keeper.store
+    assert store.height == blocks[-1].seq
+    for block in blocks:
+        assert parse_certificate(store.block(block.seq).certificate) == block.commits
+    verify_ledger(store, crew.roster)
+
+
+@pytest.mark.parametrize("name", ["operator_1", "watcher"])
+def test_members_that_do_not_fly_may_say_hello(swarm: Lab, crew: Crew, name: str) -> None:
+    """They have no inbox: an answer to them must not end us."""
+    tell(swarm, crew.identity(name).delegation)
+    still_decides(swarm)
+    roster = crew.roster
+    answered = [to for member, to in swarm.answered if to not in roster.validators]
+    assert answered == []
+
+
+def test_a_session_key_does_not_take_the_place_of_another_with_its_identifier(
+    swarm: Lab, crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cose, "KID_BYTES", 8)
+    first, second = crew.identity("drone_4"), crew.identity("drone_4", 1, seconds=3 * 86_400)
+    opener = crew.opener([])
+    opener.add_session(first.delegation)
+    same = cose.kid(first.session.public_key)
+    monkeypatch.setattr("swarm_ledger.identity.session.cose.kid", lambda _: same)
+    opener_roster = opener.roster.by_kid
+    opener_roster[same] = first.member
+    with pytest.raises(PeerFault, match="names another key") as caught:
+        opener.add_session(second.delegation)
+    del opener_roster[same]
+    assert caught.value.reason == "stolen_session"
+
+
+def test_a_leader_whose_clock_runs_ahead_closes_no_question(lab: Callable[..., Lab]) -> None:
+    """drone_1 leads, states a clock that is past the deadline in each batch, and is replaced."""
+    made = lab()
+    made.liars.add("drone_1")
+    for member in range(4):
+        made.start(member)
+    until_asked(made)
+    state = made.drones[0]._replica._state
+    state.time_ms = made.now_ms + 8_000
+    made.until_decided()
+    decision = made.drones[1].machine.tally.decision(1)
+    assert decision is not None
+    assert decision.counts[0] >= 3
+    assert decision.closed_ms < decision.opened_ms + 8_000
+    assert made.drones[1].faults["bad_clock"] > 0
+    assert made.drones[1].status()["view"] > 0
 
 
 def test_a_false_leader_and_false_certificates(swarm: Lab, crew: Crew) -> None:

@@ -99,8 +99,32 @@ def test_rosters_that_are_none(raw: bytes, said: str) -> None:
         parse_roster(raw)
 
 
+@pytest.mark.parametrize(
+    "name", ["drone-1", "drone.1", "1a", "..", "a__b", "_a", "none", "validators", "", "a b"]
+)
+def test_names_are_fit_for_ros_topics_folders_and_policies(name: str) -> None:
+    flying = frozenset({Role.VALIDATOR, Role.VOTER})
+    names = ["drone_1", "drone_2", "drone_3", name]
+    members = [
+        Member(i, n, key(f"named {i}").public_key, KeyStore.TPM2, flying)
+        for i, n in enumerate(names)
+    ]
+    with pytest.raises(Misuse):
+        parse_roster(render_roster("s", 1, members))
+
+
+def test_at_least_as_many_vote_as_validate() -> None:
+    both, only = frozenset({Role.VALIDATOR, Role.VOTER}), frozenset({Role.VALIDATOR})
+    members = [
+        Member(i, f"d{i}", key(f"few {i}").public_key, KeyStore.TPM2, both if i < 3 else only)
+        for i in range(10)
+    ]
+    with pytest.raises(Misuse, match="3 voters and 10 validators"):
+        parse_roster(render_roster("s", 1, members))
+
+
 def test_a_roster_has_at_most_128_members() -> None:
-    drone = frozenset({Role.VALIDATOR})
+    drone = frozenset({Role.VALIDATOR, Role.VOTER})
     many = [
         Member(i, f"d{i}", key(f"many {i}").public_key, KeyStore.TPM2, drone) for i in range(129)
     ]

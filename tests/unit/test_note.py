@@ -177,15 +177,19 @@ def test_bad_vkeys_are_misuse(vkey: str, says: str) -> None:
         NoteVerifier.from_vkey(vkey)
 
 
-def test_key_ids_differ_by_type_and_rings_refuse_ambiguous_keys(
+def test_key_ids_differ_by_type_and_two_keys_with_one_id_are_told_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert key_id("n", ED25519, PUBLIC) != key_id("n", COSIGNATURE_V1, PUBLIC)
     same = [verifier(), verifier()]
     assert len(key_ring(same)) == 1
     monkeypatch.setattr("swarm_ledger.ledger.note.key_id", lambda *_: b"same")
-    with pytest.raises(Misuse, match="same key id"):
-        key_ring([verifier(), NoteVerifier("example.org/key", ED25519, bytes(32))])
+    ours, other = verifier(), NoteVerifier(verifier().name, ED25519, bytes(32))
+    for ring in (key_ring([ours, other]), key_ring([other, ours])):
+        note = Note(TEXT, (ours.sign(sign, TEXT),))
+        assert note.verify(ring) == (ours,)
+        with pytest.raises(NotVerified, match="not this key's signature"):
+            Note(TEXT + "more\n", note.signatures).verify(ring)
 
 
 def test_signing_with_another_key_is_found_at_once() -> None:

@@ -202,7 +202,7 @@ def test_cut_files_and_undecodable_key_names_are_misuse() -> None:
     with pytest.raises(Misuse, match=r"line 1: .*UTF-8"):
         Policy.parse(b"log \xff" + LOG.encode() + b"\nquorum none\n")
     with pytest.raises(Misuse, match="bytes"):
-        Policy.parse(b"#" * (1 << 21))
+        Policy.parse(b"#" * (1 << 22))
     with pytest.raises(Misuse, match="definitions"):
         policy(
             W[0], *(f"group g{i} any {f'g{i - 1}' if i else 'w0'}" for i in range(MAX_DEFINITIONS))
@@ -240,7 +240,7 @@ def test_any_bytes_are_a_policy_or_misuse(data: bytes) -> None:
         assert parsed.quorum in ("none", *parsed.witnesses, *parsed.groups)
 
 
-def test_a_key_id_shared_by_two_keys_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_id_shared_by_two_keys_spoils_no_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four bytes: a liar can make such a pair in seconds, and must not spoil others' proofs."""
     monkeypatch.setattr(NoteVerifier, "key_id", property(lambda _: b"same"))
-    with pytest.raises(Misuse, match="same key id"):
-        Policy.for_swarm("o", {"a": bytes(32), "b": bytes([1]) * 32}, 1)
+    assert len(Policy.for_swarm("o", {"a": bytes(32), "b": bytes([1]) * 32}, 1).logs) == 2

@@ -120,7 +120,6 @@ def test_an_address_that_is_taken() -> None:
 
 
 def test_members_without_an_endpoint(ends: list[ZmqTransport]) -> None:
-    with pytest.raises(Misuse, match="member 9 has no endpoint"):
-        ends[0].send(9, b"")
+    ends[0].send(9, b"nobody hears this")  # such as the answer to an operator's delegation
     with pytest.raises(Misuse, match="member 5 has no endpoint"):
         ZmqTransport(5, free(2))
