@@ -46,16 +46,12 @@ class LiveView:
         self._shown: set[tuple[object, ...]] = set()
         self._phase = "starting"
         self._live = Live(console=console, refresh_per_second=8, transient=False)
+        self._starting = console.status(f"starting {mission.drones} drones")
+        self._begun = False
 
     def __enter__(self) -> LiveView:
-        mission = self._mission
-        self._console.print(
-            f"{mission.drones} drones, {mission.byzantine} of them Byzantine ({mission.attack}), "
-            f"over {mission.transport}: what stands there is a {mission.target}"
-        )
         if self._console.is_terminal:
-            self._live.start()
-            self._refresh()
+            self._starting.start()
         return self
 
     def __exit__(
@@ -64,11 +60,16 @@ class LiveView:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if kind is None and not self._begun:
+            self._begin()
         if self._console.is_terminal:
+            self._starting.stop()
             self._live.stop()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        if not self._begun:
+            self._begin()
         self._take(event)
         if self._console.is_terminal:
             self._refresh()
@@ -78,6 +79,19 @@ class LiveView:
         if line and key not in self._shown:
             self._shown.add(key)
             self._console.print(escape(line))
+
+    def _begin(self) -> None:
+        """Say what is flown, once it flies: what can't be flown only has an error to show."""
+        self._begun = True
+        self._starting.stop()
+        mission = self._mission
+        self._console.print(
+            f"{mission.drones} drones, {mission.byzantine} of them Byzantine ({mission.attack}), "
+            f"over {mission.transport}: what stands there is a {mission.target}"
+        )
+        if self._console.is_terminal:
+            self._live.start()
+            self._refresh()
 
     def _take(self, event: Event) -> None:
         fields = event.fields

@@ -17,8 +17,15 @@ from swarm_ledger.cli.output import Json, console, print_json, progress_console
 from swarm_ledger.consensus.quorum import faulty
 from swarm_ledger.sim.flight import fly
 from swarm_ledger.sim.mission import Mission
-from swarm_ledger.sim.outcome import Outcome
+from swarm_ledger.sim.outcome import Ledgers, Outcome
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
+
+_LEDGERS = {
+    Ledgers.ONE: "[green]one ledger[/]",
+    Ledgers.UNEVEN: "[yellow]ledgers fit together, but are not all at the same height yet[/]",
+    Ledgers.DIFFER: "[red]ledgers differ[/]",
+    Ledgers.NONE: "[red]none flew to the end[/]",
+}
 
 
 def sim(
@@ -85,7 +92,7 @@ def _choose(transport: str) -> str:
 
 def _tell(outcome: Outcome, mission: Mission) -> None:
     if outcome.decision is None:
-        console.print(f"[red]No decision within {mission.timeout_s:g} s.[/] {_why(outcome)}")
+        console.print(f"[red]No decision{_when(outcome, mission)}.[/] {escape(_why(outcome))}")
     else:
         mark = "[green]right[/]" if outcome.correct else "[red]wrong[/]"
         console.print(f"Decision: [bold]{outcome.decision}[/] ({mark}: it was {outcome.truth})")
@@ -104,19 +111,32 @@ def _tell(outcome: Outcome, mission: Mission) -> None:
     p50, p99 = outcome.latency_ms["p50"], outcome.latency_ms["p99"]
     if p50 is not None:
         console.print(f"Latency, signature to commit: {p50:g} ms (p50), {p99:g} ms (p99)")
-    agree = "[green]one ledger[/]" if outcome.agree else "[red]ledgers differ[/]"
-    verified = "[green]certificate verified[/]"
-    if not outcome.verified:
-        verified = "[red]certificate NOT verified[/]"
-    console.print(f"Honest drones: {agree}; {verified} by a process with files and roster alone")
+    if outcome.byzantine > faulty(outcome.drones):
+        console.print("[red]More liars than PBFT tolerates: nothing here is promised[/]")
+    console.print(f"Honest drones: {_LEDGERS[outcome.ledgers]}; {_certificate(outcome)}")
     console.print(f"Files: {escape(outcome.run_dir)}")
+
+
+def _certificate(outcome: Outcome) -> str:
+    if outcome.verified:
+        return "[green]certificate verified[/] by a process with files and roster alone"
+    if outcome.decision is None:
+        return "[red]nothing to verify[/]"
+    return f"[red]certificate NOT verified[/]: {escape(outcome.why)}"
+
+
+def _when(outcome: Outcome, mission: Mission) -> str:
+    """Return by when there was no decision: a swarm that is lost did not use all its time."""
+    return "" if outcome.ledgers is Ledgers.NONE else f" within {mission.timeout_s:g} s"
 
 
 def _why(outcome: Outcome) -> str:
     """Return what can be said about a swarm that didn't decide, and what to try."""
     tolerated = faulty(outcome.drones)
+    why = outcome.why[:1].upper() + outcome.why[1:]
     if outcome.byzantine > tolerated:
-        return f"{outcome.drones} drones tolerate {tolerated} Byzantine ones."
-    if len(outcome.lost) > tolerated:
-        return f"{len(outcome.lost)} drones were lost; {outcome.drones} can spare {tolerated}."
-    return "Perhaps this machine is too slow: try a longer --timeout."
+        return f"{why} {outcome.drones} drones tolerate {tolerated} Byzantine ones."
+    failed = len({*outcome.lost, *outcome.liars})
+    if outcome.lost and failed > tolerated:
+        return f"{why} {failed} drones were lost or lie; {outcome.drones} can spare {tolerated}."
+    return f"{why} If this machine is busy or slow, try a longer --timeout."

@@ -6,13 +6,14 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.errors import Misuse, SwarmLedgerError
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.export import find_decision, policy_file, prove, sessions_in
 from swarm_ledger.runtime.fleet import Fleet
@@ -25,16 +26,30 @@ PROOF = "decision-1.tlog-proof"
 _STRANGER_SECONDS = 60
 
 
+class Ledgers(str, Enum):
+    """How the honest drones' ledgers compare."""
+
+    ONE = "one"
+    """They are one; a lost drone's is its beginning."""
+    UNEVEN = "uneven"
+    """Each is the beginning of the longest, but drones that flew on are not all as far."""
+    DIFFER = "differ"
+    """Two of them contradict each other."""
+    NONE = "none"
+    """None contradicts another, but no honest drone flew to the end."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The result of a mission.
 
     decision: the label, "tie" or "undecided", or None if there was none; votes: by label.
-    agree: all honest ledgers are one, those of lost drones its beginning. verified: another
-    process believes the exported proof. latency_ms: p50 and p99 from a vote's signature to its
-    commit. voided: ballots that don't count because their voters contradicted themselves. liars:
-    who was made to lie; evidence: who is proven to have contradicted itself. lost: how drones'
-    processes ended before the others'. height is -1 and root empty if no honest ledger was left.
+    ledgers: how the honest ones compare; agree: they are one, those of lost drones its beginning.
+    verified: another process believes the exported proof; why: what is in the way of that, a
+    sentence. latency_ms: p50 and p99 from a vote's signature to its commit. voided: ballots that
+    don't count because their voters contradicted themselves. liars: who was made to lie;
+    evidence: who is proven to have contradicted itself. lost: how drones' processes ended before
+    the others'. height is -1 and root empty if no honest ledger was left.
     """
 
     decision: str | None
@@ -51,6 +66,8 @@ class Outcome:
     latency_ms: dict[str, float | None]
     elapsed_s: float
     run_dir: str
+    ledgers: Ledgers
+    why: str = ""
     text: str = ""
     voided: int = 0
     liars: list[str] = field(default_factory=list)
@@ -67,12 +84,14 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
             if (fleet.folder / name / "ledger.db").exists()
         }
         longest = max(stores.values(), key=lambda store: store.size, default=None)
-        agree, found, height, root = False, {}, -1, ""
+        ledgers, height, root = Ledgers.NONE, -1, ""
+        found: dict[str, Any] = {}
+        why = "no honest drone left a ledger."
         if longest is not None:
-            agree = _one_ledger(list(stores.values()), longest, watch)
-            found = _export(mission.run_dir, fleet, longest)
+            ledgers = _compare(stores, longest, watch)
+            found, why = _export(mission.run_dir, fleet, longest)
             height, root = longest.height, longest.root().hex()
-    verified = bool(found) and stranger_believes(mission.run_dir)
+    why = why or stranger_objects(mission.run_dir)
     latencies = watch.latencies_ms()
     decision = found.get("decision")
     return Outcome(
@@ -80,8 +99,8 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
         truth=mission.target,
         correct=decision == mission.target,
         votes=found.get("votes", {}),
-        agree=agree,
-        verified=verified,
+        agree=ledgers is Ledgers.ONE,
+        verified=not why,
         drones=mission.drones,
         byzantine=mission.byzantine,
         transport=mission.transport,
@@ -90,6 +109,8 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
         latency_ms={"p50": percentile(latencies, 50), "p99": percentile(latencies, 99)},
         elapsed_s=round(elapsed_s, 3),
         run_dir=str(mission.run_dir),
+        ledgers=ledgers,
+        why=why,
         text=found.get("text", ""),
         voided=found.get("voided", 0),
         liars=sorted(mission.liars()),
@@ -98,42 +119,68 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
     )
 
 
-def _one_ledger(stores: list[Store], longest: Store, watch: Watch) -> bool:
-    """Whether each ledger is the longest one's beginning, and those that flew on are all of it."""
-    prefixes = all(longest.root(store.size) == store.root() for store in stores)
-    return prefixes and watch.done
+def _compare(stores: Mapping[str, Store], longest: Store, watch: Watch) -> Ledgers:
+    """Compare honest ledgers. Of a drone that was lost, a beginning is all that can be asked."""
+    if any(longest.root(store.size) != store.root() for store in stores.values()):
+        return Ledgers.DIFFER
+    ends = {
+        stores[name].size if name in stores else 0
+        for name in watch.honest
+        if not watch.drones[name].lost
+    }
+    if not ends:
+        return Ledgers.NONE
+    # They were one when the watch was done; while they are stopped, some may yet go on.
+    return Ledgers.ONE if watch.done or ends == {longest.size} else Ledgers.UNEVEN
 
 
-def _export(run_dir: Path, fleet: Fleet, store: Store) -> dict[str, Any]:
-    """Write policy and proof of the first decision; return what it says, {} if there is none."""
+def _export(run_dir: Path, fleet: Fleet, store: Store) -> tuple[dict[str, Any], str]:
+    """Write policy and proof of the first decision.
+
+    Returns what it says, {} if there is none, and why it could not be exported, "" if it was.
+    """
     try:
         index, settled = find_decision(store, 1)
-        policy = policy_file(sessions_in(store, fleet.roster))
-        proof = prove(store, index)
-    except (Misuse, NotVerified):
-        return {}
-    (run_dir / POLICY).write_bytes(policy)
-    (run_dir / PROOF).write_bytes(proof)
-    outcome = OutcomeKind(settled.decision.outcome).name.lower()
-    return {
-        "decision": settled.answer or outcome,
+    except Misuse:
+        return {}, f"the ledger ends at height {store.height} without a decision."
+    except SwarmLedgerError as error:
+        return {}, error.explain()
+    found = {
+        "decision": settled.answer or OutcomeKind(settled.decision.outcome).name.lower(),
         "votes": settled.votes,
         "text": settled.text,
         "voided": settled.decision.voided,
     }
+    try:
+        policy = policy_file(sessions_in(store, fleet.roster))
+        proof = prove(store, index)
+    except SwarmLedgerError as error:
+        return found, error.what
+    (run_dir / POLICY).write_bytes(policy)
+    (run_dir / PROOF).write_bytes(proof)
+    return found, ""
 
 
-def stranger_believes(run_dir: Path) -> bool:
-    """Whether a process that has only the exported files and the roster verifies them."""
+def stranger_objects(run_dir: Path) -> str:
+    """Return what a process that has only the exported files and the roster has against them.
+
+    It is "" if they are verified.
+    """
     arguments = ["verify", PROOF, "--policy", POLICY, "--roster", "roster"]
-    verifier = subprocess.run(  # noqa: S603  - our own module, no shell
-        [sys.executable, "-m", "swarm_ledger", *arguments],
-        cwd=run_dir,
-        capture_output=True,
-        timeout=_STRANGER_SECONDS,
-        check=False,
-    )
-    return verifier.returncode == 0
+    try:
+        verifier = subprocess.run(  # noqa: S603  - our own module, no shell
+            [sys.executable, "-m", "swarm_ledger", *arguments],
+            cwd=run_dir,
+            capture_output=True,
+            timeout=_STRANGER_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"its verifier had not ended after {_STRANGER_SECONDS} s."
+    if verifier.returncode == 0:
+        return ""
+    said = verifier.stderr.decode(errors="replace").strip().splitlines()
+    return said[-1].removeprefix("swarm-ledger: ") if said else f"exit {verifier.returncode}."
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float | None:

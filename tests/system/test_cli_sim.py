@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from swarm_ledger.cli import sim
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.light_client import verify_proof
+from swarm_ledger.sim.mission import Mission
+from swarm_ledger.sim.outcome import Ledgers, Outcome
 from tests.system.command import MISSION, Flight, Said, call, run
 
 Flown = Callable[[str], Flight]
@@ -118,7 +124,9 @@ def test_too_many_silent_drones_leave_no_decision_and_exit_1(tmp_path: Path) -> 
     assert said.code == 1
     found = said.json
     assert found["decision"] is None
-    assert (found["agree"], found["verified"], found["correct"]) == (False, False, False)
+    assert (found["agree"], found["verified"], found["correct"]) == (True, False, False)
+    assert found["ledgers"] == "one", "one that holds nothing yet"
+    assert found["why"] == "the ledger ends at height 0 without a decision."
     assert found["votes"] == {}
     assert found["latency_ms"] == {"p50": None, "p99": None}
 
@@ -127,8 +135,76 @@ def test_it_says_why_there_is_no_decision(tmp_path: Path) -> None:
     swarm = ["--byzantine", 2, "--attack", "silent", "--allow-unsafe", "--timeout", 20]
     said = call("sim", *swarm, "--transport", "memory", "--run-dir", tmp_path / "run")
     assert said.code == 1
-    assert "No decision within 20 s. 4 drones tolerate 1 Byzantine ones." in said.text
-    assert "certificate NOT verified" in said.text
+    assert (
+        "No decision within 20 s. The ledger ends at height 0 without a decision. "
+        "4 drones tolerate 1 Byzantine ones.\n"
+    ) in said.text
+    assert "Honest drones: one ledger; nothing to verify\n" in said.text
+    assert "differ" not in said.text
+
+
+def told(found: Outcome) -> str:
+    """Return what people read about an outcome."""
+    mission = Mission(run_dir=Path(found.run_dir), byzantine=found.byzantine, allow_unsafe=True)
+    with (
+        patch.object(sim, "fly", lambda *_: found),
+        patch.object(sim, "Mission", lambda **_: mission),
+    ):
+        return call("sim", "--transport", "memory").text
+
+
+@pytest.mark.parametrize(
+    ("ledgers", "words"),
+    [
+        (Ledgers.ONE, "Honest drones: one ledger; "),
+        (Ledgers.UNEVEN, "ledgers fit together, but are not all at the same height yet; "),
+        (Ledgers.DIFFER, "Honest drones: ledgers differ; "),
+        (Ledgers.NONE, "Honest drones: none flew to the end; "),
+    ],
+)
+def test_each_state_of_the_ledgers_has_words_of_its_own(ledgers: Ledgers, words: str) -> None:
+    said = told(came_to(ledgers=ledgers, agree=ledgers is Ledgers.ONE))
+    assert words in said
+    assert ("differ" in said) is (ledgers is Ledgers.DIFFER)
+
+
+def test_a_decision_without_a_certificate_says_what_is_in_the_way() -> None:
+    said = told(came_to(verified=False, why="no cosigned checkpoint [yet]."))
+    assert "Decision: cup (right: it was cup)" in said
+    assert "certificate NOT verified: no cosigned checkpoint [yet].\n" in said
+    assert "--timeout" not in said
+
+
+def test_who_is_lost_is_blamed_before_the_machine() -> None:
+    nothing = {"decision": None, "verified": False, "why": "the ledger ends at height 2."}
+    lost = {"lost": {"drone_2": "SIGKILL"}, "liars": ["drone_3"], "byzantine": 1}
+    said = told(came_to(**nothing, **lost))
+    assert "The ledger ends at height 2. 2 drones were lost or lie; 4 can spare 1." in said
+    assert "--timeout" in told(came_to(**nothing))
+    assert (
+        told(came_to(**nothing, ledgers=Ledgers.NONE)).splitlines()[1].startswith("No decision. ")
+    )
+
+
+def came_to(**differently: Any) -> Outcome:
+    outcome = Outcome(
+        decision="cup",
+        truth="cup",
+        correct=True,
+        votes={"cup": 4},
+        agree=True,
+        verified=True,
+        drones=4,
+        byzantine=0,
+        transport="memory",
+        height=5,
+        root="ab" * 32,
+        latency_ms={"p50": None, "p99": None},
+        elapsed_s=1.0,
+        run_dir="runs/x",
+        ledgers=Ledgers.ONE,
+    )
+    return replace(outcome, **differently)
 
 
 def test_liars_in_the_majority_are_believed_and_that_is_told(tmp_path: Path) -> None:
@@ -136,6 +212,10 @@ def test_liars_in_the_majority_are_believed_and_that_is_told(tmp_path: Path) -> 
     assert said.json["decision"] == "two_faces"
     assert said.json["correct"] is False
     assert said.code == 0, "they agree, and a stranger can verify what they agreed on"
+    swarm = ["--byzantine", 3, "--allow-unsafe", "--transport", "memory"]
+    for_people = call("sim", *swarm, "--run-dir", tmp_path / "again").text
+    assert "Honest drones: one ledger; certificate verified" in for_people
+    assert "More liars than PBFT tolerates: nothing here is promised\n" in for_people
 
 
 def test_a_stranger_who_cannot_verify_makes_exit_1(
@@ -149,6 +229,7 @@ def test_a_stranger_who_cannot_verify_makes_exit_1(
     said = fly(tmp_path / "run", "lie", 4, 1, 0)
     assert said.code == 1
     assert (said.json["agree"], said.json["verified"]) == (True, False)
+    assert "is not the policy of the swarm" in said.json["why"]
 
 
 @pytest.mark.parametrize(
@@ -196,12 +277,15 @@ def test_a_folder_that_holds_a_run_is_not_flown_into(four: Path) -> None:
     assert (four / "drone_1" / "ledger.db").read_bytes() == before
 
 
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
 @pytest.mark.parametrize("where", ["/proc/nowhere", "a file", "below a file", "n" * 300])
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, where: str) -> None:
+def test_a_folder_that_cannot_be_written_is_refused(
+    tmp_path: Path, where: str, as_json: list[str]
+) -> None:
     file = tmp_path / "file"
     file.write_text("kept")
     folder = {"a file": file, "below a file": file / "run"}.get(where, tmp_path / where)
-    said = call("sim", "--transport", "memory", "--run-dir", folder, "--json")
+    said = call("sim", "--transport", "memory", "--run-dir", folder, *as_json)
     assert "Give a --run-dir that you may write to." in said.refused()
     assert file.read_text() == "kept"
 
@@ -216,6 +300,7 @@ def test_without_json_people_can_follow(tmp_path: Path) -> None:
         assert any(words in line for line in lines), words
     assert f"Files: {folder}" in lines, "one line, whatever its length, brackets and all"
     assert "Honest drones: one ledger; certificate verified" in said.text
+    assert "nothing here is promised" not in said.text
     assert said.err == ""
 
 
