@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,7 +41,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show the newest blocks. Nothing is verified: that is what `ledger verify` is for."""
-    with open_ledger(folder) as store:
+    with _open(folder) as store:
         blocks = [
             _block(store, h) for h in range(max(0, store.height - last + 1), store.height + 1)
         ]
@@ -55,10 +56,10 @@ def show(
     if as_json:
         print_json(result)
         return
-    table = Table("height", "entries", "ledger time (ms)", "what")
+    table = Table("height", "entries", "ledger time (UTC)", "what")
     for block in blocks:
         what = ", ".join(f"{kind} {n}" for kind, n in block["kinds"].items())
-        table.add_row(str(block["height"]), str(block["entries"]), str(block["time_ms"]), what)
+        table.add_row(str(block["height"]), str(block["entries"]), _date(block["time_ms"]), what)
     console.print(table)
     console.print(
         f"{result['size']} entries, {result['covered']} of them under a cosigned checkpoint, "
@@ -81,9 +82,21 @@ def _block(store: Store, height: int) -> dict[str, Any]:
     return {"height": height, "entries": len(entries), "time_ms": time_ms, "kinds": kinds}
 
 
+def _date(time_ms: int) -> str:
+    """Return POSIX milliseconds as people read them; the genesis block has none."""
+    if not time_ms:
+        return ""
+    try:
+        when = datetime.fromtimestamp(time_ms // 1000, tz=timezone.utc)
+    except (OverflowError, ValueError, OSError):  # nothing is verified here: it may say anything
+        return f"{time_ms} ms"
+    return f"{when:%Y-%m-%d %H:%M:%S}.{time_ms % 1000:03}"
+
+
 @app.command()
 def verify(folder: Folder, roster: RosterOption = None, as_json: Json = False) -> None:
     """Check a ledger from its file and the roster alone; exit 1 names the height that fails."""
+    _must_exist(folder)
     trusted = _roster(folder, roster)
     try:
         with (
@@ -134,10 +147,31 @@ def prove(
     """Print the proof of a decision or an entry, in tlog-proof form, on stdout."""
     if bool(decision) == (entry >= 0):
         raise Misuse("name either --decision or --entry.", remedy="Try --decision 1.")
-    with open_ledger(folder) as store:
+    with _open(folder) as store:
+        if entry >= store.size:
+            raise Misuse(
+                f"there is no entry {entry} in a ledger of {store.size}.",
+                remedy="They are counted from 0.",
+            )
         index = find_decision(store, decision)[0] if decision else entry
         sys.stdout.buffer.write(prove_entry(store, index))
     sys.stdout.buffer.flush()
+
+
+def _open(folder: Path) -> Store:
+    _must_exist(folder)
+    return open_ledger(folder)
+
+
+def _must_exist(folder: Path) -> None:
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Misuse(
+            f"there is no {folder}.", remedy="Name a drone's folder, or its ledger.db."
+        ) from error
+    except OSError as error:
+        raise Misuse(f"cannot read {folder}: {error.strerror}.") from error
 
 
 def _roster(folder: Path, named: Path | None) -> Roster:

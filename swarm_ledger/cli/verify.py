@@ -19,6 +19,8 @@ from swarm_ledger.light_client import VerifiedEntry, verify_proof
 from swarm_ledger.runtime.export import check_policy_file
 from swarm_ledger.voting.decision import parse_settled
 
+_ON_TRUST = "policy taken on trust; give --roster to check that it is the swarm's"
+
 
 def verify(
     proof: Annotated[Path, typer.Argument(help="A .tlog-proof file.")],
@@ -29,20 +31,21 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Verify a proof offline: that a quorum of the swarm vouches for this ledger entry."""
+    checked = False
     try:
-        text = read(policy)
-        trusted = Policy.parse(text)
-        if roster is not None:
-            trusted = check_policy_file(text, load_roster(roster))
+        trusted = _trusted(policy, roster)
+        checked = roster is not None
         verified = verify_proof(trusted, read(proof))
         meaning = explain(verified)
     except NotVerified as error:
         if as_json:
-            print_json({"verified": False, "error": error.what, "where": error.where})
+            failure = {"verified": False, "policy_checked": checked}
+            print_json({**failure, "error": error.what, "where": error.where})
             raise typer.Exit(FAILED) from error
         raise
     result: dict[str, Any] = {
         "verified": True,
+        "policy_checked": checked,
         "origin": verified.checkpoint.origin,
         "index": verified.index,
         "size": verified.size,
@@ -53,11 +56,32 @@ def verify(
     if as_json:
         print_json(result)
         return
-    console.print(f"[green]verified[/]: {escape(meaning.get('text', meaning['kind']))}")
+    colour = "green" if checked else "yellow"
+    console.print(f"[{colour}]verified[/]: {escape(meaning.get('text', meaning['kind']))}")
     console.print(
         f"entry {verified.index} of {verified.size} in {escape(verified.checkpoint.origin)}, "
         f"cosigned by {escape(', '.join(verified.signers))}"
     )
+    if checked:
+        console.print("policy checked: it follows from the roster")
+    else:
+        console.print(f"[yellow]{_ON_TRUST}[/]")
+
+
+def _trusted(path: Path, roster: Path | None) -> Policy:
+    """Read a policy and, given a roster, check that it is the one that follows from it."""
+    text = read(path)
+    policy = Policy.parse(text)
+    if roster is None:
+        return policy
+    known = load_roster(roster)
+    try:
+        return check_policy_file(text, known)
+    except NotVerified as error:
+        reason = error.what.removeprefix("policy: ")
+        raise NotVerified(
+            f"{path} is not the policy of the swarm in {roster}: {reason}", where="policy"
+        ) from error
 
 
 def read(path: Path) -> bytes:

@@ -200,10 +200,57 @@ def test_the_report_is_measured_and_repeats() -> None:
     assert "--images" in call("perception", "report", "--images", 1).refused()
 
 
+# ledger
+
+
+def test_ledger_time_is_a_date_for_people_and_milliseconds_for_machines(four: Path) -> None:
+    shown = call("ledger", "show", four / "drone_1")
+    assert "ledger time (UTC)" in shown.text
+    blocks = call("ledger", "show", four / "drone_1", "--json").json["blocks"]
+    assert blocks[-1]["time_ms"] // 1000 * 1000 == 1_893_456_000_000 + 1000 * seconds(shown.text)
+
+
+def seconds(shown: str) -> int:
+    """Return the second of the newest block; simulated flights begin on New Year's Day 2030."""
+    return int(re.findall(r"2030-01-01 00:00:(\d\d)\.\d{3} ", shown)[-1])
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "date"),
+    [
+        (0, ""),
+        (1, "1970-01-01 00:00:00.001"),
+        (1_893_456_000_980, "2030-01-01 00:00:00.980"),
+        (2**63 - 1, f"{2**63 - 1} ms"),
+        (2**64 - 1, f"{2**64 - 1} ms"),
+    ],
+)
+def test_a_time_that_is_no_date_is_shown_as_it_is(time_ms: int, date: str) -> None:
+    from swarm_ledger.cli import ledger
+
+    assert ledger._date(time_ms) == date
+
+
+@pytest.mark.parametrize("command", [["verify"], ["show"], ["prove", "--decision", 1]])
+def test_a_ledger_that_is_not_there_is_told_as_that(tmp_path: Path, command: list[object]) -> None:
+    said = call("ledger", *command, tmp_path / "nope")
+    assert f"there is no {tmp_path / 'nope'}. Name a drone's folder" in said.refused()
+    too_long = tmp_path / ("n" * 300)
+    assert f"cannot read {too_long}: " in call("ledger", *command, too_long).refused()
+
+
 # terminals
 
 
-def on_terminal(columns: int, *arguments: object) -> str:
+def test_a_mission_that_cannot_be_flown_leaves_no_header(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    mission = ["sim", "--transport", "memory", "--run-dir", tmp_path / "file"]
+    shown = unstyled(on_terminal(120, *mission, code=2))
+    assert "Give a --run-dir that you may write to." in shown
+    assert "of them Byzantine" not in shown
+
+
+def on_terminal(columns: int, *arguments: object, code: int = 0) -> str:
     """Return what a command shows on a terminal of that width."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
@@ -227,7 +274,7 @@ def on_terminal(columns: int, *arguments: object) -> str:
         if not piece:
             break
     os.close(ours)
-    assert process.wait(60) == 0, shown
+    assert process.wait(60) == code, shown
     return shown.decode()
 
 

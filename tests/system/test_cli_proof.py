@@ -37,6 +37,8 @@ def test_two_files_convince_a_stranger(stranger: Path) -> None:
     assert said.text.startswith("verified: Decision 1 at height ")
     as_json = run("verify", "p.tlog-proof", "--policy", "policy", "--json", cwd=stranger).json
     assert as_json["verified"] is True
+    assert as_json["policy_checked"] is False
+    assert "policy taken on trust; give --roster to check that it is the swarm's" in said.text
     assert as_json["kind"] == "decision"
     assert as_json["votes"].keys() == {"cup", "two_faces", "unknown"}
     assert len(as_json["signers"]) == 3
@@ -87,7 +89,12 @@ def test_what_is_no_proof_is_not_verified(stranger: Path, tmp_path: Path, proof:
 
 def test_with_the_roster_the_policy_itself_is_checked(four: Path, stranger: Path) -> None:
     paths = ["verify", stranger / "p.tlog-proof", "--policy", stranger / "policy"]
-    assert call(*paths, "--roster", four / "roster").code == 0
+    said = call(*paths, "--roster", four / "roster")
+    assert said.code == 0
+    assert "policy checked: it follows from the roster" in said.text
+    assert "taken on trust" not in said.text
+    as_json = call(*paths, "--roster", four / "roster", "--json")
+    assert (as_json.json["verified"], as_json.json["policy_checked"]) == (True, True)
     text, roster = (stranger / "policy").read_bytes(), load_roster(four / "roster")
     check_policy_file(text, roster)
     for position in positions(len(text), 400):
@@ -101,10 +108,26 @@ def test_a_policy_that_asks_for_less_is_found_out_by_the_roster(
     weaker = (stranger / "policy").read_bytes().replace(b"validators 3 ", b"validators 1 ")
     (tmp_path / "policy").write_bytes(weaker)
     paths = ["verify", stranger / "p.tlog-proof", "--policy", tmp_path / "policy"]
-    assert call(*paths).code == 0, "whoever trusts this policy alone has been warned"
+    trusting = call(*paths)
+    assert trusting.code == 0
+    assert "policy taken on trust" in trusting.text
     said = call(*paths, "--roster", four / "roster")
     assert said.code == 1
-    assert "it is not what follows from the roster" in said.err
+    ours = tmp_path / "policy"
+    assert f"{ours} is not the policy of the swarm in {four / 'roster'}" in said.err
+    failed = call(*paths, "--roster", four / "roster", "--json")
+    assert failed.code == 1
+    assert (failed.json["policy_checked"], failed.json["where"]) == (False, "policy")
+
+
+def test_a_policy_that_holds_does_not_save_a_proof_that_does_not(
+    four: Path, stranger: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "p").write_bytes(flipped((stranger / "p.tlog-proof").read_bytes(), 200))
+    paths = ["verify", tmp_path / "p", "--policy", stranger / "policy"]
+    said = call(*paths, "--roster", four / "roster", "--json")
+    assert said.code == 1
+    assert (said.json["verified"], said.json["policy_checked"]) == (False, True)
 
 
 def test_other_swarms_prove_nothing_here(
@@ -150,7 +173,7 @@ def test_every_entry_can_be_proved(four: Path, stranger: Path, tmp_path: Path) -
         (["--decision", 9], "no decision 9. It has 1"),
         (["--decision", -1], "--decision"),
         (["--decision", "x"], "--decision"),
-        (["--entry", 999_999], "no entries 999999"),
+        (["--entry", 999_999], "no entry 999999 in a ledger of "),
         (["--entry", -2], "--entry"),
         (["--entry", 0, "--decision", 1], "either --decision or --entry"),
         ([], "either --decision or --entry"),
