@@ -60,7 +60,11 @@ def test_a_flight_gives_the_same_votes_again(
     written: dict[str, Any], target: str, seed: int
 ) -> None:
     again = fly((target, seed), drones=7, liars=2)
-    assert again._asdict() in written["flights"], AGAIN
+    (stored,) = (f for f in written["flights"] if (f["target"], f["seed"]) == (target, seed))
+    assert (again.decision, again.liars) == (stored["decision"], stored["liars"]), AGAIN
+    # Another processor may round one uncertain look across the threshold, and no more than that.
+    changed = [drone for drone, vote in again.votes.items() if vote != stored["votes"].get(drone)]
+    assert len(changed) <= 1, AGAIN
 
 
 @pytest.mark.parametrize(
