@@ -137,6 +137,8 @@ def test_colcon_puts_executables_where_ros2_run_looks(tmp_path: Path) -> None:
         pytest.skip(ros_unavailable_reason())
     if colcon is None:
         pytest.skip("colcon is not installed")
+    if " " in sys.executable:
+        pytest.skip("colcon's own local_setup.sh can't start a Python whose path has a space")
     source = copy_of_the_package(tmp_path / "source")
     command = [colcon, "--log-base", "log", "build", "--base-paths", str(source)]
     done = subprocess.run(
