@@ -69,7 +69,7 @@ def verify_ledger(
     for height in range(1, store.height + 1):
         block = store.block(height)
         try:
-            decisions += _follow(block, machine)
+            decisions += machine.follow(height, block.entries).decisions
             _committed(block, opener)
         except (NotVerified, PeerFault, Misuse) as error:
             raise NotVerified(error.what, where=f"height {height}") from error
@@ -102,17 +102,6 @@ def _policy(store: Store, roster: Roster) -> Policy:
     if not store.database.value("SELECT count(*) FROM checkpoints", int, "checkpoints"):
         return Policy.parse(b"quorum none\n")
     return policy_of(sessions_in(store, roster))
-
-
-def _follow(block: Block, machine: Machine) -> tuple[Settled, ...]:
-    """Apply a block's requests again: what is stored must be what follows."""
-    header, requests = split_block(block.entries)
-    if header.height != block.height:
-        raise NotVerified(f"its header states height {header.height}")
-    applied = machine.apply(block.height, header.time_ms, requests)
-    if applied.entries != block.entries:
-        raise NotVerified("its entries don't follow from its requests")
-    return applied.decisions
 
 
 def _committed(block: Block, opener: Opener) -> None:

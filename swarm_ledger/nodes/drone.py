@@ -105,7 +105,8 @@ class DroneNode(Node):
         self._emit(event, fields)
         now = self.get_clock().now().to_msg()
         if event == "decision":
-            index, settled = find_decision(self._store, fields["number"])
+            number, height = fields["number"], fields["height"]
+            index, settled = find_decision(self._store, number, height=height)
             self._decisions.publish(decision_message(settled, index, now))
         elif event == "checkpoint":
             stored = self._store.latest_checkpoint()

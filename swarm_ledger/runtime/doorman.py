@@ -65,10 +65,6 @@ class Doorman:
         self._numbers = {member: number for number, member in enumerate(roster.validators)}
         self._signed: OrderedDict[bytes, Signed[Message]] = OrderedDict()
 
-    def number(self, member: int) -> int:
-        """Return the replica number of a validator, given by its index in the roster."""
-        return self._numbers[member]
-
     def open(self, raw: bytes) -> Opened:
         """Open a sealed message of anybody who is known here."""
         try:

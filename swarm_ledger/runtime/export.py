@@ -84,8 +84,19 @@ def _cosigners(opener: Opener) -> list[Session]:
     return [session for member in members for session in opener.sessions_of(member)]
 
 
-def find_decision(store: Store, number: int) -> tuple[int, Settled]:
-    """Return the index and content of decision `number` (1, 2, ...); Misuse if there is none."""
+def find_decision(store: Store, number: int, *, height: int | None = None) -> tuple[int, Settled]:
+    """Return the index and content of decision `number` (1, 2, ...); Misuse if there is none.
+
+    height: of its block, where that is known: then the ledger before it is not searched.
+    """
+    if height is not None:
+        block = store.block(height)
+        for index, entry in enumerate(block.entries, start=block.first):
+            if entry[:1] == bytes([Kind.DECISION]):
+                settled = parse_settled(entry[1:])
+                if settled.decision.number == number:
+                    return index, settled
+        raise Misuse(f"block {height} has no decision {number}.")
     made = 0
     for index in range(store.size):
         entry = store.entry(index)

@@ -56,10 +56,10 @@ class Keeper:
         """Apply the stored blocks again, after a restart; NotVerified if they don't fit."""
         for height in range(1, self.store.height + 1):
             stored = self.store.block(height).entries
-            header, requests = split_block(stored)
-            applied = self.machine.apply(height, header.time_ms, requests)
-            if applied.entries != stored:
-                raise NotVerified("its entries don't follow from it", where=f"height {height}")
+            try:
+                applied = self.machine.follow(height, stored)
+            except NotVerified as error:
+                raise NotVerified(error.what, where=f"height {height}") from error
             yield applied
 
     def append(self, decided: Decided) -> Applied:

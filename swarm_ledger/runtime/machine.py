@@ -144,6 +144,16 @@ class Machine:
         entries = (bytes([Kind.BLOCK]) + encode(header), *requests, *derived)
         return Applied(height, self.time_ms, entries, receipts, decisions)
 
+    def follow(self, height: int, stored: tuple[bytes, ...]) -> Applied:
+        """Apply a stored block again; NotVerified unless its entries follow from its requests."""
+        header, requests = split_block(stored)
+        if header.height != height:
+            raise NotVerified(f"its header states height {header.height}")
+        applied = self.apply(height, header.time_ms, requests)
+        if applied.entries != stored:
+            raise NotVerified("its entries don't follow from its requests")
+        return applied
+
     def _state(self) -> bytes:
         sessions = [session.kid for session in self.opener.sessions()]
         return digest(encode([self.height, self.time_ms, self.tally.state_digest(), sessions]))

@@ -14,6 +14,7 @@ from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.machine import genesis_entry
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.virtual import VirtualSwarm
@@ -128,3 +129,15 @@ def test_what_the_journal_says_can_not_make_a_ledger_fail(
     damaged.execute("DELETE FROM journal")
     with open_ledger(tmp_path) as store:
         assert verify_ledger(store, flight[1]) == whole
+
+
+def test_a_decision_is_found_in_its_block_as_in_the_whole_ledger(
+    flight: tuple[Path, Roster],
+) -> None:
+    with open_ledger(flight[0] / "drone_1") as store:
+        index, settled = find_decision(store, 1)
+        height = settled.decision.height
+        assert find_decision(store, 1, height=height) == (index, settled)
+        for number, block in ((2, height), (1, height - 1)):
+            with pytest.raises(Misuse, match=f"block {block} has no decision {number}"):
+                find_decision(store, number, height=block)
