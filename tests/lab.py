@@ -125,7 +125,7 @@ class Lab:
         self.fuses[member], self.sessions[member] = fuse, session
         store = FragileStore.open(folder / "ledger.db")
         self.stores.append(store)
-        store.fuse = fuse
+        store.fuse, members = fuse, tuple(range(len(self.crew.names)))
         self.died.discard(member)
         self.network.now_ms = self.now_ms
         with self._mortal(member):
@@ -133,7 +133,12 @@ class Lab:
                 self.crew.identity(self.crew.names[member], session),
                 store,
                 Radio(self, member, fuse),
-                Settings(len(self.crew.names), member, request_timeout_ms=800, resend_ms=100),
+                Settings(
+                    members,
+                    member,
+                    request_timeout_ms=800,
+                    resend_ms=100,
+                ),
                 now_ms=self.now_ms,
                 emit=lambda event, fields: self.events.append((member, event, fields)),
                 looks=2,

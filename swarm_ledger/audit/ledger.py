@@ -107,7 +107,7 @@ def _policy(store: Store, roster: Roster) -> Policy:
 def _committed(block: Block, opener: Opener) -> None:
     """Check a block's commit certificate: exactly a quorum, in order, no byte unneeded."""
     roster = opener.roster
-    settings = Settings(len(roster.validators), 0)
+    settings = Settings(roster.validators, -1)
     header, requests = split_block(block.entries)
     commits = parse_certificate(block.certificate)
 
@@ -115,7 +115,7 @@ def _committed(block: Block, opener: Opener) -> None:
         opened = opener.open(raw)
         if opened.kind is not Kind.CONSENSUS:
             raise PeerFault("bad_certificate", f"a {opened.kind.name} among the commits.")
-        return Signed(roster.validators.index(opened.author.index), parse(opened.payload), raw)
+        return Signed(opened.author.index, parse(opened.payload), raw)
 
     batch = batch_of(header, requests).digest()
     if commits != check_commits(batch, block.height, commits, settings, open_):

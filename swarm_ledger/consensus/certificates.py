@@ -53,13 +53,17 @@ def open_as(raw: bytes, form: type[MessageT], open_: Open) -> Signed[MessageT]:
     return signed
 
 
-def distinct(senders: Iterable[int], at_least: int, what: str) -> None:
-    """Raise PeerFault unless all senders differ and there are enough of them."""
+def distinct(senders: Iterable[int], settings: Settings, what: str) -> None:
+    """Raise PeerFault unless the senders are a quorum of different members."""
     listed = list(senders)
     if len(set(listed)) != len(listed):
         raise PeerFault("bad_certificate", f"{what}: a signer stands twice.")
-    if len(listed) < at_least:
-        raise PeerFault("bad_certificate", f"{what}: {len(listed)} signers, {at_least} needed.")
+    if not set(listed) <= set(settings.members):
+        raise PeerFault("bad_certificate", f"{what}: a signer is not a member in this epoch.")
+    if len(listed) < settings.quorum:
+        raise PeerFault(
+            "bad_certificate", f"{what}: {len(listed)} signers, {settings.quorum} needed."
+        )
 
 
 def check_prepared(wire: Prepared, settings: Settings, open_: Open) -> PreparedCertificate:
@@ -75,7 +79,7 @@ def check_prepared(wire: Prepared, settings: Settings, open_: Open) -> PreparedC
         prepare = signed.message
         if (prepare.view, prepare.seq, prepare.digest) != (view, batch.seq, digest):
             raise PeerFault("bad_certificate", "a prepare for another batch or view.")
-    distinct([leader, *(signed.sender for signed in prepares)], settings.quorum, "prepared")
+    distinct([leader, *(signed.sender for signed in prepares)], settings, "prepared")
     return PreparedCertificate(view, batch, pre_prepare, prepares)
 
 
@@ -84,14 +88,14 @@ def check_stable(
 ) -> tuple[Signed[Checkpoint], ...]:
     """Check the proof of a stable checkpoint: a quorum of Checkpoint messages over one root."""
     votes = tuple(open_as(raw, Checkpoint, open_) for raw in proof)
-    if seq == 0:
+    if seq == settings.base:
         if votes:
-            raise PeerFault("bad_certificate", "genesis needs no checkpoint proof.")
+            raise PeerFault("bad_certificate", "where an epoch begins, nothing is to be proven.")
         return votes
     statements = {(vote.message.seq, vote.message.size, vote.message.root) for vote in votes}
     if len(statements) != 1 or next(iter(statements))[0] != seq:
         raise PeerFault("bad_certificate", "the checkpoint proof is not over one root.")
-    distinct((vote.sender for vote in votes), settings.quorum, "checkpoint")
+    distinct((vote.sender for vote in votes), settings, "checkpoint")
     return votes
 
 
@@ -108,7 +112,7 @@ def check_commits(
             raise PeerFault("bad_certificate", "a commit for another batch.")
     if len({signed.message.view for signed in opened}) > 1:
         raise PeerFault("bad_certificate", "commits of several views.")
-    distinct((signed.sender for signed in opened), settings.quorum, "committed")
+    distinct((signed.sender for signed in opened), settings, "committed")
     opened.sort(key=lambda signed: signed.sender)
     return tuple(signed.raw for signed in opened[: settings.quorum])
 

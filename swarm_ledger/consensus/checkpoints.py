@@ -14,12 +14,13 @@ def on_checkpoint(state: State, signed: Signed[Checkpoint]) -> None:
     own = state.own_checkpoint
     if signed.sender == state.settings.me and (own is None or own.message.seq <= seq):
         state.own_checkpoint = signed
-    if not _floor(state) < seq <= max(state.stable, state.applied) + state.settings.window:
+    high = max(state.stable, state.applied) + state.settings.window
+    if not _floor(state) < seq <= (state.applied if state.retired else high):
         return
     votes = state.checkpoints.setdefault(seq, {})
     known = votes.setdefault(signed.sender, signed)
     if _claim(known) != _claim(signed):
-        state.accuse(signed.sender, known.raw, signed.raw)
+        state.accuse(known, signed)
         return
     matching = [vote for vote in votes.values() if _claim(vote) == _claim(signed)]
     if len(matching) >= state.settings.quorum:
@@ -58,7 +59,7 @@ def _floor(state: State) -> int:
 
 def idle_checkpoint_due(state: State) -> bool:
     """Whether a quiet swarm should vouch for the blocks since the last checkpoint."""
-    own = state.own_checkpoint.message.seq if state.own_checkpoint else 0
+    own = state.own_checkpoint.message.seq if state.own_checkpoint else state.stable
     return (
         state.applied > max(own, state.stable)
         and not len(state.pool)

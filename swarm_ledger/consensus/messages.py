@@ -100,10 +100,14 @@ class ViewChange(Record, tag=5, frozen=True):
 
 
 class NewView(Record, tag=6, frozen=True):
-    """The leader of `view` opens it with a quorum of view changes, from which all else follows."""
+    """The leader of `view` opens it with a quorum of view changes, from which all else follows.
+
+    view_changes: digests of their sealed bytes (2002, 4.5.2): with the bytes themselves, large
+    swarms would outgrow any message.
+    """
 
     view: View
-    view_changes: Annotated[tuple[Raw, ...], Meta(max_length=MAX_REPLICAS)]
+    view_changes: Annotated[tuple[Digest, ...], Meta(max_length=MAX_REPLICAS)]
 
 
 class Status(Record, tag=8, frozen=True):
@@ -121,7 +125,7 @@ class Fetch(Record, tag=9, frozen=True):
 
 
 class Want(Record, tag=10, frozen=True):
-    """Asks for the bodies of requests that a pre-prepare named."""
+    """Asks for what was named by its digest: bodies of requests, or view changes."""
 
     requests: Annotated[tuple[Digest, ...], Meta(min_length=1, max_length=MAX_BATCH)]
 
@@ -148,12 +152,15 @@ Message = (
     | Committed
 )
 
+BINDING = (PrePrepare, Prepare, Commit, Checkpoint, ViewChange, NewView)
+"""What only members say, and no honest one ever contradicts."""
+
 M_co = TypeVar("M_co", bound=Message, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Signed(Generic[M_co]):
-    """A message whose signature was checked. sender: replica number; raw: the sealed bytes."""
+    """A message whose signature was checked. sender: its identifier; raw: the sealed bytes."""
 
     sender: int
     message: M_co

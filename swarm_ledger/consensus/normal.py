@@ -43,7 +43,7 @@ def propose(state: State) -> None:
         keys = tuple(
             key for (key, _), used in zip(waiting, room, strict=True) if used <= MAX_BATCH_BYTES
         )
-        time_ms = max(state.now_ms, state.time_ms, 1)
+        time_ms = max(state.clock_ms, state.time_ms, 1)
         state.say(PrePrepare(state.view, Batch(state.next_seq, time_ms, keys)))
         state.in_flight.update(dict.fromkeys(keys, state.next_seq))
         state.next_seq += 1
@@ -59,11 +59,12 @@ def on_pre_prepare(state: State, signed: Signed[PrePrepare]) -> None:
     slot = state.slot(batch.seq)
     if slot.pre_prepare is not None:
         if slot.digest != batch.digest():
-            state.accuse(signed.sender, slot.pre_prepare.raw, signed.raw)
+            state.accuse(slot.pre_prepare, signed)
         return
     if not _check_proposal(state, signed, slot):
         return
     slot.pre_prepare, slot.digest, slot.since_ms = signed, batch.digest(), state.now_ms
+    _measure(state, batch)
     if batch.seq > state.applied:
         state.in_flight.update(dict.fromkeys(batch.requests, batch.seq))
     state.next_seq = max(state.next_seq, batch.seq + 1)
@@ -71,6 +72,19 @@ def on_pre_prepare(state: State, signed: Signed[PrePrepare]) -> None:
     if missing and signed.sender != state.settings.me:
         state.say(Want(missing), signed.sender)
     advance(state, batch.seq)
+
+
+def _measure(state: State, batch: Batch) -> None:
+    """Note how long the leader let these requests wait, where that was its choice.
+
+    What was passed on may never have reached it, and what fills more than a batch has to queue.
+    """
+    if batch.seq in state.expected or len(state.pool) > state.settings.max_batch:
+        return
+    pending = filter(None, (state.pool.pending(key) for key in batch.requests))
+    waits = [state.now_ms - one.since_ms for one in pending if not one.relays]
+    if waits:
+        state.pace.waited(max(waits))
 
 
 def _check_proposal(state: State, signed: Signed[PrePrepare], slot: Slot) -> bool:
@@ -101,7 +115,7 @@ def _check_fresh(state: State, batch: Batch) -> None:
         raise PeerFault("bad_proposal", "a batch names a request that was applied before.")
     if any(state.in_flight.get(key, batch.seq) != batch.seq for key in batch.requests):
         raise PeerFault("bad_proposal", "a batch names a request that another one orders.")
-    ahead_ms = batch.time_ms - state.now_ms
+    ahead_ms = batch.time_ms - state.clock_ms
     if not -state.settings.max_behind_ms <= ahead_ms <= state.settings.max_ahead_ms:
         raise PeerFault("bad_clock", f"a batch's clock is {ahead_ms} ms off.")
 
@@ -116,7 +130,7 @@ def on_prepare(state: State, signed: Signed[Prepare]) -> None:
     slot = state.slot(message.seq)
     known = slot.prepares.setdefault(signed.sender, signed)
     if known.message.digest != message.digest:
-        state.accuse(signed.sender, known.raw, signed.raw)
+        state.accuse(known, signed)
         return
     advance(state, message.seq)
 
@@ -129,7 +143,7 @@ def on_commit(state: State, signed: Signed[Commit]) -> None:
     slot = state.slot(message.seq)
     known = slot.commits.setdefault(signed.sender, signed)
     if known.message.digest != message.digest:
-        state.accuse(signed.sender, known.raw, signed.raw)
+        state.accuse(known, signed)
         return
     advance(state, message.seq)
 
@@ -160,6 +174,7 @@ def advance(state: State, seq: int) -> None:
         bodies = tuple(slot.held[key] for key in batch.requests)
         raws = tuple(c.raw for c in sorted(commits, key=lambda c: c.sender))
         slot.decided = Decided(seq, batch.time_ms, bodies, raws[: state.settings.quorum])
+        state.pace.agreed(state.now_ms - slot.since_ms)
         hand_out(state)
 
 

@@ -55,6 +55,10 @@ class Pool:
         self._held[author] += 1
         return True
 
+    def pending(self, key: bytes) -> Pending | None:
+        """Return a request that waits here."""
+        return self._pending.get(key)
+
     def body(self, key: bytes) -> bytes | None:
         """Return a pending request's bytes."""
         pending = self._pending.get(key)

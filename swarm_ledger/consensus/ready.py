@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from swarm_ledger.consensus.messages import (
+    BINDING,
     Batch,
     Checkpoint,
     Commit,
     Message,
-    NewView,
     Prepare,
     PrePrepare,
     Signed,
-    ViewChange,
 )
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
@@ -57,7 +56,7 @@ def journaled(signed: Signed[Message]) -> Journaled:
 class Outgoing:
     """A message of our own: seal it, journal it if it binds, send it, and step() it back here.
 
-    to: replica number, or None for all others.
+    to: a member's identifier, or None for all others.
     """
 
     message: Message
@@ -66,14 +65,12 @@ class Outgoing:
     @property
     def binding(self) -> bool:
         """Whether a restart could contradict it: then it is journaled before it is sent."""
-        return isinstance(
-            self.message, (PrePrepare, Prepare, Commit, Checkpoint, ViewChange, NewView)
-        )
+        return isinstance(self.message, BINDING)
 
 
 @dataclass(frozen=True, slots=True)
 class Resend:
-    """Sealed bytes to send again as they are. to: replica number, or None for all others."""
+    """Sealed bytes to send again as they are. to: a member, or None for all others."""
 
     raw: bytes
     to: int | None = None

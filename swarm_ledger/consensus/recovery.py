@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from swarm_ledger.consensus.certificates import (
+    CheckedViewChange,
     PreparedCertificate,
     carried_over,
     check_view_change,
@@ -21,9 +22,10 @@ from swarm_ledger.consensus.messages import (
     Signed,
     ViewChange,
 )
+from swarm_ledger.consensus.new_view import begin_with, check_new_view
 from swarm_ledger.consensus.state import Slot, State
-from swarm_ledger.consensus.view_change import begin_with, check_new_view
-from swarm_ledger.errors import Misuse
+from swarm_ledger.encoding import digest
+from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 
 
 def restore(
@@ -35,7 +37,7 @@ def restore(
     recent: Iterable[bytes],
 ) -> None:
     """Put a fresh state back to where the journal and the ledger left it."""
-    if state.applied or state.slots:
+    if state.applied != state.settings.base or state.slots:
         raise Misuse("restore() comes before anything else.")
     journal = list(messages)
     state.applied = state.handed = applied
@@ -91,8 +93,24 @@ def _restore_view(state: State, journal: list[Signed[Message]]) -> None:
         state.view_changes[state.settings.me] = checked
     elif state.new_view is not None:
         # What the view began with still binds its leader, and binds us as that leader.
-        changes = check_new_view(state, state.new_view)
+        changes = _rests_on(state, state.new_view, journal)
+        state.new_view_changes = tuple(change.signed for change in changes)
         begin_with(state, carried_over(changes)[1])
+
+
+def _rests_on(
+    state: State, new_view: Signed[NewView], journal: list[Signed[Message]]
+) -> list[CheckedViewChange]:
+    """Return the view changes of a journaled new view; NotVerified if one is missing."""
+    kept = {digest(signed.raw): signed for signed in _of(journal, ViewChange)}
+    try:
+        found = [kept[key] for key in new_view.message.view_changes]
+        changes = [check_view_change(one, state.settings, state.open) for one in found]
+        check_new_view(state, new_view, changes)
+    except (KeyError, PeerFault) as error:
+        view = new_view.message.view
+        raise NotVerified(f"new view {view} lacks what it rests on", where="journal") from error
+    return changes
 
 
 def _slot(state: State, seq: int, view: int, signed: Signed[Any]) -> None:
@@ -120,12 +138,12 @@ def _restore_certificates(state: State, journal: list[Signed[Message]]) -> None:
         batch, view = signed.message.batch, signed.message.view
         if not state.in_window(batch.seq):
             continue
-        digest = batch.digest()
+        key = batch.digest()
         prepares = tuple(
             prepare
             for prepare in _of(journal, Prepare)
             if (prepare.message.view, prepare.message.seq, prepare.message.digest)
-            == (view, batch.seq, digest)
+            == (view, batch.seq, key)
         )
         slot = state.slots.setdefault(batch.seq, Slot(since_ms=state.now_ms))
         higher = slot.prepared is None or slot.prepared.view < view

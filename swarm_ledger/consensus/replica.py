@@ -6,6 +6,7 @@ replica.submit(body, ..)  a request, whose signature was checked
 replica.tick(now_ms)      time passes
 replica.ready()           what to do now: journal, send, apply; own messages come back by step()
 replica.applied(decided)  the block is in the ledger
+replica.retire()          that block ended the epoch: another Replica goes on where this one ends
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from swarm_ledger.consensus import checkpoints, normal, sync, view_change
+from swarm_ledger.consensus import checkpoints, new_view, normal, sync, view_change
 from swarm_ledger.consensus.certificates import Open
 from swarm_ledger.consensus.messages import (
+    BINDING,
     Checkpoint,
     Commit,
     Committed,
@@ -30,6 +32,7 @@ from swarm_ledger.consensus.messages import (
     ViewChange,
     Want,
 )
+from swarm_ledger.consensus.pool import Pending, Pool
 from swarm_ledger.consensus.ready import Decided, Ready
 from swarm_ledger.consensus.recovery import restore
 from swarm_ledger.consensus.settings import Settings
@@ -42,11 +45,16 @@ _HANDLERS: dict[type, Callable[[State, Signed[Any]], None]] = {
     Commit: normal.on_commit,
     Checkpoint: checkpoints.on_checkpoint,
     ViewChange: view_change.on_view_change,
-    NewView: view_change.on_new_view,
+    NewView: new_view.on_new_view,
     Status: sync.on_status,
     Fetch: sync.on_fetch,
     Want: sync.on_want,
     Committed: sync.on_committed,
+}
+_AFTER_THE_END: dict[type, Callable[[State, Signed[Any]], None]] = {
+    Checkpoint: checkpoints.on_checkpoint,
+    Status: sync.on_status,
+    Fetch: sync.on_fetch,
 }
 
 
@@ -57,8 +65,13 @@ class Replica:
     """
 
     def __init__(self, settings: Settings, open_: Open, *, now_ms: int) -> None:
-        self._state = State(settings, open_, now_ms=now_ms)
+        self._state = State(settings, open_, now_ms)
         self._state.progress_ms = self._state.view_since_ms = self._state.repeated_ms = now_ms
+
+    @property
+    def settings(self) -> Settings:
+        """What the replica was told when it started."""
+        return self._state.settings
 
     @property
     def view(self) -> int:
@@ -72,7 +85,7 @@ class Replica:
 
     @property
     def leader(self) -> int:
-        """The replica number of the current view's leader."""
+        """The identifier of the current view's leader."""
         return self._state.leader
 
     @property
@@ -106,10 +119,17 @@ class Replica:
         restore(self._state, messages, applied=applied, time_ms=time_ms, recent=recent)
 
     def step(self, signed: Signed[Message]) -> None:
-        """Take a message in. Raises PeerFault if its sender broke a rule that it proves itself."""
+        """Take a message in. Raises PeerFault if its sender broke a rule that it proves itself.
+
+        A sender that is no member may ask for blocks and hand them over, and no more.
+        """
         state, message = self._state, signed.message
-        if not 0 <= signed.sender < state.settings.n:
-            raise Misuse(f"replica {signed.sender} is not one of {state.settings.n}.")
+        if isinstance(message, BINDING) and signed.sender not in state.settings.members:
+            raise PeerFault("not_a_member", f"{signed.sender} is not a member in this epoch.")
+        if state.retired:
+            if handler := _AFTER_THE_END.get(type(message)):
+                handler(state, signed)
+            return
         view = getattr(message, "view", 0)
         if isinstance(message, (PrePrepare, Prepare, Commit)) and (
             view > state.view or (view == state.view and not state.active)
@@ -117,8 +137,9 @@ class Replica:
             early = state.early.setdefault(signed.sender, deque(maxlen=EARLY))
             early.append(signed)
             return
+        entered = state.new_view
         _HANDLERS[type(message)](state, signed)
-        if isinstance(message, NewView) and state.active:
+        if state.new_view is not entered:
             self._replay_early()
         normal.propose(state)
 
@@ -128,7 +149,9 @@ class Replica:
         What an open slot waits for is taken whatever the quota. Bodies that were persisted are
         submitted again after restore().
         """
-        self._state.now_ms = max(self._state.now_ms, now_ms)
+        self._state.set_clock(now_ms)
+        if self._state.retired:
+            return False
         added = self._state.pool.add(body, author, self._state.now_ms)
         wanted = normal.on_body(self._state, body, added=added)
         if added:
@@ -136,8 +159,11 @@ class Replica:
         return added or wanted
 
     def tick(self, now_ms: int) -> None:
-        """Let time pass; time that runs backwards stands still."""
-        self._state.now_ms = max(self._state.now_ms, now_ms)
+        """Let time pass (POSIX ms): backwards it stands still, and jumps are not waited for."""
+        self._state.set_clock(now_ms)
+        if self._state.retired:
+            sync.tick_retired(self._state)
+            return
         normal.propose(self._state)
         view_change.tick(self._state)
         sync.tick(self._state)
@@ -151,6 +177,22 @@ class Replica:
         sync.after_applied(self._state)
         normal.propose(self._state)
 
+    def retire(self) -> list[Pending]:
+        """End the epoch with the last applied block, once its own checkpoint was said.
+
+        What was agreed on behind it is void. Returns the requests that still wait, oldest first,
+        for the next epoch to order.
+        """
+        state = self._state
+        waiting = list(state.pool.all())
+        state.retired, state.active = True, False
+        state.handed = state.applied
+        state.slots, state.expected, state.in_flight, state.early = {}, {}, {}, {}
+        state.view_changes, state.new_views, state.gathered = {}, {}, {}
+        state.checkpoints = {s: v for s, v in state.checkpoints.items() if s <= state.applied}
+        state.pool = Pool(state.settings.quota)
+        return waiting
+
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Vouch for the ledger as it is after the last applied block, never before (1999, 4.3)."""
         if checkpoint.seq != self._state.applied:
@@ -160,7 +202,7 @@ class Replica:
     @property
     def checkpoint_due(self) -> bool:
         """Whether a quiet swarm should vouch for the blocks since the last checkpoint."""
-        return checkpoints.idle_checkpoint_due(self._state)
+        return self._state.settings.speaks and checkpoints.idle_checkpoint_due(self._state)
 
     def ready(self) -> Ready:
         """Return what has to happen now, and forget it."""

@@ -13,9 +13,12 @@ from swarm_ledger.errors import Misuse
 
 @dataclass(frozen=True)
 class Settings:
-    """Protocol parameters; the same on every replica but for `me`. Times in milliseconds.
+    """Protocol parameters; the same on every replica but for `me` and `mute`. Milliseconds.
 
-    n: validators; me: this replica's number, 0-based.
+    members: identifiers of this epoch's validators, in the order in which they lead.
+    me: this drone's identifier; one that is no member follows, and says nothing that binds.
+    base: the height after which this epoch begins; what lies up to there was ordered before.
+    mute: follow only, though a member: for one that may have forgotten what it said.
     window: sequence numbers between the low and the high watermark (1999, 4.3).
     interval: a checkpoint at least every that many blocks.
     pipeline: batches that a leader keeps in flight.
@@ -29,8 +32,10 @@ class Settings:
     quota: pending requests that one author may have here.
     """
 
-    n: int
+    members: tuple[int, ...]
     me: int
+    base: int = 0
+    mute: bool = False
     window: int = 128
     interval: int = 16
     pipeline: int = 8
@@ -45,8 +50,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         rules = (
-            (4 <= self.n <= MAX_REPLICAS, f"n must be 4 to {MAX_REPLICAS}"),
-            (0 <= self.me < self.n, "me must be 0 to n - 1"),
+            (4 <= self.n <= MAX_REPLICAS, f"there must be 4 to {MAX_REPLICAS} members"),
+            (len(set(self.members)) == self.n, "no member may stand twice"),
+            (min(self.members, default=0) >= 0, "members must not be negative"),
+            (self.base >= 0, "base must not be negative"),
             (1 <= self.interval <= self.window // 2, "interval must be 1 to half the window"),
             (self.window <= MAX_WINDOW, f"window must be at most {MAX_WINDOW}"),
             (1 <= self.pipeline <= self.window, "pipeline must be 1 to window"),
@@ -63,6 +70,16 @@ class Settings:
                 raise Misuse(f"consensus settings: {rule}; got {self}.")
 
     @cached_property
+    def n(self) -> int:
+        """How many members there are."""
+        return len(self.members)
+
+    @cached_property
+    def speaks(self) -> bool:
+        """Whether this drone takes part, instead of following only."""
+        return self.me in self.members and not self.mute
+
+    @cached_property
     def f(self) -> int:
         """Faulty replicas that are tolerated."""
         return faulty(self.n)
@@ -73,5 +90,5 @@ class Settings:
         return quorum(self.n)
 
     def leader(self, view: int) -> int:
-        """Return the replica that leads `view` (1999, 4)."""
-        return view % self.n
+        """Return the member that leads `view` (1999, 4)."""
+        return self.members[view % self.n]

@@ -7,7 +7,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from swarm_ledger.consensus.certificates import CheckedViewChange, Open, PreparedCertificate
+from swarm_ledger.consensus.evidence import contradiction
 from swarm_ledger.consensus.messages import (
+    BINDING,
     Batch,
     Checkpoint,
     Commit,
@@ -19,6 +21,7 @@ from swarm_ledger.consensus.messages import (
     Status,
     ViewChange,
 )
+from swarm_ledger.consensus.pace import Pace
 from swarm_ledger.consensus.pool import Pool
 from swarm_ledger.consensus.ready import (
     Decided,
@@ -32,6 +35,10 @@ from swarm_ledger.consensus.settings import Settings
 
 EARLY = 64
 """Messages of views yet to come that are kept per sender."""
+
+MAX_STEP_MS = 1_000
+"""A clock that moves further than this at once has jumped, or we were paused: time-outs measure
+what peers had a chance to do, so no more than this counts."""
 
 MAX_DOUBLINGS = 4
 """Patience ends at 16 time-outs, so that a healed swarm moves again within a known time."""
@@ -77,15 +84,22 @@ class State:
 
     settings: Settings
     open: Open
+    clock_ms: int = 0
+    """The drone's clock, POSIX, which may jump: for the times that leaders state."""
     now_ms: int = 0
+    """Follows the clock, but never backwards, and not its jumps: for all that is waited for."""
+    retired: bool = False
+    """The epoch is over: laggards are shown its end, and nothing new is agreed on."""
 
     view: int = 0
     active: bool = True
     new_view: Signed[NewView] | None = None
-    applied: int = 0
-    handed: int = 0
+    new_view_changes: tuple[Signed[ViewChange], ...] = ()
+    """What the current view rests on, for those who come to it later."""
+    applied: int = field(init=False)
+    handed: int = field(init=False)
     """Up to here, decided batches were handed out to be applied; applied follows."""
-    next_seq: int = 1
+    next_seq: int = field(init=False)
     in_flight: dict[bytes, int] = field(default_factory=dict)
     """Requests that the current view has assigned and that are not applied yet: their number."""
     expected: dict[int, Batch] = field(default_factory=dict)
@@ -96,7 +110,7 @@ class State:
     time_ms: int = 0
     """The ledger's time: the highest of the applied blocks."""
 
-    stable: int = 0
+    stable: int = field(init=False)
     stable_proof: tuple[Signed[Checkpoint], ...] = ()
     checkpoints: dict[int, dict[int, Signed[Checkpoint]]] = field(default_factory=dict)
     own_checkpoint: Signed[Checkpoint] | None = None
@@ -108,12 +122,18 @@ class State:
     view_changes: dict[int, CheckedViewChange] = field(default_factory=dict)
     """The latest valid view change of each replica."""
     own_view_change: Signed[ViewChange] | None = None
+    new_views: dict[int, Signed[NewView]] = field(default_factory=dict)
+    """By leader, a new view some of whose view changes have not come yet."""
+    gathered: dict[bytes, CheckedViewChange] = field(default_factory=dict)
+    """Those that have, by digest, where they are not their sender's latest any more."""
     attempts: int = 0
     view_since_ms: int = 0
     give_up_ms: int | None = None
     """When a view change under way is given up for the next view; None until a quorum joined."""
     opened: int = 0
     """The last view that this replica opened as its leader."""
+
+    pace: Pace = field(default_factory=Pace)
 
     peers: dict[int, Status] = field(default_factory=dict)
     progress_ms: int = 0
@@ -131,6 +151,14 @@ class State:
 
     def __post_init__(self) -> None:
         self.pool = Pool(self.settings.quota)
+        self.now_ms = self.clock_ms
+        self.applied = self.handed = self.stable = self.settings.base
+        self.next_seq = self.settings.base + 1
+
+    def set_clock(self, now_ms: int) -> None:
+        """Take the drone's clock as it is, and let as much time pass as it can have taken."""
+        passed = min(max(now_ms - self.clock_ms, 0), MAX_STEP_MS)
+        self.clock_ms, self.now_ms = now_ms, self.now_ms + passed
 
     @property
     def leader(self) -> int:
@@ -140,7 +168,7 @@ class State:
     @property
     def leading(self) -> bool:
         """Whether this replica may assign sequence numbers."""
-        return self.active and self.leader == self.settings.me
+        return self.active and self.settings.speaks and self.leader == self.settings.me
 
     @property
     def timeout_ms(self) -> int:
@@ -158,7 +186,9 @@ class State:
         return self.slots[seq]
 
     def say(self, message: Message, to: int | None = None) -> None:
-        """Hand out a message of our own."""
+        """Hand out a message of our own; whoever only follows says nothing that binds."""
+        if isinstance(message, BINDING) and not self.settings.speaks:
+            return
         self.ready.send.append(Outgoing(message, to))
 
     def repeat(self, signed: Signed[Message] | None, to: int | None = None) -> None:
@@ -180,9 +210,11 @@ class State:
         """Have messages on disk before anything more is said."""
         self.ready.journal.extend(journaled(signed) for signed in messages)
 
-    def accuse(self, culprit: int, first: bytes, second: bytes) -> None:
-        """Report two statements that contradict each other."""
+    def accuse(self, first: Signed[Message], second: Signed[Message]) -> None:
+        """Report two statements of one member if they contradict each other."""
+        culprit = second.sender
         if self.accused.get(culprit) == self.view:
             return
-        self.accused[culprit] = self.view
-        self.ready.evidence.append(Evidence(culprit, first, second))
+        if contradiction(first.message, second.message):
+            self.accused[culprit] = self.view
+            self.ready.evidence.append(Evidence(culprit, first.raw, second.raw))

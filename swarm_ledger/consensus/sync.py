@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from swarm_ledger.consensus.certificates import check_commits
 from swarm_ledger.consensus.messages import Batch, Committed, Fetch, Signed, Status, Want
+from swarm_ledger.consensus.new_view import ask_for_view_changes
 from swarm_ledger.consensus.normal import hand_out, missing_bodies
 from swarm_ledger.consensus.ready import Decided, Resend, Serve
 from swarm_ledger.consensus.state import State
@@ -26,7 +27,10 @@ def on_status(state: State, signed: Signed[Status]) -> None:
     state.peers[sender] = status
     if status.stable < state.stable <= status.applied and state.may_show(sender, "stable"):
         _show_stable(state, sender)
-    if state.active and status.view < state.view and state.may_show(sender, "new view"):
+    if state.retired:
+        if status.applied < state.applied and state.may_show(sender, "the end"):
+            state.say(Status(state.view, state.applied, state.stable), sender)
+    elif state.active and status.view < state.view and state.may_show(sender, "new view"):
         state.repeat(state.new_view, sender)
 
 
@@ -47,16 +51,18 @@ def _show_stable(state: State, to: int) -> None:
 
 
 def on_want(state: State, signed: Signed[Want]) -> None:
-    """Send a peer the bodies of requests that it lacks."""
+    """Send a peer the bodies of requests, or the view changes, that it lacks."""
     if signed.sender in state.served:
         return
     state.served.add(signed.sender)
     slots = list(state.slots.values())
+    changes = [*(c.signed for c in state.view_changes.values()), *state.new_view_changes]
+    shown = {digest(change.raw): change.raw for change in changes}
     for key in dict.fromkeys(signed.message.requests):
         held = (slot.held[key] for slot in slots if key in slot.held)
-        body = state.pool.body(key) or next(held, None)
-        if body is not None:
-            state.ready.resend.append(Resend(body, signed.sender))
+        raw = shown.get(key) or state.pool.body(key) or next(held, None)
+        if raw is not None:
+            state.ready.resend.append(Resend(raw, signed.sender))
 
 
 def on_committed(state: State, signed: Signed[Committed]) -> None:
@@ -106,11 +112,22 @@ def tick(state: State) -> None:
         state.repeat(state.own_view_change)
     if state.own_checkpoint and state.own_checkpoint.message.seq > state.stable:
         state.repeat(state.own_checkpoint)
+    ask_for_view_changes(state)
     _relay(state)  # a busy swarm, too, may have missed one request
     if stuck:
         _repeat_slots(state)
         if _behind(state) and not cut_short:
             _ask(state)
+
+
+def tick_retired(state: State) -> None:
+    """Until the end of the epoch is certified, say again that we vouch for it."""
+    state.served.clear()
+    own = state.own_checkpoint
+    waited = state.now_ms - state.repeated_ms >= state.settings.resend_ms
+    if waited and own is not None and own.message.seq > state.stable:
+        state.repeated_ms = state.now_ms
+        state.repeat(own)
 
 
 def _behind(state: State) -> bool:

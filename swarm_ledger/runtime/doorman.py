@@ -52,7 +52,7 @@ def cosignature_line(roster: Roster, opened: Opened, message: Checkpoint) -> Not
 
 
 class Doorman:
-    """Opens messages for one roster: replicas by number, cosignatures checked.
+    """Opens messages for one roster: members by their index, cosignatures checked.
 
     ledger: knows the sessions on our ledger, which its state machine adds; lobby: those that
     introduced themselves, on the ledger or not yet.
@@ -62,7 +62,6 @@ class Doorman:
         self.roster = roster
         verified = Verified()
         self.ledger, self.lobby = Opener(roster, verified), Opener(roster, verified)
-        self._numbers = {member: number for number, member in enumerate(roster.validators)}
         self._signed: OrderedDict[bytes, Signed[Message]] = OrderedDict()
 
     def open(self, raw: bytes) -> Opened:
@@ -91,7 +90,7 @@ class Doorman:
             raise PeerFault("unknown_key", f"{opened.author.name}'s session is not on the ledger.")
         if isinstance(message, Checkpoint):
             cosignature_line(self.roster, opened, message)
-        signed = Signed(self._numbers[opened.author.index], message, raw)
+        signed = Signed(opened.author.index, message, raw)
         if len(raw) <= REMEMBERED_BYTES:
             self._signed[key] = signed
         if len(self._signed) > _REMEMBERED:

@@ -43,7 +43,7 @@ _NOBODY = -1
 
 
 class Drone:
-    """A validator and voter. settings.me must be its replica number.
+    """A validator and voter. settings.me must be its roster index.
 
     store: its ledger, empty or from an earlier run, which it then continues. looks: images that
     make a vote. question: a sealed one, asked as soon as the swarm has met.
@@ -137,7 +137,7 @@ class Drone:
         return {
             "drone": self.identity.member.name,
             "view": replica.view,
-            "leader": roster.members[roster.validators[replica.leader]].name,
+            "leader": roster.members[replica.leader].name,
             "height": self.keeper.store.height,
             "size": self.keeper.store.size,
             "root": self.keeper.store.root().hex(),
@@ -213,7 +213,8 @@ class Drone:
 
     def _pass_deadlines(self) -> None:
         """Ask for a block when a question's time is up; the leader first, the others after it."""
-        rank = (self.settings.me - self._replica.leader) % self.settings.n
+        order = self.settings.members
+        rank = (order.index(self.settings.me) - order.index(self._replica.leader)) % len(order)
         patience = rank * self.settings.resend_ms
         due = any(
             question.deadline_ms + patience <= self._now_ms
@@ -235,8 +236,7 @@ class Drone:
             for _, fault in ready.faults:
                 self._fault(fault)
             for evidence in ready.evidence:
-                culprit = self.identity.roster.validators[evidence.culprit]
-                name = self.identity.roster.members[culprit].name
+                name = self.identity.roster.members[evidence.culprit].name
                 self._emit("evidence", {"culprit": name})
             for decided in ready.apply:
                 self._apply(decided)
@@ -280,7 +280,7 @@ class Drone:
         if replica is None:
             self._transport.broadcast(raw)
         elif replica != self.settings.me:
-            self._transport.send(self.identity.roster.validators[replica], raw)
+            self._transport.send(replica, raw)
 
     def _apply(self, decided: Decided) -> None:
         applied = self.keeper.append(decided)

@@ -112,7 +112,7 @@ class Fleet:
             raise Misuse(f"{name} is not a validator in the roster.")
         options = msgspec.structs.asdict(self.file.consensus)
         validators = self.roster.validators
-        return Settings(len(validators), validators.index(member.index), **options)
+        return Settings(validators, member.index, **options)
 
     def endpoints(self) -> dict[int, str]:
         """Return the ZeroMQ addresses by roster index; Misuse if one is missing."""

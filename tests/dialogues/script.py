@@ -86,13 +86,20 @@ class Script(Desk):
             prepared = "".join(f" [{one.removeprefix('pre-prepare ')}]" for one in shown)
             return f"view-change {message.view} stable {message.stable}{prepared}"
         if isinstance(message, NewView):
-            senders = (str(self.mint.open(raw).sender) for raw in message.view_changes)
+            senders = (self._named(key).rpartition("-")[2] for key in message.view_changes)
             return f"new-view {message.view} from {','.join(senders)}"
         if isinstance(message, Want):
-            return "want " + ",".join(self.names[key] for key in message.requests)
+            return "want " + ",".join(self._named(key) for key in message.requests)
         if isinstance(message, (Checkpoint, Fetch)):
             return f"{type(message).__name__.lower()} {message.seq}"
         return type(message).__name__.lower()
+
+    def _named(self, key: bytes) -> str:
+        if key in self.names:
+            return self.names[key]
+        raw = self.changes.get(key)
+        change = self.mint.open(raw) if raw else self.mint.by_digest(key)
+        return f"view-change-of-{change.sender}"
 
     def heard(self, kind: str, words: list[str]) -> Message:
         if kind in ("pre-prepare", "prepare", "commit"):

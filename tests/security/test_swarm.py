@@ -364,7 +364,7 @@ def test_a_false_leader_and_false_certificates(swarm: Lab, crew: Crew) -> None:
     along = crew.identity("drone_4").delegation
     said(swarm, carry(along, crew.say("drone_4", PrePrepare(0, batch))), "not_leader")
     said(swarm, carry(along, crew.say("drone_4", NewView(1, ()))), "not_leader")
-    said(swarm, carry(along, crew.say("drone_4", NewView(3, ()))), "bad_certificate")
+    said(swarm, carry(along, crew.say("drone_4", NewView(3, ()))), "bad_new_view")
     for proof, prepared in (
         ((prepare,) * 3, ()),
         ((b"x",), ()),

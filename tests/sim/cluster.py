@@ -64,7 +64,7 @@ class Cluster:
         self._order, self._number = count(), count()
         self._trace = hashlib.sha256()
         self.nodes = [
-            liars.get(me, Node)(self, Settings(n, me, **{**SETTINGS, **changes}))
+            liars.get(me, Node)(self, Settings(tuple(range(n)), me, **{**SETTINGS, **changes}))
             for me in range(n)
         ]
         for node in self.nodes:

@@ -175,7 +175,10 @@ class Forger(Liar):
         ]
         forged = [forge(i, ViewChange(view, 0, (), ())) for i in range(self.settings.n)]
         shapes = ((own,) * self.settings.quorum, (own, *others), tuple(forged), ())
-        self.tell(NewView(view, self.world.rng.choice(shapes)))
+        raws = self.world.rng.choice(shapes)
+        self.tell(NewView(view, tuple(map(digest, raws))))
+        for raw in raws:
+            self.world.post(self.me, None, raw)
 
     def _root(self, view: int, seq: int) -> None:
         root = digest(b"another world")

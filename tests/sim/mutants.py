@@ -13,6 +13,7 @@ import pytest
 from swarm_ledger.consensus import (
     certificates,
     checkpoints,
+    new_view,
     normal,
     pool,
     recovery,
@@ -67,16 +68,16 @@ def _quorum(count: Callable[[int], int]) -> Callable[[Patch], None]:
 
 
 def _not_distinct(patch: Patch) -> None:
-    def only_count(senders: Iterable[int], at_least: int, what: str) -> None:
-        if len(list(senders)) < at_least:
+    def only_count(senders: Iterable[int], settings: Settings, what: str) -> None:
+        if len(list(senders)) < settings.quorum:
             raise PeerFault("bad_certificate", what)
 
     patch.setattr(certificates, "distinct", only_count)
-    patch.setattr(view_change, "distinct", only_count)
+    patch.setattr(new_view, "distinct", only_count)
 
 
 def _forgets_prepared(patch: Patch) -> None:
-    patch.setattr(view_change, "carried_over", lambda c: (max(change.stable for change in c), ()))
+    patch.setattr(new_view, "carried_over", lambda c: (max(change.stable for change in c), ()))
 
 
 def _keeps(*names: str) -> Callable[[Patch], None]:

@@ -17,6 +17,7 @@ from swarm_ledger.consensus.messages import (
     PrePrepare,
     Signed,
     ViewChange,
+    Want,
 )
 from swarm_ledger.consensus.ready import Decided, Evidence, Ready, Resend, journaled
 from swarm_ledger.consensus.replica import Replica
@@ -37,7 +38,7 @@ class Desk:
     """Replica `me` of n. said: own messages; again: resent; blocks, evidence: as handed out."""
 
     def __init__(self, me: int = 1, n: int = 4, **settings: Any) -> None:
-        self.settings = Settings(n, me, **settings)
+        self.settings = Settings(tuple(range(n)), me, **settings)
         self.me, self.n, self.now, self.mint = me, n, NOW, Mint()
         self.replica = Replica(self.settings, self.mint.open, now_ms=NOW)
         self.said: list[Message] = []
@@ -45,7 +46,10 @@ class Desk:
         self.blocks: list[Decided] = []
         self.evidence: list[Evidence] = []
         self.journal: dict[tuple[int, int, int, int], bytes] = {}
+        self.faults: list[tuple[int, PeerFault]] = []
         self.served: list[tuple[int, int]] = []
+        self.changes: dict[bytes, bytes] = {}
+        """View changes that somebody hands over when asked for them, by digest."""
 
     def hear(self, sender: int, *messages: Message) -> None:
         for message in messages:
@@ -84,6 +88,7 @@ class Desk:
         self.said += [signed.message for signed in own]
         self.again += ready.resend
         self.evidence += ready.evidence
+        self.faults += ready.faults
         self.served += [(serve.to, serve.seq) for serve in ready.serve]
         for decided in ready.apply:
             self.blocks.append(decided)
@@ -91,6 +96,9 @@ class Desk:
         for signed, out in zip(own, ready.send, strict=True):
             if out.to is None:
                 self.replica.step(signed)
+            if isinstance(out.message, Want):
+                for raw in [self.changes[k] for k in out.message.requests if k in self.changes]:
+                    self.replica.step(self.mint.open(raw))
 
     def last(self, form: type[Any]) -> Any:
         found = self.all(form)
@@ -142,7 +150,9 @@ class Desk:
         for other in range(self.n):
             if len(changes) < self.settings.quorum:
                 changes.setdefault(other, self.view_change(view))
-        return NewView(view, tuple(self.mint.seal(i, c) for i, c in sorted(changes.items())))
+        raws = [self.mint.seal(i, change) for i, change in sorted(changes.items())]
+        self.changes.update((digest(raw), raw) for raw in raws)
+        return NewView(view, tuple(map(digest, raws)))
 
     def committed(self, view: int, seq: int, *bodies: bytes) -> Committed:
         what = batch(seq, *bodies)

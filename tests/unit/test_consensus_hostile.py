@@ -67,7 +67,7 @@ class Chaos:
             lambda: Commit(self.edge(), self.edge(), self.root()),
             lambda: Checkpoint(self.edge(), self.edge(), self.root(), bytes(72)),
             self.view_change,
-            lambda: NewView(self.edge(), self.some()),
+            lambda: NewView(self.edge(), (self.root(), self.root(), self.root())),
             lambda: self.desk.new_view(self.rng.choice((1, 2, 3, 7))),
             lambda: Status(self.edge(), self.edge(), self.edge()),
             lambda: Fetch(self.edge()),

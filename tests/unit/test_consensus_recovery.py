@@ -72,6 +72,8 @@ def test_a_leader_restarted_begins_its_view_as_it_must() -> None:
     desk = Desk(1)
     view = desk.new_view(1, {3: desk.view_change(1, desk.prepared(0, X))})
     desk.replica.step(desk.signed(1, view))
+    for raw in desk.changes.values():
+        desk.replica.step(desk.mint.open(raw))
     journal = desk.replica.ready().journal
     desk.journal = {(r.seq, r.view, r.tag, r.sender): r.raw for r in journal}
     again = desk.restarted()
