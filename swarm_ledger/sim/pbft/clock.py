@@ -1,0 +1,23 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Drones' clocks: off by a constant, drifting, and set wrong now and then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Clock:
+    """skew_ms: how far it is off; drift_ppm: how much faster than true time it runs."""
+
+    skew_ms: int = 0
+    drift_ppm: int = 0
+    since_ms: int = 0
+
+    def read(self, true_ms: int) -> int:
+        """Return what the clock shows."""
+        return true_ms + self.skew_ms + (true_ms - self.since_ms) * self.drift_ppm // 1_000_000
+
+    def correct(self, true_ms: int, skew_ms: int) -> None:
+        """Set it, as time synchronisation does once it is back."""
+        self.skew_ms, self.drift_ppm, self.since_ms = skew_ms, 0, true_ms
