@@ -64,6 +64,17 @@ def gather(state: State, signed: Signed[ViewChange]) -> bool:
     return False
 
 
+def forget_new_views(state: State, below: int) -> None:
+    """Stop waiting for what earlier views lack: whoever left a view never enters it."""
+    state.new_views = {
+        leader: signed
+        for leader, signed in state.new_views.items()
+        if signed.message.view >= below
+    }
+    if not state.new_views:
+        state.gathered = {}
+
+
 def _known(state: State) -> dict[bytes, CheckedViewChange]:
     latest = {digest(change.signed.raw): change for change in state.view_changes.values()}
     return {**state.gathered, **latest}
@@ -117,13 +128,7 @@ def enter(state: State, signed: Signed[NewView], changes: list[CheckedViewChange
             become_stable(state, change.proof)
     state.view, state.active, state.new_view = signed.message.view, True, signed
     state.new_view_changes = tuple(change.signed for change in changes)
-    state.new_views = {
-        leader: other
-        for leader, other in state.new_views.items()
-        if other.message.view > state.view
-    }
-    if not state.new_views:
-        state.gathered = {}
+    forget_new_views(state, state.view + 1)
     state.give_up_ms, state.view_since_ms = None, state.now_ms
     state.view_changes = {
         sender: change

@@ -51,6 +51,7 @@ _HANDLERS: dict[type, Callable[[State, Signed[Any]], None]] = {
     Want: sync.on_want,
     Committed: sync.on_committed,
 }
+_BINDING = frozenset(BINDING)
 _AFTER_THE_END: dict[type, Callable[[State, Signed[Any]], None]] = {
     Checkpoint: checkpoints.on_checkpoint,
     Status: sync.on_status,
@@ -124,21 +125,21 @@ class Replica:
         A sender that is no member may ask for blocks and hand them over, and no more.
         """
         state, message = self._state, signed.message
-        if isinstance(message, BINDING) and signed.sender not in state.settings.members:
+        kind = type(message)
+        if kind in _BINDING and signed.sender not in state.settings.members:
             raise PeerFault("not_a_member", f"{signed.sender} is not a member in this epoch.")
         if state.retired:
-            if handler := _AFTER_THE_END.get(type(message)):
+            if handler := _AFTER_THE_END.get(kind):
                 handler(state, signed)
             return
-        view = getattr(message, "view", 0)
         if isinstance(message, (PrePrepare, Prepare, Commit)) and (
-            view > state.view or (view == state.view and not state.active)
+            message.view > state.view or (message.view == state.view and not state.active)
         ):
             early = state.early.setdefault(signed.sender, deque(maxlen=EARLY))
             early.append(signed)
             return
         entered = state.new_view
-        _HANDLERS[type(message)](state, signed)
+        _HANDLERS[kind](state, signed)
         if state.new_view is not entered:
             self._replay_early()
         normal.propose(state)
@@ -206,7 +207,9 @@ class Replica:
 
     def ready(self) -> Ready:
         """Return what has to happen now, and forget it."""
-        ready, self._state.ready = self._state.ready, Ready()
+        ready = self._state.ready
+        if ready:
+            self._state.ready = Ready()
         return ready
 
     def _replay_early(self) -> None:

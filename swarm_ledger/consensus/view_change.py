@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from swarm_ledger.consensus.certificates import check_view_change
 from swarm_ledger.consensus.messages import NewView, Signed, ViewChange
-from swarm_ledger.consensus.new_view import gather
+from swarm_ledger.consensus.new_view import forget_new_views, gather
 from swarm_ledger.consensus.state import State
 from swarm_ledger.encoding import digest
 
@@ -15,6 +15,7 @@ def start(state: State, view: int) -> None:
     state.view, state.active, state.give_up_ms = view, False, None
     state.attempts += 1
     state.own_view_change = None
+    forget_new_views(state, view)
     prepared = tuple(
         slot.prepared.wire()
         for seq, slot in sorted(state.slots.items())

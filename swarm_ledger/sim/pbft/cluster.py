@@ -125,17 +125,21 @@ class Cluster:
             self.at(delay, "raw", other, content)
         return body
 
+    def repeat(self, body: bytes) -> None:
+        """Have an author send its vote again, as it does until the ledger holds it."""
+        for node in self.nodes:
+            self.at(1 + int(self.rng.random() * 20), "raw", node.me, body)
+
     def enrol(self, members: tuple[int, ...]) -> bytes:
         """Have the operator sign the next roster, and send it to all until it is in force."""
-        roster = Roster(self.newest.version + 1, members)
+        before = self.newest
+        roster = Roster(before.version + 1, members)
         self.rosters[roster.version] = roster
         self.watch.rosters[roster.version] = members
         body = self.office.sign(roster)
         self.watch.votes.add(body)
-        for me in members:
-            node = self.nodes[me]
-            if me not in node.epoch.members:
-                node.home = roster.version
+        for me in set(members).difference(before.members):
+            self.nodes[me].home = roster.version
         self.announce(roster)
         return body
 
@@ -143,7 +147,7 @@ class Cluster:
         """Have the operator send a roster to all, several times."""
         for again in range(4):
             for node in self.nodes:
-                wait_ms = self.rng.randint(1, 20) + again * 400
+                wait_ms = 400 * again + 1 + int(self.rng.random() * 20)
                 self.at(wait_ms, "raw", node.me, roster.encode())
 
     # what happens

@@ -113,8 +113,7 @@ class Air:
                 span *= 10
             content = raw
             if weather.corrupted and rng.random() < weather.corrupted:
-                place = rng.randrange(len(raw))
-                content = (
-                    raw[:place] + bytes([raw[place] ^ rng.randint(1, 255)]) + raw[place + 1 :]
-                )
-            yield int(wait) + rng.randint(1, max(span, 1)), other, content
+                changed = bytearray(raw)
+                changed[rng.randrange(len(raw))] ^= rng.randint(1, 255)
+                content = bytes(changed)
+            yield int(wait) + 1 + int(rng.random() * span), other, content

@@ -7,6 +7,8 @@ It does what runtime/ does on a real drone, in the same order: persist, send, ap
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from swarm_ledger.consensus.certificates import Open
@@ -106,8 +108,7 @@ class Node:
             self._restore_retired(epoch)
         self.replica = self._replica(self.epoch)
         self._restore(self.replica, self.epoch.version, content.journal)
-        for body in list(content.bodies.values()):
-            self._submit(body)
+        self._resubmit(list(content.bodies.values()))
         self._pump()
 
     def _restore(self, replica: Replica, version: int, journal: dict[JournalKey, bytes]) -> None:
@@ -324,11 +325,13 @@ class Node:
         self.home = max(self.home, self.epoch.version)
         self.replica = self._replica(self.epoch)
         self._restore(self.replica, self.epoch.version, {})
-        for pending in waiting:
-            try:
-                self._submit(pending.body)
-            except PeerFault:
-                continue  # of a member who is none any more
+        self._resubmit([pending.body for pending in waiting])
+
+    def _resubmit(self, bodies: Iterable[bytes]) -> None:
+        """Take up what was waiting, but for what a new roster made void."""
+        for body in bodies:
+            with suppress(PeerFault):
+                self._submit(body)
 
     def _checkpoint(self) -> None:
         if self.replica.settings.speaks:

@@ -116,9 +116,11 @@ def demand_progress(cluster: Cluster) -> int:
     if newest.version > 1:
         cluster.announce(newest)
     members = [me for me in newest.members if cluster.nodes[me].honest]
-    wanted = {cluster.vote(cluster.rng.choice(members)) for _ in range(4)}
+    wanted = [cluster.vote(cluster.rng.choice(members)) for _ in range(4)]
     for step in range(BOUND):
         cluster.run(cluster.options["request_timeout_ms"])
+        for body in wanted:
+            cluster.repeat(body)
         if not _all_hold(cluster, members, wanted):
             continue
         for node in cluster.honest:
@@ -127,14 +129,14 @@ def demand_progress(cluster: Cluster) -> int:
     return BOUND + 1
 
 
-def _all_hold(cluster: Cluster, members: list[int], wanted: set[bytes]) -> bool:
+def _all_hold(cluster: Cluster, members: list[int], wanted: list[bytes]) -> bool:
     first = cluster.nodes[members[0]].ledger
     if first.epoch.version != cluster.newest.version:
         return False
-    held = {
-        body for block in cluster.nodes[members[0]].disk.content.blocks for body in block.bodies
-    }
-    return wanted <= held and all(cluster.nodes[me].ledger.roots == first.roots for me in members)
+    blocks = cluster.nodes[members[0]].disk.content.blocks
+    if not {body for block in blocks for body in block.bodies}.issuperset(wanted):
+        return False
+    return all(cluster.nodes[me].ledger.roots == first.roots for me in members)
 
 
 def _where(cluster: Cluster) -> str:
