@@ -143,12 +143,12 @@ def test_a_view_that_was_left_is_not_entered_when_what_it_lacked_comes() -> None
     raws, desk.changes = desk.changes, {}
     desk.hear(3, view)
     for other in (0, 2):
-        desk.hear(other, desk.view_change(5))
-    assert desk.replica.view == 5
+        desk.hear(other, desk.view_change(6))
+    assert desk.replica.view == 6
     for raw in raws.values():
         desk.replica.step(desk.mint.open(raw))
         desk.pump()
-    assert (desk.replica.view, desk.replica.active) == (5, False)
+    assert (desk.replica.view, desk.replica.active) == (6, False)
 
 
 def test_view_changes_are_shown_to_those_who_ask_for_them() -> None:
