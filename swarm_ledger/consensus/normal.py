@@ -187,14 +187,13 @@ def _hold(state: State, slot: Slot, batch: Batch) -> bool:
     return sum(len(slot.held.get(key, b"")) for key in batch.requests) <= MAX_BATCH_BYTES
 
 
-def on_body(state: State, body: bytes, *, added: bool) -> bool:
-    """A body arrived that the pool took or not; True if an open slot waits for it.
+def on_body(state: State, key: bytes, body: bytes, *, added: bool) -> bool:
+    """A body of that digest arrived that the pool took or not; True if an open slot waits for it.
 
     A slot's body is kept beside the pool when that is full for its author, or remembers the
     request as applied: else one author who fills the pools with different requests, or one
     request that two views ordered twice, would stop every leader.
     """
-    key = digest(body)
     seq = state.in_flight.get(key)
     slot = state.slots.get(seq) if seq is not None else None
     if seq is None or slot is None:

@@ -8,7 +8,6 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from swarm_ledger.consensus.messages import MAX_REQUEST_BYTES
-from swarm_ledger.encoding import digest
 
 _REMEMBERED = 65_536
 
@@ -44,9 +43,11 @@ class Pool:
     def __contains__(self, key: bytes) -> bool:
         return key in self._pending
 
-    def add(self, body: bytes, author: int, now_ms: int) -> bool:
-        """Take a request in; False if it is known, applied, or over its author's quota."""
-        key = digest(body)
+    def add(self, key: bytes, body: bytes, author: int, now_ms: int) -> bool:
+        """Take a request in; False if it is known, applied, or over its author's quota.
+
+        key: the digest of its body.
+        """
         if key in self._pending or key in self._applied or self._held[author] >= self._quota:
             return False
         if not 1 <= len(body) <= MAX_REQUEST_BYTES:

@@ -37,6 +37,7 @@ from swarm_ledger.consensus.ready import Decided, Ready
 from swarm_ledger.consensus.recovery import restore
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.consensus.state import EARLY, State
+from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse, PeerFault
 
 _HANDLERS: dict[type, Callable[[State, Signed[Any]], None]] = {
@@ -153,8 +154,9 @@ class Replica:
         self._state.set_clock(now_ms)
         if self._state.retired:
             return False
-        added = self._state.pool.add(body, author, self._state.now_ms)
-        wanted = normal.on_body(self._state, body, added=added)
+        key = digest(body)
+        added = self._state.pool.add(key, body, author, self._state.now_ms)
+        wanted = normal.on_body(self._state, key, body, added=added)
         if added:
             normal.propose(self._state)
         return added or wanted

@@ -138,8 +138,10 @@ class Cluster:
         self.watch.rosters[roster.version] = members
         body = self.office.sign(roster)
         self.watch.votes.add(body)
-        for me in set(members).difference(before.members):
-            self.nodes[me].home = roster.version
+        in_force = self.rosters[self.watch.epochs[-1][0]]
+        for me in members:
+            if me not in before.members or me not in in_force.members:
+                self.nodes[me].home = roster.version  # its operator brings it along
         self.announce(roster)
         return body
 

@@ -197,13 +197,15 @@ class Node:
     # what it does
 
     def _pump(self) -> None:
-        busy = True
-        while busy:
-            busy = False
-            for version, replica in [*self.retired.items(), (self.epoch.version, self.replica)]:
-                while ready := replica.ready():
-                    busy = True
+        while True:
+            while ready := self.replica.ready():
+                self._carry_out(self.epoch.version, self.replica, ready)
+            for version, replica in self.retired.items():
+                if ready := replica.ready():
                     self._carry_out(version, replica, ready)
+                    break
+            else:
+                return
 
     def _carry_out(self, version: int, replica: Replica, ready: Ready) -> None:
         own = self.seal(version, ready)

@@ -115,7 +115,7 @@ def draw(seed: int, menu: Menu) -> Plan:
     """Draw the plan of a seed; the same on every machine and Python."""
     rng = random.Random(f"plan {seed}")  # noqa: S311 - a simulation
     n = menu.drones or rng.choice(SIZES)
-    spares = SPARES if "membership" in menu.allowed else 0
+    spares = SPARES * (rng.random() < 0.5) if "membership" in menu.allowed else 0
     return Plan(
         seed,
         n,
