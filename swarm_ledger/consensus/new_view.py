@@ -129,7 +129,7 @@ def enter(state: State, signed: Signed[NewView], changes: list[CheckedViewChange
     state.view, state.active, state.new_view = signed.message.view, True, signed
     state.new_view_changes = tuple(change.signed for change in changes)
     forget_new_views(state, state.view + 1)
-    state.give_up_ms, state.view_since_ms = None, state.now_ms
+    state.give_up_ms, state.view_since_ms, state.repeats = None, state.now_ms, 0
     state.view_changes = {
         sender: change
         for sender, change in state.view_changes.items()

@@ -238,6 +238,6 @@ def on_applied(state: State, decided: Decided) -> None:
     for key in (*keys, *(proposed.message.batch.requests if proposed else ())):
         if state.in_flight.get(key, 0) <= decided.seq:
             state.in_flight.pop(key, None)
-    state.progress_ms = state.now_ms
+    state.progress_ms, state.repeats = state.now_ms, 0
     if keys:
         state.attempts = 0  # time-outs recover once a leader delivers

@@ -138,6 +138,8 @@ class State:
     peers: dict[int, Status] = field(default_factory=dict)
     progress_ms: int = 0
     repeated_ms: int = 0
+    repeats: int = 0
+    """How often everything was repeated without progress: each time after a longer pause."""
     asked: int = -1
     asked_up_to: int = 0
     """Whom we asked for blocks last, and up to where; 0 if nobody."""

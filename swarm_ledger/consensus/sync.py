@@ -18,6 +18,9 @@ _SLOTS_AT_ONCE = 8
 _QUIET = 4
 """A quiet replica reports its status that many times less often."""
 
+_MAX_BACK_OFF = 2
+"""Doublings of the pause between repeats, so that a narrow channel is not filled by them."""
+
 
 def on_status(state: State, signed: Signed[Status]) -> None:
     """Note how far a peer is; show it the new view and the stable checkpoint that it missed."""
@@ -104,9 +107,10 @@ def tick(state: State) -> None:
     waited = state.now_ms - state.repeated_ms
     stuck = silence >= state.settings.resend_ms
     unfinished = not state.active or len(state.pool) > 0 or _behind(state)
-    if waited < state.settings.resend_ms * (1 if unfinished else _QUIET):
+    if waited < state.settings.resend_ms * (1 << state.repeats if unfinished else _QUIET):
         return
     state.repeated_ms = state.now_ms
+    state.repeats = min(state.repeats + 1, _MAX_BACK_OFF)
     state.say(Status(state.view, state.applied, state.stable))
     if not state.active:
         state.repeat(state.own_view_change)

@@ -13,7 +13,7 @@ from swarm_ledger.encoding import digest
 def start(state: State, view: int) -> None:
     """Leave the current view and ask for `view` (1999, 4.4)."""
     state.view, state.active, state.give_up_ms = view, False, None
-    state.attempts += 1
+    state.attempts, state.repeats = state.attempts + 1, 0
     state.own_view_change = None
     forget_new_views(state, view)
     prepared = tuple(

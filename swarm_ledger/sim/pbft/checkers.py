@@ -217,7 +217,7 @@ class Watch:
         self.commits += len(decided.bodies)
         version = self.version_at(decided.seq)
         born = self._first_view.get((version, decided.batch().digest()), 0)
-        switched = False
+        newest = version
         for body in decided.bodies:
             if body not in self.votes and not body.startswith(b"evidence"):
                 self.violation(f"{decided.seq} holds what nobody submitted")
@@ -226,11 +226,10 @@ class Watch:
             if body in self._where:
                 self._again(body, decided, version, born)
             self._where[body] = decided.seq
-            if body.startswith(b"roster ") and not switched:
-                new = int(body.split(b" ")[1])
-                if new > version:
-                    self.epochs.append((new, decided.seq))
-                    switched = True
+            if body.startswith(b"roster "):
+                newest = max(newest, int(body.split(b" ")[1]))
+        if newest > version:
+            self.epochs.append((newest, decided.seq))
 
     def _again(self, body: bytes, decided: Decided, version: int, born: int) -> None:
         """A view change may bring back an older view's assignment of a request that a later view

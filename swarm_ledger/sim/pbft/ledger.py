@@ -60,15 +60,14 @@ class Ledger:
         return min(later, default=None)
 
     def apply(self, block: Decided) -> None:
-        """Apply the next block; the first valid roster in it takes effect after it."""
+        """Apply the next block; the newest valid roster in it takes effect after it."""
         self.height, self.time_ms = block.seq, max(self.time_ms, block.time_ms)
         following: Epoch | None = None
         results: list[str] = []
         for body in block.bodies:
             result, roster = self._apply_one(body)
-            if roster is not None and following is None:
+            if roster is not None and (following is None or following.version < roster.version):
                 following = Epoch(roster.version, roster.members, block.seq)
-                result = "in force"
             results.append(result)
             self.recent.append(digest(body))
         content = encode([block.seq, block.time_ms, list(block.bodies), results])
@@ -83,7 +82,7 @@ class Ledger:
             return fault.reason, None
         if isinstance(request, Roster):
             newer = request.version > self.epoch.version
-            return ("too late", request) if newer else ("rollback", None)
+            return ("newer", request) if newer else ("rollback", None)
         if isinstance(request, Vote):
             return self._vote(request), None
         try:
