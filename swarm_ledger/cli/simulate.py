@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,9 @@ def simulate(
     jobs: Annotated[
         int | None, typer.Option(min=1, max=256, help="Processes; by default one a core.")
     ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Begin no more runs after that long.")
+    ] = None,
     trace: Annotated[
         Path | None, typer.Option(help="Write down what happened in a single seed's run.")
     ] = None,
@@ -62,7 +66,13 @@ def simulate(
             )
         _write(trace, _told(draw(chosen[0], menu)))
     with _bar(len(chosen), as_json) as progress:
-        totals = run_all(chosen, menu, jobs=jobs or min(cores(), len(chosen)), progress=progress)
+        totals = run_all(
+            chosen,
+            menu,
+            jobs=jobs or min(cores(), len(chosen)),
+            seconds=60 * minutes if minutes else math.inf,
+            progress=progress,
+        )
     commands = _Commands(drones, byzantine, faults, steps, profile)
     if as_json:
         print_json(_object(totals, commands))

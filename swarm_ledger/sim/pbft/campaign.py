@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -68,24 +70,32 @@ def cores() -> int:
 
 
 def simulate(
-    seeds: range, menu: Menu, *, jobs: int, progress: Callable[[Totals], None] = lambda _: None
+    seeds: range,
+    menu: Menu,
+    *,
+    jobs: int,
+    seconds: float = math.inf,
+    progress: Callable[[Totals], None] = lambda _: None,
 ) -> Totals:
-    """Run the plans of many seeds.
+    """Run the plans of many seeds, as many as fit into the seconds given.
 
     jobs: processes; 1 runs them in this one. progress: called after each few runs.
     """
     totals, begun = Totals(), time.monotonic()
-    for reports in _batches(seeds, menu, jobs):
-        for report in reports:
-            totals.add(report)
-        totals.seconds = time.monotonic() - begun
-        progress(totals)
+    with closing(_batches(seeds, menu, jobs)) as batches:
+        for reports in batches:
+            for report in reports:
+                totals.add(report)
+            totals.seconds = time.monotonic() - begun
+            progress(totals)
+            if totals.seconds >= seconds:
+                break
     for failed in (totals.violations, totals.stalled):
         failed.sort(key=lambda report: report.seed)
     return totals
 
 
-def _batches(seeds: range, menu: Menu, jobs: int) -> Iterator[list[Report]]:
+def _batches(seeds: range, menu: Menu, jobs: int) -> Generator[list[Report], None, None]:
     parts = (seeds[i : i + _AT_ONCE] for i in range(0, len(seeds), _AT_ONCE))
     if jobs == 1:
         for part in parts:
