@@ -227,17 +227,16 @@ class Node:
                 self._hear_itself(replica, signed)
 
     def seal(self, version: int, ready: Ready) -> list[tuple[int | None, Signed[Message]]]:
-        """Seal what is to be said: as a member of that epoch, or else of the one it is to join."""
-        under = version
+        """Seal what is to be said: as a member of that epoch, or else of those it is to join.
+
+        It can't know which of the rosters that its operator gave it are in force by now.
+        """
+        under: Iterable[int] = (version,)
         if self.me not in (self.members_of(version) or ()):
-            under = max(
-                (v for v in range(1, self.home + 1) if self.me in (self.members_of(v) or ())),
-                default=0,
-            )
-        if not under:
-            return []
+            known = range(max(1, self.home - _RETIRED), self.home + 1)
+            under = [v for v in known if self.me in (self.members_of(v) or ())]
         mint = self.world.mint
-        return [(out.to, mint.seal(under, self.me, out.message)) for out in ready.send]
+        return [(out.to, mint.seal(v, self.me, out.message)) for out in ready.send for v in under]
 
     def effects(
         self, version: int, ready: Ready, own: list[tuple[int | None, Signed[Message]]]
