@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from swarm_ledger.consensus.messages import (
     Batch,
     Commit,
@@ -20,6 +22,9 @@ from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.sim.pbft.node import Node
 from swarm_ledger.sim.pbft.requests import Vote
+
+if TYPE_CHECKING:
+    from swarm_ledger.sim.pbft.cluster import Cluster
 
 Own = list[tuple[int | None, Signed[Message]]]
 
@@ -65,6 +70,10 @@ class Slow(Liar):
 class Equivocator(Liar):
     """As a leader, proposes two batches; always, votes for everything, and votes twice."""
 
+    def __init__(self, world: Cluster, me: int) -> None:
+        self._voted: set[tuple[int, int, bytes]] = set()
+        super().__init__(world, me)
+
     def alternative(self, batch: Batch) -> Batch:
         """Return what to propose to the other half."""
         requests = batch.requests[::-1] if len(batch.requests) > 1 else batch.requests
@@ -97,6 +106,10 @@ class Equivocator(Liar):
         super().step(replica, signed)
 
     def _vote(self, view: int, seq: int, digest_: bytes) -> None:
+        """Vote once for each: liars who answer each other's votes would talk of nothing else."""
+        if (view, seq, digest_) in self._voted:
+            return
+        self._voted.add((view, seq, digest_))
         if self.replica.settings.leader(view) != self.me:
             self.tell(Prepare(view, seq, digest_))
         self.tell(Commit(view, seq, digest_))
