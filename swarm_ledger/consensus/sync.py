@@ -18,8 +18,10 @@ _SLOTS_AT_ONCE = 8
 _QUIET = 4
 """A quiet replica reports its status that many times less often."""
 
-_MAX_BACK_OFF = 2
-"""Doublings of the pause between repeats, so that a narrow channel is not filled by them."""
+_PROMPT = 6
+_MAX_BACK_OFF = 3
+"""After so many prompt repeats without progress, the pause doubles, up to that often: what is lost
+is soon said again, and yet a narrow channel is not filled by what can't get through."""
 
 
 def on_status(state: State, signed: Signed[Status]) -> None:
@@ -107,10 +109,11 @@ def tick(state: State) -> None:
     waited = state.now_ms - state.repeated_ms
     stuck = silence >= state.settings.resend_ms
     unfinished = not state.active or len(state.pool) > 0 or _behind(state)
-    if waited < state.settings.resend_ms * (1 << state.repeats if unfinished else _QUIET):
+    back_off = min(max(state.repeats - _PROMPT, 0), _MAX_BACK_OFF)
+    if waited < state.settings.resend_ms * (1 << back_off if unfinished else _QUIET):
         return
     state.repeated_ms = state.now_ms
-    state.repeats = min(state.repeats + 1, _MAX_BACK_OFF)
+    state.repeats += 1
     state.say(Status(state.view, state.applied, state.stable))
     if not state.active:
         state.repeat(state.own_view_change)
