@@ -42,8 +42,8 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
         )
         told_ms = 0
         while not stop.asked:
-            for raw in transport.receive(_POLL_MS):
-                drone.receive(raw, wall_clock_ms())
+            arrived = transport.receive(_POLL_MS)
+            drone.receive_all(arrived, wall_clock_ms())
             work(drone, wall_clock_ms())
             now_ms = wall_clock_ms()
             drone.tick(now_ms)
