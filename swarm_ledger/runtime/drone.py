@@ -1,14 +1,14 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 """One member of the swarm at work: the only place where consensus has effects.
 
-A Drone is driven from outside, by one thread: receive() for each message, tick() every few dozen
-milliseconds, look() for each image. Time is an argument, POSIX milliseconds.
+A Drone is driven from outside, by one thread: receive_all() for what arrived, tick() every few
+dozen milliseconds, look() for each image. Time is an argument, POSIX milliseconds.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -82,12 +82,20 @@ class Drone:
     # what the world does to us
 
     def receive(self, raw: bytes, now_ms: int) -> None:
-        """Take in bytes from the network; whatever is wrong with them is counted, not raised."""
+        """Take in one message."""
+        self.receive_all((raw,), now_ms)
+
+    def receive_all(self, raws: Iterable[bytes], now_ms: int) -> None:
+        """Take in what arrived, in order; whatever is wrong with it is counted, not raised.
+
+        What follows from all of it is carried out at the end: one write to disk for what binds us.
+        """
         self._now_ms = max(self._now_ms, now_ms)
-        try:
-            self._receive(raw)
-        except PeerFault as fault:
-            self._fault(fault)
+        for raw in raws:
+            try:
+                self._receive_ahead(raw)
+            except PeerFault as fault:
+                self._fault(fault)
         self._drain()
 
     def submit(self, raw: bytes, now_ms: int) -> None:
@@ -148,6 +156,16 @@ class Drone:
         }
 
     # taking in
+
+    def _receive_ahead(self, raw: bytes) -> None:
+        """Take a message in before what follows from earlier ones is carried out, if possible."""
+        try:
+            self._receive(raw)
+        except PeerFault as fault:
+            if fault.reason != "unknown_key":
+                raise
+            self._drain()  # a block that is about to be applied may hold the session
+            self._receive(raw)
 
     def _receive(self, raw: bytes) -> None:
         kind = kind_of(raw)
