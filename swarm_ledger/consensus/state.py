@@ -145,8 +145,8 @@ class State:
     """Whom we asked for blocks last, and up to where; 0 if nobody."""
     served: set[int] = field(default_factory=set)
     """Peers whose Fetch or Want was answered since the last tick: one each, so nobody floods."""
-    shown: dict[tuple[int, str], int] = field(default_factory=dict)
-    """When a peer was last shown something large: not more often than it would ask again."""
+    costly: dict[tuple[int, str], int] = field(default_factory=dict)
+    """When something costly was last done for a peer: not more often than it would ask again."""
     accused: dict[int, int] = field(default_factory=dict)
     """In which view each culprit was last reported: once a view, however often it offends."""
     ready: Ready = field(default_factory=Ready)
@@ -198,14 +198,14 @@ class State:
         if signed is not None:
             self.ready.resend.append(Resend(signed.raw, to))
 
-    def may_show(self, to: int, what: str) -> bool:
-        """Whether it is time to show a peer something large again."""
-        last = self.shown.get((to, what))
-        if to == self.settings.me or (
+    def not_lately(self, peer: int, what: str) -> bool:
+        """Whether it is time to do something costly for a peer again; never for ourselves."""
+        last = self.costly.get((peer, what))
+        if peer == self.settings.me or (
             last is not None and self.now_ms - last < self.settings.resend_ms // 2
         ):
             return False
-        self.shown[to, what] = self.now_ms
+        self.costly[peer, what] = self.now_ms
         return True
 
     def keep(self, *messages: Signed[Message]) -> None:

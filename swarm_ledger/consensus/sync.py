@@ -30,12 +30,12 @@ def on_status(state: State, signed: Signed[Status]) -> None:
     if sender == state.settings.me:
         return
     state.peers[sender] = status
-    if status.stable < state.stable <= status.applied and state.may_show(sender, "stable"):
+    if status.stable < state.stable <= status.applied and state.not_lately(sender, "stable"):
         _show_stable(state, sender)
     if state.retired:
-        if status.applied < state.applied and state.may_show(sender, "the end"):
+        if status.applied < state.applied and state.not_lately(sender, "the end"):
             state.say(Status(state.view, state.applied, state.stable), sender)
-    elif state.active and status.view < state.view and state.may_show(sender, "new view"):
+    elif state.active and status.view < state.view and state.not_lately(sender, "new view"):
         state.repeat(state.new_view, sender)
 
 

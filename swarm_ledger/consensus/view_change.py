@@ -31,15 +31,18 @@ def on_view_change(state: State, signed: Signed[ViewChange]) -> None:
     if gather(state, signed):
         return
     if message.view < state.view or (message.view == state.view and state.active):
-        if state.active and state.may_show(signed.sender, "new view"):
+        if state.active and state.not_lately(signed.sender, "new view"):
             state.repeat(state.new_view, signed.sender)
         return
     known = state.view_changes.get(signed.sender)
     if known is not None and known.signed.message.view >= message.view:
         state.accuse(known.signed, signed)
         return
+    own, costly = signed.sender == state.settings.me, message.prepared or message.proof
+    if costly and not own and not state.not_lately(signed.sender, "view change"):
+        return  # who is honest says it again; who floods must not have us check it all
     state.view_changes[signed.sender] = check_view_change(signed, state.settings, state.open)
-    if signed.sender == state.settings.me and state.settings.speaks:
+    if own and state.settings.speaks:
         state.own_view_change = signed
     _join(state)
     _proceed(state)
