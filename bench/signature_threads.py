@@ -5,7 +5,7 @@
 and, as the bound of what can be had, with nothing but libsodium's part in the pool and no second
 parse. Messages per second, medians, and the ratio to one by one.
 
-On two cores the second gave x 0.96 to 1.03 and the bound x 1.04 to 1.34, of a part that takes a
+On two cores the second gave x 0.96 to 1.13 and the bound x 1.04 to 1.41, of a part that takes a
 quarter of a drone's busy time; libsodium's share of that time was 7 %. So drones don't do it.
 """
 
