@@ -138,7 +138,8 @@ def enter(state: State, signed: Signed[NewView], changes: list[CheckedViewChange
     for slot in state.slots.values():
         slot.new_view()
     begin_with(state, batches)
-    state.next_seq = max(low + len(batches), state.applied, state.stable) + 1
+    decided = [seq for seq, slot in state.slots.items() if slot.decided is not None]
+    state.next_seq = max(low + len(batches), state.applied, state.stable, *decided) + 1
     state.pool.restart_clocks(state.now_ms)
     state.pace.new_view()
     if state.leading:

@@ -185,6 +185,8 @@ def _relay(state: State) -> None:
     for pending in state.pool.all():
         if state.now_ms - pending.relayed_ms > state.settings.request_timeout_ms // 3:
             to = None if pending.relays % 2 else state.leader
+            if not pending.relays:
+                pending.offered_ms = state.now_ms
             pending.relayed_ms, pending.relays = state.now_ms, pending.relays + 1
             if to != state.settings.me:
                 state.ready.resend.append(Resend(pending.body, to))

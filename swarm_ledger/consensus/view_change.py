@@ -107,7 +107,8 @@ def _suspicious(state: State) -> bool:
         return True
     settings = state.settings
     # A fair leader needs some blocks to work off what is pending.
-    blocks = settings.max_blocks_left_out + len(state.pool) // settings.max_batch
+    working_off = len(state.pool) // settings.max_batch
+    blocks = settings.passed_over_offered + settings.max_blocks_left_out + working_off
     return any(
         state.now_ms - pending.since_ms > patience or pending.blocks > blocks
         for pending in state.pool.all()
