@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NoReturn
 
 from swarm_ledger.consensus.messages import (
+    BINDING,
     Checkpoint,
     Commit,
     Message,
@@ -56,6 +57,8 @@ class Watch:
         self._said: dict[tuple[object, ...], object] = {}
         self._own: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
         self._left: dict[tuple[int, int], int] = defaultdict(int)
+        self._wanted: dict[int, int] = defaultdict(int)
+        """For each version, the highest view that any honest replica asked for."""
         self._chosen: dict[tuple[int, int], tuple[int, bytes]] = {}
         """For each version and number, what may have committed: the lowest view, its digest."""
 
@@ -104,6 +107,8 @@ class Watch:
     def said(self, node: Node, version: int, signed: Signed[Message]) -> None:
         """An honest replica sends this: it must not contradict anything that it sent before."""
         me, message = node.me, signed.message
+        if isinstance(message, BINDING):
+            self._may_speak(node, version, message)
         if isinstance(message, PrePrepare):
             seq = message.batch.seq
             self._say(me, version, ("pre-prepare", message.view, seq), message.batch)
@@ -123,9 +128,16 @@ class Watch:
         elif isinstance(message, NewView):
             self._say(me, version, ("new view", message.view), message)
 
+    def _may_speak(self, node: Node, version: int, message: Message) -> None:
+        what = f"{node.me} says a {type(message).__name__} under roster {version}"
+        if node.me not in self.rosters[version]:
+            self.violation(f"{what}, in which it is no member")
+        if version < node.mute_below:
+            self.violation(f"{what}, though it may have forgotten what it said")
+        if version < node.epoch.version and not isinstance(message, (Checkpoint, PrePrepare)):
+            self.violation(f"{what}, which is over")
+
     def _say(self, me: int, version: int, about: tuple[object, ...], what: object) -> None:
-        if me not in self.rosters[version]:
-            self.violation(f"{me} speaks under roster {version}, in which it is no member")
         if self._said.setdefault((me, version, *about), what) != what:
             self.violation(f"{me} contradicts what it said: {about}")
         if about[0] in ("prepare", "commit", "pre-prepare"):
@@ -158,6 +170,9 @@ class Watch:
         where = node.me, version
         self._left[where] = max(self._left[where], message.view)
         self.views.add((version, message.view))
+        if message.view > self._wanted[version] + 1:
+            self.violation(f"{node.me} leaps to view {message.view}, at the word of liars")
+        self._wanted[version] = max(self._wanted[version], message.view)
         shown: dict[int, int] = {}
         for wire in message.prepared:
             pre_prepare = node.world.mint.open(wire.pre_prepare).signed.message
@@ -218,6 +233,9 @@ class Watch:
         version = self.version_at(decided.seq)
         born = self._first_view.get((version, decided.batch().digest()), 0)
         newest = version
+        latest = max(other.clock.furthest_ms for other in node.world.honest)
+        if decided.time_ms > latest + node.replica.settings.max_ahead_ms:
+            self.violation(f"the ledger's time is {decided.time_ms - latest} ms ahead of all")
         for body in decided.bodies:
             if body not in self.votes and not body.startswith(b"evidence"):
                 self.violation(f"{decided.seq} holds what nobody submitted")
@@ -273,7 +291,7 @@ class Watch:
         """Everything that a replica holds stays under its limits, whatever peers send."""
         settings, state = node.replica.settings, node.replica._state
         known = len(node.world.nodes)
-        sizes = (
+        sizes: tuple[tuple[str, int, int], ...] = (
             ("slots", len(state.slots), 2 * settings.window),
             ("checkpoints", len(state.checkpoints), 2 * settings.window),
             ("expected", len(state.expected), settings.window),
@@ -287,6 +305,9 @@ class Watch:
             ("costly", len(state.costly), 4 * known),
             ("retired", len(node.retired), 3),
         )
+        if len(state.pool) > settings.quota:
+            held = Counter(pending.author for pending in state.pool.all())
+            sizes = (*sizes, ("requests of one author", max(held.values()), settings.quota))
         for what, size, limit in sizes:
             if size > limit:
                 self.violation(f"{node.me} holds {size} {what}, more than {limit}")

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from contextlib import suppress
+
 import msgspec
 
 from swarm_ledger.consensus.messages import (
@@ -20,6 +23,7 @@ from swarm_ledger.consensus.messages import (
 )
 from swarm_ledger.consensus.ready import Ready
 from swarm_ledger.encoding import digest
+from swarm_ledger.errors import PeerFault
 from swarm_ledger.sim.pbft.liars import (
     Equivocator,
     Flooder,
@@ -32,7 +36,11 @@ from swarm_ledger.sim.pbft.liars import (
     Usurper,
 )
 from swarm_ledger.sim.pbft.node import Node
-from swarm_ledger.sim.pbft.requests import Vote
+from swarm_ledger.sim.pbft.requests import Evidence, Vote
+
+
+def _later(batch: Batch) -> Batch:
+    return msgspec.structs.replace(batch, time_ms=batch.time_ms + 1)
 
 
 class Forger(Liar):
@@ -46,7 +54,14 @@ class Forger(Liar):
         super().tick()
         state = self.replica._state
         if self.rng.random() < 0.3:
-            forgeries = (self._committed, self._view_change, self._new_view, self._root)
+            forgeries = (
+                self._committed,
+                self._gathered,
+                self._view_change,
+                self._new_view,
+                self._root,
+                self._evidence,
+            )
             self.rng.choice(forgeries)(state.view + self.rng.randint(0, 2), state.applied + 1)
 
     def _seal(self, message: Message, by: int | None = None) -> bytes:
@@ -70,12 +85,49 @@ class Forger(Liar):
                 (own,) * quorum,
                 tuple(self._seal(commit, liar) for liar in self._accomplices()),
                 (own, *(b"s1.%d.99999999" % i for i in range(quorum))),
+                (own, *(self._seal(commit, stranger) for stranger in range(100, 100 + quorum))),
                 (own, self._seal(Commit(view + 1, seq, batch.digest()))) * 2,
                 (own, self.some_raw(), self.some_raw()),
                 (),
             )
         )
         self.tell(Committed(seq, batch.time_ms, bodies, commits))
+
+    def _gathered(self, view: int, seq: int) -> None:
+        """Hand over a block with all commits for it that were ever heard, whatever their view and
+        epoch; also one that its epoch's end made void."""
+        batches: dict[bytes, Batch] = {}
+        commits: dict[bytes, dict[int, bytes]] = defaultdict(dict)
+        for raw in self.world.heard:
+            with suppress(PeerFault):
+                signed = self.world.mint.open(raw).signed
+                message = signed.message
+                if isinstance(message, PrePrepare) and message.batch.seq == seq:
+                    batches[message.batch.digest()] = message.batch
+                elif isinstance(message, Commit) and message.seq == seq:
+                    commits[message.digest][signed.sender] = raw
+        bodies = {digest(body): body for body in self.world.watch.votes}
+        for key, batch in batches.items():
+            known = all(request in bodies for request in batch.requests)
+            if known and len(commits[key]) >= self.replica.settings.quorum:
+                wanted = tuple(bodies[request] for request in batch.requests)
+                votes = tuple(commits[key].values())
+                self.tell(Committed(seq, batch.time_ms, wanted, votes))
+
+    def _twisted(self) -> tuple[Prepared, ...]:
+        """What others prepared when it led, with a pre-prepare of something else."""
+        led = [
+            slot.prepared
+            for _, slot in sorted(self.replica._state.slots.items())
+            if slot.prepared is not None and slot.prepared.pre_prepare.sender == self.me
+        ]
+        return tuple(
+            Prepared(
+                self._seal(PrePrepare(one.view, _later(one.batch))),
+                tuple(signed.raw for signed in one.prepares),
+            )
+            for one in led
+        )
 
     def _prepared(self, view: int, seq: int) -> Prepared:
         """A certificate for a view that it led, prepared by nobody but liars."""
@@ -93,7 +145,7 @@ class Forger(Liar):
         proof = tuple(vote.raw for vote in state.stable_proof)
         shapes = (
             ViewChange(view, state.stable, proof, (self._prepared(view, state.stable + 1),)),
-            ViewChange(view, state.stable, proof, ()),
+            ViewChange(view, state.stable, proof, self._twisted()),
             ViewChange(view, seq + 5, proof, ()),
             ViewChange(view, self.epoch.base, (), ()),
         )
@@ -124,6 +176,18 @@ class Forger(Liar):
         for liar in self._accomplices():
             self.world.post(self.me, None, self._seal(Checkpoint(seq, seq, root, bytes(72)), liar))
 
+    def _evidence(self, view: int, seq: int) -> None:
+        """Accuse somebody of two statements that do not contradict each other."""
+        said: dict[tuple[object, ...], bytes] = {}
+        for _ in range(20):
+            raw = self.some_raw()
+            with suppress(PeerFault):
+                sealed = self.world.mint.open(raw)
+                about = sealed.version, sealed.signed.sender, type(sealed.signed.message)
+                if said.setdefault(about, raw) != raw:
+                    self.world.post(self.me, None, Evidence(said[about], raw).encode())
+                    return
+
 
 class Mutator(Liar):
     """Says what an honest drone says, now and then with one field changed, and also to some only.
@@ -152,7 +216,9 @@ class Mutator(Liar):
         if isinstance(value, int):
             value = max(0, value + rng.choice((-1, 1)))
         elif isinstance(value, Batch):
-            value = msgspec.structs.replace(value, seq=max(1, value.seq + rng.choice((-1, 0, 1))))
+            seq = max(1, value.seq + rng.choice((-1, 0, 1)))
+            time_ms = max(0, value.time_ms + rng.choice((-20_000, -1, 0, 0, 5_000)))
+            value = msgspec.structs.replace(value, seq=seq, time_ms=time_ms)
         elif isinstance(value, bytes):
             value = rng.randbytes(32)
         elif isinstance(value, tuple) and value:
