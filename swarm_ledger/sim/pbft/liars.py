@@ -56,15 +56,20 @@ class Slow(Liar):
     """As a leader, orders everything just before the others lose patience."""
 
     def send(self, version: int, ready: Ready, own: Own) -> None:
-        """Hold back the pre-prepares."""
-        prompt: Own = []
-        for to, signed in own:
+        """Hold back the pre-prepares, and repeat none."""
+        late = self.replica.settings.request_timeout_ms * 4 // 5
+        for _, signed in own:
             if isinstance(signed.message, PrePrepare):
-                late = self.replica.settings.request_timeout_ms * 4 // 5
                 self.world.at(late, "post", self.me, signed.raw)
-            else:
-                prompt.append((to, signed))
-        super().send(version, ready, prompt)
+        prompt = [(to, one) for to, one in own if not isinstance(one.message, PrePrepare)]
+        again = [one for one in ready.resend if not self._proposes(one.raw)]
+        super().send(version, Ready(resend=again), prompt)
+
+    def _proposes(self, raw: bytes) -> bool:
+        try:
+            return isinstance(self.world.mint.open(raw).signed.message, PrePrepare)
+        except PeerFault:
+            return False  # a request
 
 
 class Equivocator(Liar):
