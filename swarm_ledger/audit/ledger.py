@@ -24,6 +24,7 @@ from swarm_ledger.runtime.export import policy_of, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.keeper import parse_certificate
 from swarm_ledger.runtime.machine import Machine, batch_of, genesis_entry, split_block
+from swarm_ledger.runtime.membership import Conviction
 from swarm_ledger.voting.decision import Settled
 
 
@@ -37,6 +38,7 @@ class Verdict:
     checkpoints: int
     covered: int
     decisions: tuple[Settled, ...]
+    convictions: tuple[Conviction, ...]
 
 
 def open_ledger(folder: Path) -> Store:
@@ -81,6 +83,7 @@ def verify_ledger(
         summary.checkpoints,
         summary.covered,
         tuple(decisions),
+        tuple(machine.members.convictions),
     )
 
 

@@ -21,10 +21,11 @@ from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import ROSTER, load_roster
 from swarm_ledger.ledger.store import Store
-from swarm_ledger.runtime.chronicle import decision_fields
+from swarm_ledger.runtime.chronicle import conviction_fields, decision_fields
 from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.export import prove as prove_entry
 from swarm_ledger.runtime.machine import split_block
+from swarm_ledger.runtime.membership import Conviction, membership_of
 
 app = typer.Typer(help="Show, verify and prove what a drone's ledger holds.", no_args_is_help=True)
 
@@ -38,20 +39,25 @@ RosterOption = Annotated[
 def show(
     folder: Folder,
     last: Annotated[int, typer.Option(min=1, help="How many blocks, from the newest.")] = 20,
+    roster: RosterOption = None,
     as_json: Json = False,
 ) -> None:
-    """Show the newest blocks. Nothing is verified: that is what `ledger verify` is for."""
+    """Show the newest blocks, and who was convicted by evidence, where the roster is at hand.
+
+    Blocks are not verified: that is what `ledger verify` is for.
+    """
     with _open(folder) as store:
         blocks = [
             _block(store, h) for h in range(max(0, store.height - last + 1), store.height + 1)
         ]
         checkpoint = store.latest_checkpoint()
-        result = {
+        result: dict[str, Any] = {
             "height": store.height,
             "size": store.size,
             "root": store.root().hex(),
             "covered": checkpoint.size if checkpoint else 0,
             "blocks": blocks,
+            "convictions": _convictions(store, folder, roster),
         }
     if as_json:
         print_json(result)
@@ -61,10 +67,27 @@ def show(
         what = ", ".join(f"{kind} {n}" for kind, n in block["kinds"].items())
         table.add_row(str(block["height"]), str(block["entries"]), _date(block["time_ms"]), what)
     console.print(table)
+    for conviction in result["convictions"]:
+        console.print(escape(conviction["text"]))
     console.print(
         f"{result['size']} entries, {result['covered']} of them under a cosigned checkpoint, "
         f"root {store_root(result)}"
     )
+
+
+def _convictions(store: Store, folder: Path, named: Path | None) -> list[dict[str, Any]]:
+    """Return whom the ledger convicts; [] without a roster, which has their names and keys."""
+    try:
+        roster = _find_roster(folder, named)
+    except NotVerified:
+        if named is not None:
+            raise
+        return []  # showing a ledger must not fail by what happens to lie next to it
+    return [_told(one) for one in membership_of(store, roster).convictions] if roster else []
+
+
+def _told(conviction: Conviction) -> dict[str, Any]:
+    return conviction_fields(conviction.culprit.name, conviction.about, conviction.height)
 
 
 def store_root(result: dict[str, Any]) -> str:
@@ -117,6 +140,7 @@ def verify(folder: Folder, roster: RosterOption = None, as_json: Json = False) -
             raise typer.Exit(FAILED) from error
         raise
     decisions = [decision_fields(settled) for settled in verdict.decisions]
+    convictions = [_told(conviction) for conviction in verdict.convictions]
     if as_json:
         print_json(
             {
@@ -127,6 +151,7 @@ def verify(folder: Folder, roster: RosterOption = None, as_json: Json = False) -
                 "checkpoints": verdict.checkpoints,
                 "covered": verdict.covered,
                 "decisions": decisions,
+                "convictions": convictions,
             }
         )
         return
@@ -134,8 +159,8 @@ def verify(folder: Folder, roster: RosterOption = None, as_json: Json = False) -
         f"[green]verified[/]: height {verdict.height}, {verdict.size} entries, "
         f"{verdict.covered} of them under {verdict.checkpoints} cosigned checkpoints"
     )
-    for decision in decisions:
-        console.print(escape(decision["text"]))
+    for told in (*decisions, *convictions):
+        console.print(escape(told["text"]))
 
 
 @app.command()
@@ -176,10 +201,17 @@ def _must_exist(folder: Path) -> None:
 
 def _roster(folder: Path, named: Path | None) -> Roster:
     """Load the roster that was named, or else the one in or next to the drone's folder."""
+    found = _find_roster(folder, named)
+    if found is None:
+        raise Misuse(f"no roster in or next to {folder}.", remedy="Name one with --roster.")
+    return found
+
+
+def _find_roster(folder: Path, named: Path | None) -> Roster | None:
     if named is not None:
         return load_roster(named)
     home = folder if folder.is_dir() else folder.parent
     for candidate in (home / "roster", home.parent / "roster"):
         if (candidate / ROSTER).exists():
             return load_roster(candidate)
-    raise Misuse(f"no roster in or next to {home}.", remedy="Name one with --roster.")
+    return None

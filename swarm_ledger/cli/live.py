@@ -21,6 +21,7 @@ _LINES = {
     "decision": "  {text}",
     "checkpoint": "  certified: height {height}, {size} entries",
     "evidence": "  evidence: {culprit} signed two statements that conflict",
+    "convicted": "  {culprit} is convicted at height {height}, by {about}",
     "lost": "  {drone} is lost ({how})",
 }
 

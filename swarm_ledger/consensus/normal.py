@@ -222,9 +222,15 @@ def missing_bodies(state: State, seq: int) -> tuple[bytes, ...]:
 
 def hand_out(state: State) -> None:
     """Hand out decided batches in order, without a gap, once."""
-    while (slot := state.slots.get(state.handed + 1)) and slot.decided is not None:
+    while True:
+        slot = state.slots.get(state.handed + 1)
+        decided = state.ahead.pop(state.handed + 1, None)
+        if slot is not None and slot.decided is not None:
+            decided = slot.decided
+        if decided is None:
+            return
         state.handed += 1
-        state.ready.apply.append(slot.decided)
+        state.ready.apply.append(decided)
 
 
 def _offer(state: State, passed_over: list[Pending]) -> None:

@@ -191,7 +191,7 @@ class Replica:
         state.retired, state.active = True, False
         state.handed = state.applied
         state.slots, state.expected, state.in_flight, state.early = {}, {}, {}, {}
-        state.view_changes, state.new_views, state.gathered = {}, {}, {}
+        state.view_changes, state.new_views, state.gathered, state.ahead = {}, {}, {}, {}
         state.checkpoints = {s: v for s, v in state.checkpoints.items() if s <= state.applied}
         state.pool = Pool(state.settings.quota)
         return waiting

@@ -115,6 +115,9 @@ class State:
     checkpoints: dict[int, dict[int, Signed[Checkpoint]]] = field(default_factory=dict)
     own_checkpoint: Signed[Checkpoint] | None = None
 
+    ahead: dict[int, Decided] = field(default_factory=dict)
+    """Blocks beyond the own window, of those that were asked for last, that came out of order."""
+
     slots: dict[int, Slot] = field(default_factory=dict)
     pool: Pool = field(init=False)
     early: dict[int, deque[Signed[Message]]] = field(default_factory=dict)

@@ -86,11 +86,9 @@ def on_committed(state: State, signed: Signed[Committed]) -> None:
             slot.decided = decided
             slot.held = dict(zip(batch.requests, message.bodies, strict=True))
         state.next_seq = max(state.next_seq, message.seq + 1)
-        hand_out(state)
-    elif message.seq == state.handed + 1:
-        state.handed += 1
-        state.ready.apply.append(decided)
-        hand_out(state)
+    else:
+        state.ahead[message.seq] = decided
+    hand_out(state)
 
 
 def after_applied(state: State) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.voting.decision import Settled
 from swarm_ledger.voting.limits import ABSTAIN_NAME
@@ -48,6 +49,12 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
                 **fields,
             },
         )
+    elif isinstance(content, Charge):
+        if receipt.result == "evidence":
+            yield (
+                "convicted",
+                conviction_fields(content.culprit.name, content.about, applied.height),
+            )
     elif receipt.result.startswith("invalid"):
         yield "invalid", fields
 
@@ -57,6 +64,16 @@ def label_name(question: Question | None, label: int) -> str:
     if question is None or not 0 <= label < len(question.labels):
         return ABSTAIN_NAME
     return question.labels[label]
+
+
+def conviction_fields(culprit: str, about: str, height: int) -> dict[str, Any]:
+    """Return a conviction as a person would want to read it."""
+    return {
+        "culprit": culprit,
+        "about": about,
+        "height": height,
+        "text": f"Convicted at height {height}: {culprit} contradicted itself about {about}",
+    }
 
 
 def decision_fields(settled: Settled) -> dict[str, Any]:

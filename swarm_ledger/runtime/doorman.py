@@ -27,6 +27,7 @@ from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.ledger import checkpoint as tlog
 from swarm_ledger.ledger.note import NoteSignature
+from swarm_ledger.runtime.evidence import Charge, examine
 from swarm_ledger.runtime.identity import cosigner_key
 
 _REMEMBERED = 4096
@@ -103,6 +104,10 @@ class Doorman:
         if not opened.fresh_at(now_s):
             raise PeerFault("stale_session", f"{opened.author.name}'s session is not valid now.")
         return opened
+
+    def examine(self, raw: bytes) -> Charge:
+        """Return whom evidence convicts; PeerFault if the ledger's own sessions don't prove it."""
+        return examine(raw, self.ledger)
 
     def line_of(self, vote: Signed[Checkpoint]) -> NoteSignature:
         """Return the note's line of a checkpoint vote that was opened here."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from swarm_ledger.consensus.messages import Message, Signed
+from swarm_ledger.consensus.messages import MAX_REQUEST_BYTES, Message, Signed
 from swarm_ledger.consensus.ready import Decided, Ready, Serve, Stable, journaled
 from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.consensus.settings import Settings
@@ -20,10 +20,11 @@ from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
 from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind, carry, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
-from swarm_ledger.identity.roster import Role
+from swarm_ledger.identity.roster import Member, Role
 from swarm_ledger.ledger.store import JournalRecord, Store
 from swarm_ledger.runtime.chronicle import describe
 from swarm_ledger.runtime.doorman import Doorman
+from swarm_ledger.runtime.evidence import Docket, accusation
 from swarm_ledger.runtime.identity import Identity
 from swarm_ledger.runtime.keeper import START_ANEW, Keeper
 from swarm_ledger.runtime.machine import Applied, Machine, Tick, read_request
@@ -68,10 +69,10 @@ class Drone:
         self._doorman = Doorman(identity.roster)
         self.keeper = Keeper(identity, store, self._doorman, settings.quorum)
         self._replica = Replica(settings, self._doorman.open_consensus, now_ms=now_ms)
-        self._voter = Voter(looks)
+        self._voter, self._docket = Voter(looks), Docket()
         self._now_ms = now_ms
         self._answered: dict[int, int] = {}
-        self._hello_ms = self._tick_ms = 0
+        self._hello_ms = self._tick_ms = self._accused_ms = 0
         self._start_ms, self._question = now_ms, question
         self._sealed: dict[bytes, int] = {}
         self._restore()
@@ -116,6 +117,7 @@ class Drone:
         self._ask()
         self._vote()
         self._pass_deadlines()
+        self._prosecute()
         self._replica.tick(self._now_ms)
         if self._replica.checkpoint_due:
             self._checkpoint()
@@ -176,10 +178,16 @@ class Drone:
             signed = self._doorman.open_consensus(raw)
             if signed.sender != self.settings.me:
                 self._replica.step(signed)
+        elif kind is Kind.EVIDENCE:
+            culprit = self._doorman.examine(raw).culprit.index
+            if culprit not in self.machine.convicted:
+                self._replica.submit(raw, culprit, self._now_ms)
         else:
             opened = self._doorman.open_fresh(raw, self._now_ms // 1000)
-            read_request(opened)
+            content = read_request(opened)
             self._replica.submit(raw, opened.author.index, self._now_ms)
+            if isinstance(content, Observation):
+                self._hear(opened.author, content, raw)
 
     def _meet(self, raw: bytes) -> None:
         known = self._doorman.lobby.sessions()
@@ -242,6 +250,41 @@ class Drone:
             self._tick_ms = self._now_ms
             self.submit(self.identity.seal(Kind.TICK, encode(Tick(self._now_ms))), self._now_ms)
 
+    # against liars
+
+    def _hear(self, author: Member, vote: Observation, raw: bytes) -> None:
+        """Take note of a vote; its author may have told others, or us, something else."""
+        against = self._docket.hear(author, vote, raw)
+        if against is not None:
+            self._accuse(author.index, against)
+
+    def _accuse(self, culprit: int, against: bytes) -> None:
+        """Report a contradiction once, and have it ordered if it is not too large for an entry."""
+        if culprit in self.machine.convicted or not self._docket.accuse(culprit, against):
+            return
+        self._accused_ms = 0
+        self._emit("evidence", {"culprit": self.identity.roster.members[culprit].name})
+        if len(against) > MAX_REQUEST_BYTES:
+            self._docket.close(culprit)
+
+    def _prosecute(self) -> None:
+        """Hand in what we have against others, until they are convicted.
+
+        It may have to wait: for the culprit's session to be on the ledger, or for room in the
+        pool, as it counts against the culprit's own quota.
+        """
+        if self._now_ms - self._accused_ms < self.settings.resend_ms:
+            return
+        self._accused_ms = self._now_ms
+        for culprit, against in self._docket.cases():
+            if culprit in self.machine.convicted:
+                self._docket.close(culprit)
+                continue
+            with suppress(PeerFault):
+                self._doorman.examine(against)
+                if self._replica.submit(against, culprit, self._now_ms):
+                    self._transport.broadcast(against)
+
     # carrying out what consensus says
 
     def _drain(self) -> None:
@@ -254,8 +297,8 @@ class Drone:
             for _, fault in ready.faults:
                 self._fault(fault)
             for evidence in ready.evidence:
-                name = self.identity.roster.members[evidence.culprit].name
-                self._emit("evidence", {"culprit": name})
+                against = accusation(evidence.first, evidence.second)
+                self._accuse(evidence.culprit, against)
             for decided in ready.apply:
                 self._apply(decided)
             self._certify(ready.stable[-1] if ready.stable else None)
@@ -362,8 +405,11 @@ class Drone:
         """Take back a request that bound us before a restart, whatever has expired since."""
         author = _NOBODY
         with suppress(PeerFault):
-            if kind_of(body) is Kind.SESSION:
+            kind = kind_of(body)
+            if kind is Kind.SESSION:
                 author = self._doorman.lobby.add_session(body).member.index
+            elif kind is Kind.EVIDENCE:
+                author = self._doorman.examine(body).culprit.index
             else:
                 opened = self._doorman.open(body)
                 author = opened.author.index
@@ -378,8 +424,10 @@ class Drone:
                 with suppress(PeerFault):  # the lobby may be full of what the ledger never held
                     self._doorman.lobby.add_session(receipt.body)
             content = receipt.content
-            if isinstance(content, Observation) and receipt.author == self.identity.member:
-                self._voter.voted(content.question)
+            if isinstance(content, Observation) and receipt.author is not None:
+                if receipt.author == self.identity.member:
+                    self._voter.voted(content.question)
+                self._hear(receipt.author, content, receipt.body)
 
     def _report(self, applied: Applied) -> None:
         for receipt in applied.receipts:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from contextlib import suppress
 
 from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.envelope import Kind, Opener
@@ -15,6 +14,7 @@ from swarm_ledger.identity.session import Session
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.membership import membership_of
 from swarm_ledger.voting.decision import Settled, parse_settled
 
 _DELEGATION = b"# delegation "
@@ -25,13 +25,7 @@ def sessions_in(store: Store, roster: Roster) -> Opener:
 
     What the state machine refused, such as a key that another member has, is not among them.
     """
-    opener = Opener(roster)
-    for index in range(store.size):
-        entry = store.entry(index)
-        if entry[:1] == bytes([Kind.SESSION]):
-            with suppress(PeerFault):
-                opener.add_session(entry)
-    return opener
+    return membership_of(store, roster).opener
 
 
 def policy_of(opener: Opener) -> Policy:

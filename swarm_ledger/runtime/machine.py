@@ -20,6 +20,8 @@ from swarm_ledger.encoding import Record, decode, digest, encode
 from swarm_ledger.envelope import Kind, Opened, Opener, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Member, Roster
+from swarm_ledger.runtime.evidence import Charge
+from swarm_ledger.runtime.membership import MEMBERSHIP, Membership
 from swarm_ledger.voting.decision import Settled
 from swarm_ledger.voting.limits import RETAINED_DECISIONS
 from swarm_ledger.voting.observation import Observation, parse_observation
@@ -63,14 +65,15 @@ class Tick(Record, frozen=True, tag=1):
 class Receipt:
     """What became of one request. result: "counted", "conflict", "invalid: ..." and so on.
 
-    content: what it says, where that is a question or an observation.
+    author: of evidence, the culprit. content: what it says, where that is a question, an
+    observation or a charge.
     """
 
     kind: Kind | None
     author: Member | None
     result: str
     body: bytes
-    content: Question | Observation | None = None
+    content: Question | Observation | Charge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +121,22 @@ class Machine:
     """Applies blocks in order. opener: learns the sessions on the ledger here, and no others."""
 
     def __init__(self, roster: Roster, opener: Opener | None = None) -> None:
-        self.roster = roster
+        self.members = Membership(roster, opener)
         self.height = 0
         self.time_ms = 0
         self.tally = Tally(frozenset(roster.voters), faulty(len(roster.voters)))
         self._open: dict[bytes, Question] = {}
         self._closed: OrderedDict[bytes, Question] = OrderedDict()
-        self.opener = opener or Opener(roster)
+
+    @property
+    def opener(self) -> Opener:
+        """Knows the sessions on the ledger."""
+        return self.members.opener
+
+    @property
+    def convicted(self) -> dict[int, int]:
+        """Members who are proven to have contradicted themselves, and at which height that was."""
+        return self.members.convicted
 
     def asked(self, key: bytes) -> Question | None:
         """Return a question that is open or was closed not long ago, by its id."""
@@ -155,16 +167,16 @@ class Machine:
         return applied
 
     def _state(self) -> bytes:
-        sessions = [session.kid for session in self.opener.sessions()]
-        return digest(encode([self.height, self.time_ms, self.tally.state_digest(), sessions]))
+        members, tally = self.members.state(), self.tally.state_digest()
+        return digest(encode([self.height, self.time_ms, tally, members]))
 
     def _apply_one(self, body: bytes) -> Receipt:
         kind, author = None, None
         try:
             kind = kind_of(body)
-            if kind is Kind.SESSION:
-                author = self.opener.add_session(body).member
-                return Receipt(kind, author, "session", body)
+            if kind in MEMBERSHIP:
+                result, author, charge = self.members.apply(kind, body, self.height)
+                return Receipt(kind, author, result, body, charge)
             opened = self.opener.open(body)
             author = opened.author
             if not opened.fresh_at(self.time_ms // 1000):

@@ -17,6 +17,7 @@ from swarm_ledger.errors import Misuse, SwarmLedgerError
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.export import find_decision, policy_file, prove, sessions_in
 from swarm_ledger.runtime.fleet import Fleet
+from swarm_ledger.runtime.membership import membership_of
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.watch import Watch
 from swarm_ledger.voting.rules import OutcomeKind
@@ -48,8 +49,9 @@ class Outcome:
     verified: another process believes the exported proof; why: what is in the way of that, a
     sentence. latency_ms: p50 and p99 from a vote's signature to its commit. voided: ballots that
     don't count because their voters contradicted themselves. liars: who was made to lie;
-    evidence: who is proven to have contradicted itself. lost: how drones' processes ended before
-    the others'. height is -1 and root empty if no honest ledger was left.
+    evidence: who is proven to have contradicted itself, by the ledger or by what was heard.
+    lost: how drones' processes ended before the others'. height is -1 and root empty if no honest
+    ledger was left.
     """
 
     decision: str | None
@@ -86,11 +88,14 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
         longest = max(stores.values(), key=lambda store: store.size, default=None)
         ledgers, height, root = Ledgers.NONE, -1, ""
         found: dict[str, Any] = {}
+        culprits = set(watch.culprits)
         why = "no honest drone left a ledger."
         if longest is not None:
             ledgers = _compare(stores, longest, watch)
             found, why = _export(mission.run_dir, fleet, longest)
             height, root = longest.height, longest.root().hex()
+            convictions = membership_of(longest, fleet.roster).convictions
+            culprits.update(conviction.culprit.name for conviction in convictions)
     why = why or stranger_objects(mission.run_dir)
     latencies = watch.latencies_ms()
     decision = found.get("decision")
@@ -114,7 +119,7 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
         text=found.get("text", ""),
         voided=found.get("voided", 0),
         liars=sorted(mission.liars()),
-        evidence=sorted(watch.culprits),
+        evidence=sorted(culprits),
         lost={name: seen.lost for name, seen in watch.drones.items() if seen.lost},
     )
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""Which leaders are replaced: slow ones that stay under the time-out; not those who were unlucky."""
+"""Which leaders are replaced: slow ones within the time-out; not those who were unlucky."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ def test_a_leader_that_is_just_quicker_than_the_time_out_is_replaced(n: int) -> 
         cluster.vote(1 + number % (n - 1))
         cluster.run(100)
     assert cluster.watch.views == {(1, 1)}
-    assert all(pace(cluster, node.me) == 1 for node in cluster.honest)
     assert demand_progress(cluster) <= 2
 
 

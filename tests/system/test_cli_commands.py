@@ -54,7 +54,7 @@ OPTIONS = {
     ("verify",): {"--policy", "--roster", "--json", "--help"},
     ("doctor",): {"--json", "--help"},
     ("ledger",): {"--help"},
-    ("ledger", "show"): {"--last", "--json", "--help"},
+    ("ledger", "show"): {"--last", "--roster", "--json", "--help"},
     ("ledger", "verify"): {"--roster", "--json", "--help"},
     ("ledger", "prove"): {"--decision", "--entry", "--help"},
     ("perception",): {"--help"},

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -101,6 +102,22 @@ def test_f_liars_stop_nothing(
     assert set(found["evidence"]) <= set(found["liars"]), "an honest drone was blamed"
     if attack == "silent":
         assert counted <= drones - byzantine
+
+
+def test_who_was_convicted_is_shown_and_verified(tmp_path: Path) -> None:
+    said = fly(tmp_path / "run", "equivocate", 4, 1, 2)
+    (liar,) = said.json["liars"]
+    drone = next(name for name in ("drone_1", "drone_2") if name != liar)
+    for command in ("show", "verify"):
+        (told,) = call("ledger", command, tmp_path / "run" / drone, "--json").json["convictions"]
+        assert told["culprit"] == liar
+        assert told["about"].startswith("the vote on question ")
+        in_words = call("ledger", command, tmp_path / "run" / drone).text
+        assert told["text"] in in_words.replace("\n", " ")
+    shutil.move(tmp_path / "run" / "roster", tmp_path / "elsewhere")
+    assert call("ledger", "show", tmp_path / "run" / drone, "--json").json["convictions"] == []
+    named = ["--roster", tmp_path / "elsewhere", "--json"]
+    assert call("ledger", "show", tmp_path / "run" / drone, *named).json["convictions"] == [told]
 
 
 def fly(folder: Path, attack: str, drones: int, byzantine: int, seed: int, *more: object) -> Said:

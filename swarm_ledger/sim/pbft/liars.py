@@ -53,11 +53,16 @@ class Silent(Liar):
 
 
 class Slow(Liar):
-    """As a leader, orders everything just before the others lose patience."""
+    """As a leader, orders everything just before the others lose patience.
+
+    share: of their patience that it takes.
+    """
+
+    share = 0.8
 
     def send(self, version: int, ready: Ready, own: Own) -> None:
         """Hold back the pre-prepares, and repeat none."""
-        late = self.replica.settings.request_timeout_ms * 4 // 5
+        late = int(self.replica.settings.request_timeout_ms * self.share)
         for _, signed in own:
             if isinstance(signed.message, PrePrepare):
                 self.world.at(late, "post", self.me, signed.raw)
