@@ -114,9 +114,10 @@ def _forgets_applied(patch: Patch) -> None:
     patch.setattr(pool.Pool, "was_applied", lambda self, key: False)
     real = pool.Pool.applied
 
-    def forgetful(self: pool.Pool, *arguments: Any) -> None:
-        real(self, *arguments)
+    def forgetful(self: pool.Pool, *arguments: Any) -> list[pool.Pending]:
+        passed_over = real(self, *arguments)
         self._applied = OrderedDict()
+        return passed_over
 
     patch.setattr(pool.Pool, "applied", forgetful)
 
