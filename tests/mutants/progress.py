@@ -1,0 +1,245 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Bugs that stop a swarm, let a bad leader stay, or let a replica hold ever more."""
+
+from __future__ import annotations
+
+from swarm_ledger.consensus import certificates, checkpoints, normal, recovery, sync, view_change
+from swarm_ledger.consensus.pace import Pace
+from swarm_ledger.consensus.pool import Pool
+from swarm_ledger.consensus.replica import Replica
+from swarm_ledger.consensus.state import State
+from tests.mutants import scenarios
+from tests.mutants.mutation import mutant
+
+BOUNDS = (
+    mutant(
+        "early messages are unbounded",
+        Replica.step,
+        "maxlen=EARLY",
+        "maxlen=None",
+    ),
+    mutant(
+        "pending requests are unbounded",
+        Pool.add,
+        "self._held[author] >= self._quota",
+        "False",
+    ),
+    mutant(
+        "garbage is never collected",
+        checkpoints.collect_garbage,
+        "    stable, soon = ",
+        "    return\n    stable, soon = ",
+    ),
+    mutant(
+        "checkpoint votes for any number are kept",
+        checkpoints.on_checkpoint,
+        "_floor(state) < seq <= (state.applied if state.retired else high)",
+        "seq",
+    ),
+    mutant(
+        "blocks are adopted however far ahead",
+        sync.on_committed,
+        "message.seq <= state.stable + state.settings.window",
+        "True",
+    ),
+)
+
+LEADERS = (
+    mutant(
+        "a silent leader is never suspected",
+        view_change._suspicious,
+        "state.now_ms - pending.since_ms > patience or",
+        "",
+    ),
+    mutant(
+        "a leader that leaves out what a view began with is never suspected",
+        view_change._suspicious,
+        "overdue and any(seq > state.applied for seq in state.expected)",
+        "False",
+    ),
+    mutant(
+        "a leader that omits a vote is not suspected while others' pass",
+        view_change._suspicious,
+        "or pending.blocks > blocks",
+        "",
+        scenario=scenarios.a_leader_that_leaves_out_one_voter_is_replaced,
+    ),
+    mutant(
+        "a slow leader is never suspected",
+        Pace.slow,
+        "int(median(self.waits)) > allowed",
+        "False",
+        scenario=scenarios.a_slow_leader_is_replaced,
+    ),
+    mutant(
+        "a replica that lags calls its leader faulty",
+        view_change._suspicious,
+        "patience = 2 * state.timeout_ms",
+        "patience = 0",
+        scenario=scenarios.catching_up_is_not_mistaken_for_being_left_out,
+    ),
+    mutant(
+        "a request is passed on to nobody",
+        sync._relay,
+        "to != state.settings.me",
+        "False",
+        scenario=scenarios.an_honest_leader_that_missed_a_request_stays,
+    ),
+    mutant(
+        "a slot's bodies are not taken past a full pool",
+        normal.on_body,
+        "if not added:",
+        "if not added:\n        return False\n    if not added:",
+        scenario=scenarios.an_author_who_fills_the_pools_stops_nobody,
+    ),
+    mutant(
+        "a leader that equivocates is never named",
+        State.accuse,
+        "contradiction(first.message, second.message)",
+        "False",
+        scenario=scenarios.an_equivocating_leader_is_named,
+    ),
+)
+
+TIME = (
+    mutant(
+        "time-outs never double",
+        State.timeout_ms,
+        "min(self.attempts, MAX_DOUBLINGS)",
+        "0",
+        scenario=scenarios.time_outs_outgrow_a_slow_network,
+    ),
+    mutant(
+        "time-outs grow without end",
+        State.timeout_ms,
+        "min(self.attempts, MAX_DOUBLINGS)",
+        "self.attempts",
+        scenario=scenarios.many_failed_views_are_made_up_for,
+    ),
+    mutant(
+        "time-outs never shrink again",
+        normal.on_applied,
+        "state.attempts = 0",
+        "pass",
+        scenario=scenarios.many_failed_views_are_forgotten,
+    ),
+    mutant(
+        "a jump of the clock counts as time that passed",
+        State.set_clock,
+        "min(max(now_ms - self.clock_ms, 0), MAX_STEP_MS)",
+        "max(now_ms - self.clock_ms, 0)",
+        scenario=scenarios.clocks_that_jump_ahead_cost_no_leader,
+    ),
+    mutant(
+        "a clock that was set back stops all time-outs",
+        State.set_clock,
+        "self.clock_ms, self.now_ms = now_ms, self.now_ms + passed",
+        "self.clock_ms, self.now_ms = now_ms, max(now_ms, self.now_ms)",
+        scenario=scenarios.clocks_that_were_set_back_do_not_keep_a_silent_leader,
+    ),
+)
+
+CATCHING_UP = (
+    mutant(
+        "nobody asks for blocks",
+        sync._ask,
+        "state.say(Fetch(state.applied + 1), state.asked)",
+        "pass",
+    ),
+    mutant(
+        "nobody serves blocks",
+        sync.on_fetch,
+        "state.ready.serve.append(Serve(signed.sender, signed.message.seq))",
+        "pass",
+    ),
+    mutant(
+        "always the same peer is asked for blocks",
+        sync._ask,
+        "(later or ahead)[0]",
+        "ahead[0]",
+    ),
+    mutant(
+        "nothing is ever said again",
+        State.repeat,
+        "signed is not None",
+        "False",
+    ),
+    mutant(
+        "a lost view change is never sent again",
+        sync.tick,
+        "state.repeat(state.own_view_change)",
+        "pass",
+    ),
+    mutant(
+        "a lost checkpoint is never sent again",
+        sync.tick,
+        "state.repeat(state.own_checkpoint)",
+        "pass",
+    ),
+    mutant(
+        "a lost vote is never sent again",
+        sync.tick,
+        "_repeat_slots(state)",
+        "pass",
+    ),
+    mutant(
+        "a lost new view is never shown again",
+        sync.on_status,
+        "state.repeat(state.new_view, sender)",
+        "pass",
+        view_change.on_view_change,
+        "state.repeat(state.new_view, signed.sender)",
+        "pass",
+    ),
+    mutant(
+        "nobody asks for the view changes that a new view names",
+        sync.tick,
+        "ask_for_view_changes(state)",
+        "pass",
+    ),
+    mutant(
+        "nobody asks for bodies again",
+        sync._repeat_slots,
+        "if missing:",
+        "if False:",
+    ),
+    mutant(
+        "a view change that leads nowhere is never given up",
+        view_change.tick,
+        "state.now_ms >= state.give_up_ms",
+        "False",
+    ),
+    mutant(
+        "only those who stayed in a view count against patience with it",
+        view_change._proceed,
+        "change.signed.message.view >= state.view for",
+        "change.signed.message.view == state.view for",
+        scenario=scenarios.view_changes_that_crossed_a_partition_meet_again,
+    ),
+    mutant(
+        "nobody joins those who leave the view",
+        view_change._join,
+        "len(ahead) > state.settings.f",
+        "False",
+    ),
+    mutant(
+        "after a restart the own view change does not count",
+        recovery._restore_view,
+        "state.view_changes[state.settings.me] = checked",
+        "pass",
+        scenario=scenarios.a_blackout_in_the_middle_of_a_view_change,
+    ),
+    mutant(
+        "a quiet swarm vouches for nothing",
+        checkpoints.idle_checkpoint_due,
+        "return (",
+        "return False and (",
+        scenario=scenarios.a_quiet_swarm_s_last_blocks_become_stable,
+    ),
+    mutant(
+        "where an epoch begins, a proof is demanded",
+        certificates.check_stable,
+        "if seq == settings.base:",
+        "if seq < 0:",
+    ),
+)
