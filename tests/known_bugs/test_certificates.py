@@ -50,6 +50,21 @@ def test_commits_of_two_views_never_add_up() -> None:
     assert len(desk.blocks) == 1
 
 
+def test_a_certificate_counts_members_of_its_epoch_only() -> None:
+    """A known bug of others: certificates were counted without looking whether each signer is a
+    member, of this epoch. Drone 9 was one, or will be."""
+    desk = Desk(1)
+    commit = Commit(0, 1, X.digest())
+    commits = tuple(desk.mint.seal(sender, commit) for sender in (0, 2, 9))
+    assert desk.refuses(2, Committed(1, X.time_ms, (b"x",), commits)) == "bad_certificate"
+    with_9 = desk.prepared(0, X, by=(2, 9))
+    assert desk.refuses(2, desk.view_change(3, with_9)) == "bad_certificate"
+    proof = tuple(desk.mint.seal(sender, checkpoint(4, ROOT)) for sender in (0, 2, 9))
+    desk.wait(desk.settings.resend_ms)  # of a flood, not all would be looked into
+    assert desk.refuses(2, ViewChange(3, 4, proof, ())) == "bad_certificate"
+    assert not desk.blocks
+
+
 def test_bft_smart_62_answers_count_only_if_they_say_the_same() -> None:
     """BFT-SMaRt #62: during a state transfer a replica took the leader and the regency of the
     *last* answer once enough answers had come, whatever the others said: messages were counted,

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+from swarm_ledger.consensus.certificates import check_view_change
 from swarm_ledger.consensus.messages import (
     Batch,
     Checkpoint,
     PrePrepare,
+    Signed,
+    ViewChange,
 )
 from swarm_ledger.consensus.ready import Ready
 from swarm_ledger.sim.pbft.liars import Liar, Own
 from tests.known_bugs.swarm import PATIENCE_MS, Swarm
+from tests.sim.fakes import checkpoint
+from tests.unit.consensus_desk import ROOT, Desk
 
 ALL = {0, 1, 2, 3}
 
@@ -91,3 +96,19 @@ def test_whoever_fetched_the_state_holds_its_certificate_too_and_can_change_view
         vote = swarm.vote(3)
         swarm.until_held(vote, {1, 2, 3}, 20)
         swarm.agree()
+
+
+def test_a_view_change_after_a_state_transfer_proves_its_checkpoint() -> None:
+    """The same, to the letter: what it shows is checked as the others will check it."""
+    desk = Desk(1)
+    for sender in (0, 2, 3):
+        desk.hear(sender, checkpoint(2, ROOT))
+    for seq in (1, 2):
+        desk.hear(2, desk.committed(0, seq, b"%d" % seq))
+    desk.submit(b"x")
+    desk.wait(2_100)
+    said = desk.last(ViewChange)
+    signed = Signed(1, said, desk.mint.seal(1, said))
+    checked = check_view_change(signed, desk.settings, desk.mint.open)
+    assert checked.stable == 2
+    assert {vote.sender for vote in checked.proof} == {0, 2, 3}
