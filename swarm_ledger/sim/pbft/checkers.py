@@ -101,8 +101,18 @@ class Watch:
                 self._prepares[key_].add(sender)
         elif isinstance(message, Commit):
             self._commits[version, message.view, message.seq, message.digest].add(sender)
+        elif isinstance(message, ViewChange):
+            self._wants(version, sender, message.view)
         elif isinstance(message, Checkpoint):
             self._checkpoints[version, message.seq, message.size, message.root].add(sender)
+
+    def _wants(self, version: int, sender: int, view: int) -> None:
+        """Counted when it is sealed: after a crash it is first sent as a repeat."""
+        if sender in self.liars:
+            return
+        if view > self._wanted[version] + 1:
+            self.violation(f"{sender} leaps to view {view}, at the word of liars")
+        self._wanted[version] = max(self._wanted[version], view)
 
     def said(self, node: Node, version: int, signed: Signed[Message]) -> None:
         """An honest replica sends this: it must not contradict anything that it sent before."""
@@ -170,9 +180,6 @@ class Watch:
         where = node.me, version
         self._left[where] = max(self._left[where], message.view)
         self.views.add((version, message.view))
-        if message.view > self._wanted[version] + 1:
-            self.violation(f"{node.me} leaps to view {message.view}, at the word of liars")
-        self._wanted[version] = max(self._wanted[version], message.view)
         shown: dict[int, int] = {}
         for wire in message.prepared:
             pre_prepare = node.world.mint.open(wire.pre_prepare).signed.message
