@@ -31,8 +31,8 @@ from swarm_ledger.consensus.messages import (
 from swarm_ledger.consensus.ready import Ready
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
-from tests.sim.fakes import checkpoint
 from tests.unit.consensus_desk import ROOT, Desk
+from tests.unit.consensus_mint import checkpoint
 
 
 class Script(Desk):

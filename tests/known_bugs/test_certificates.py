@@ -25,8 +25,8 @@ from swarm_ledger.errors import PeerFault
 from swarm_ledger.runtime.doorman import Doorman, log_checkpoint
 from swarm_ledger.runtime.identity import take_up
 from tests.crew import T0_MS, T0_S, Crew
-from tests.sim.fakes import checkpoint
 from tests.unit.consensus_desk import ROOT, Desk, batch
+from tests.unit.consensus_mint import checkpoint
 
 X, Y = batch(1, b"x"), batch(1, b"y")
 OTHER_ROOT = digest(b"another root")

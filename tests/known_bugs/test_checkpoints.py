@@ -14,8 +14,8 @@ from swarm_ledger.consensus.messages import (
 from swarm_ledger.consensus.ready import Ready
 from swarm_ledger.sim.pbft.liars import Liar, Own
 from tests.known_bugs.swarm import PATIENCE_MS, Swarm
-from tests.sim.fakes import checkpoint
 from tests.unit.consensus_desk import ROOT, Desk
+from tests.unit.consensus_mint import checkpoint
 
 ALL = {0, 1, 2, 3}
 

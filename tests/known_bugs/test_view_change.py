@@ -20,8 +20,8 @@ from swarm_ledger.consensus.messages import (
 )
 from swarm_ledger.consensus.state import MAX_DOUBLINGS
 from tests.known_bugs.swarm import PATIENCE_MS, Swarm
-from tests.sim.fakes import forge
 from tests.unit.consensus_desk import Desk, batch
+from tests.unit.consensus_mint import forge
 
 ALL = {0, 1, 2, 3}
 X, Y = batch(1, b"x"), batch(1, b"y")

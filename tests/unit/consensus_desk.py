@@ -24,7 +24,7 @@ from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
-from tests.sim.fakes import Mint, checkpoint
+from tests.unit.consensus_mint import Mint, checkpoint
 
 NOW = 1_000_000
 ROOT = digest(b"root")

@@ -28,8 +28,8 @@ from swarm_ledger.consensus.messages import (
 )
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
-from tests.sim.fakes import forge
 from tests.unit.consensus_desk import NOW, Desk, batch
+from tests.unit.consensus_mint import forge
 
 EDGES = (0, 1, 2, 3, 5, 127, 128, 129, 2**53 - 1)
 

@@ -22,8 +22,8 @@ from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse
-from tests.sim.fakes import checkpoint
 from tests.unit.consensus_desk import NOW, ROOT, Desk, batch
+from tests.unit.consensus_mint import checkpoint
 
 
 def test_a_backup_prepares_commits_and_decides() -> None:

@@ -19,8 +19,8 @@ from swarm_ledger.consensus.messages import (
 )
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse
-from tests.sim.fakes import checkpoint, forge
 from tests.unit.consensus_desk import ROOT, Desk, batch
+from tests.unit.consensus_mint import checkpoint, forge
 
 X, Y = batch(1, b"x"), batch(1, b"y")
 

@@ -21,8 +21,8 @@ from swarm_ledger.consensus.messages import (
     Want,
 )
 from swarm_ledger.encoding import digest
-from tests.sim.fakes import forge
 from tests.unit.consensus_desk import NOW, Desk, batch
+from tests.unit.consensus_mint import forge
 
 X, Y = batch(1, b"x"), batch(1, b"y")
 

@@ -1,10 +1,9 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""Stand-ins for signatures and requests, so that consensus is tested without cryptography."""
+"""Stand-ins for signatures, whose bytes follow from what they seal."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 from swarm_ledger.consensus.messages import Checkpoint, Message, Signed, parse
 from swarm_ledger.encoding import decode, digest, encode
@@ -18,13 +17,10 @@ def _tag(sender: int, payload: bytes) -> bytes:
 class Mint:
     """Seals and opens messages; opening is remembered, as checking a signature is."""
 
-    def __init__(self, watch: Callable[[int, Message], None] | None = None) -> None:
-        self._watch = watch
+    def __init__(self) -> None:
         self._opened: dict[bytes, Signed[Message]] = {}
 
     def seal(self, sender: int, message: Message) -> bytes:
-        if self._watch is not None:
-            self._watch(sender, message)
         payload = encode(message)
         return encode([sender, payload, _tag(sender, payload)])
 
@@ -51,15 +47,6 @@ def forge(sender: int, message: Message) -> bytes:
     return encode([sender, encode(message), b"forged.."])
 
 
-def request(author: int, number: int) -> bytes:
-    return encode([author, number])
-
-
-def author_of(body: bytes) -> int:
-    author: int = decode(body, tuple[int, int], limit=64)[0]
-    return author
-
-
-def checkpoint(seq: int, root: bytes, rng: random.Random | None = None) -> Checkpoint:
-    """A checkpoint as an honest ledger makes it; the cosignature's time differs each time."""
-    return Checkpoint(seq, seq, root, (rng or random.Random(seq)).randbytes(72))
+def checkpoint(seq: int, root: bytes) -> Checkpoint:
+    """A checkpoint as an honest ledger makes it."""
+    return Checkpoint(seq, seq, root, random.Random(seq).randbytes(72))
