@@ -1,7 +1,8 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 """Plant one bug after another into the consensus engine, and see which the checkers catch.
 
-Exit code 1 if one survives its scenario, or all of the seeds.
+A bug counts as caught only where the engine without it is fine. Exit code 1 if one survives its
+scenario, or all of the seeds.
 """
 
 from __future__ import annotations
@@ -12,24 +13,34 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import shorten
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.mutants.catalogue import MUTANTS  # noqa: E402
-from tests.mutants.mutation import caught  # noqa: E402
+from tests.mutants.mutation import MENU, caught, failed, found  # noqa: E402
 
 RECORD = ROOT / "tests" / "mutants" / "caught.json"
 _SHOWN = 80
+_PAGE = """\
+# Bugs that the checkers catch
+A checker counts only once a bug has shown that it bites. `tests/mutants/` holds bugs, each a line
+or two of the engine or its driver; `scripts/mutants.py --markdown` plants one after another and
+writes this page. *Seeds*: how many of the default menu it took, from 0 on, in runs of {steps:,}
+events. Where those can hardly get there, a scenario or a test shows the bug; it is named. Without
+the bug, each of these seeds and scenarios ends well."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """seed: under which it was caught, None if it survived; by: what the checkers said."""
+    """scenario: its name, "" if seeds are tried. seed: under which it was caught, None if it
+    survived; by: what the checkers said.
+    """
 
     group: str
     name: str
-    scenario: bool
+    scenario: str
     seed: int | None
     by: str
 
@@ -37,25 +48,30 @@ class Result:
 def hunt(number: int, seeds: int) -> Result:
     """Look for one mutant, by its place in the catalogue."""
     group, bug = [(group, bug) for group, bugs in MUTANTS.items() for bug in bugs][number]
+    scenario = bug.scenario.__name__.removeprefix("test_") if bug.scenario else ""
     for seed in range(1 if bug.scenario else seeds):
         by = caught(bug, seed)
-        if by:
-            return Result(group, bug.name, bug.scenario is not None, seed, by[:_SHOWN])
-    return Result(group, bug.name, bug.scenario is not None, None, "")
+        if by and not (failed(bug.scenario) if bug.scenario else found(seed)):
+            return Result(group, bug.name, scenario, seed, shorten(by, _SHOWN, placeholder=" …"))
+    return Result(group, bug.name, scenario, None, "")
 
 
 def markdown(results: list[Result]) -> str:
-    """Return the table for the docs."""
-    lines = ["| bug | caught | after seeds |", "| --- | --- | --- |"]
-    for result in results:
-        seeds = "a scenario" if result.scenario else str((result.seed or 0) + 1)
-        by = result.by.replace("|", "/").replace("\n", " ")
-        lines.append(
-            f"| {result.group}: {result.name} | {by} | {seeds} |"
-            if result.seed is not None
-            else f"| {result.group}: {result.name} | **not yet** | |"
-        )
+    """Return the page for the docs."""
+    lines = [_PAGE.format(steps=MENU.steps)]
+    for group in MUTANTS:
+        lines += [f"\n## {group}", "| bug | what caught it | seeds |", "| --- | --- | --- |"]
+        lines += [_row(result) for result in results if result.group == group]
     return "\n".join(lines) + "\n"
+
+
+def _row(result: Result) -> str:
+    if result.seed is None:
+        return f"| {result.name} | **not caught** | |"
+    by = result.by.replace("|", "/").replace("\n", " ").replace("`", "'")
+    if result.scenario:
+        by = f"`{result.scenario}`: {by}"
+    return f"| {result.name} | {by} | {'' if result.scenario else result.seed + 1} |"
 
 
 def main() -> int:
@@ -63,7 +79,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200, help="how many seeds each is given")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--markdown", action="store_true", help="print docs/consensus-mutants.md")
     parser.add_argument("--record", action="store_true", help=f"write {RECORD.name} for the test")
     arguments = parser.parse_args()
     total = sum(map(len, MUTANTS.values()))
@@ -78,9 +96,13 @@ def main() -> int:
         RECORD.write_text(json.dumps(found, indent=1) + "\n")
     if arguments.json:
         print(json.dumps({"mutants": [asdict(one) for one in results], "survivors": survivors}))
-    else:
+    elif arguments.markdown:
         print(markdown(results), end="")
-        print(f"\n{total - len(survivors)} of {total} caught.")
+    else:
+        for result in results:
+            where = result.scenario or f"seed {result.seed}"
+            print(f"{result.name}: " + (f"{where}: {result.by}" if result.by else "NOT CAUGHT"))
+        print(f"{total - len(survivors)} of {total} caught.")
     return 1 if survivors else 0
 
 

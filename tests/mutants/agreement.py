@@ -7,17 +7,19 @@ from swarm_ledger.consensus import (
     certificates,
     checkpoints,
     evidence,
-    new_view,
     normal,
-    recovery,
-    view_change,
 )
-from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.consensus.settings import Settings
-from swarm_ledger.consensus.state import Slot, State
-from swarm_ledger.sim.pbft.node import Node
+from swarm_ledger.consensus.state import State
 from swarm_ledger.sim.pbft.requests import Office
-from tests.mutants.mutation import mutant
+from tests.known_bugs import test_certificates
+from tests.mutants import scenarios
+from tests.mutants.mutation import case, mutant
+from tests.unit import (
+    test_consensus_normal,
+    test_consensus_recovery,
+    test_consensus_view_change,
+)
 
 COUNTING = (
     mutant(
@@ -43,6 +45,7 @@ COUNTING = (
         certificates.distinct,
         "not set(listed) <= set(settings.members)",
         "False",
+        scenario=test_certificates.test_a_certificate_counts_members_of_its_epoch_only,
     ),
     mutant(
         "certificates do not check that there is a quorum",
@@ -61,6 +64,9 @@ COUNTING = (
         certificates.check_commits,
         "(signed.message.seq, signed.message.digest) != (seq, batch_digest)",
         "False",
+        scenario=case(
+            test_consensus_recovery.test_blocks_handed_over_with_a_certificate, "another body"
+        ),
     ),
     mutant(
         "a commit certificate may be of several views",
@@ -73,18 +79,27 @@ COUNTING = (
         certificates.check_prepared,
         "(prepare.view, prepare.seq, prepare.digest) != (view, batch.seq, digest)",
         "False",
+        scenario=case(
+            test_consensus_view_change.test_view_change_with, "prepares of another batch"
+        ),
     ),
     mutant(
         "a prepared certificate may rest on anybody's pre-prepare",
         certificates.check_prepared,
         "pre_prepare.sender != leader",
         "False",
+        scenario=case(
+            test_consensus_view_change.test_view_change_with, "not its leader's pre-prepare"
+        ),
     ),
     mutant(
         "a view change's stable checkpoint is not checked",
         certificates.check_stable,
         "if seq == settings.base:",
         "return votes\n    if seq == settings.base:",
+        scenario=case(
+            test_consensus_view_change.test_view_change_with, "no proof for its checkpoint"
+        ),
     ),
     mutant(
         "checkpoint votes over different roots count together",
@@ -118,6 +133,7 @@ PROPOSALS = (
         normal.on_pre_prepare,
         "signed.sender != state.settings.leader(view)",
         "False",
+        scenario=scenarios.only_the_leader_proposes,
     ),
     mutant(
         "any proposal is vouched for",
@@ -136,36 +152,42 @@ PROPOSALS = (
         normal._check_proposal,
         "batch != slot.decided.batch()",
         "False",
+        scenario=test_consensus_view_change.test_a_block_that_was_fetched_binds_as_one_that_was_voted_for,
     ),
     mutant(
         "another batch is vouched for where one was applied",
         normal._check_proposal,
         "batch.seq <= state.applied",
         "False",
+        scenario=test_consensus_view_change.test_a_block_that_was_fetched_binds_as_one_that_was_voted_for,
     ),
     mutant(
         "a second proposal replaces the first",
         normal.on_pre_prepare,
         "slot.pre_prepare is not None",
         "False",
+        scenario=test_consensus_normal.test_equivocation_becomes_evidence_once_a_view,
     ),
     mutant(
         "a leader may order a request twice",
         normal._check_fresh,
         "any(state.in_flight.get(key, batch.seq) != batch.seq for key in batch.requests)",
         "False",
+        scenario=scenarios.a_leader_orders_no_request_twice,
     ),
     mutant(
         "a batch may name a request twice",
         normal._check_fresh,
         "len(set(batch.requests)) != len(batch.requests)",
         "False",
+        scenario=scenarios.no_batch_names_a_request_twice,
     ),
     mutant(
         "a leader may order again what was applied",
         normal._check_fresh,
         "any(state.pool.was_applied(key) for key in batch.requests)",
         "False",
+        scenario=scenarios.a_leader_orders_nothing_again_that_was_applied,
     ),
     mutant(
         "a leader's clock may be far ahead",
@@ -197,177 +219,6 @@ PROPOSALS = (
     ),
 )
 
-VIEWS = (
-    mutant(
-        "a new view ignores prepared certificates",
-        certificates.carried_over,
-        "for certificate in change.prepared:",
-        "for certificate in ():",
-    ),
-    mutant(
-        "a new view takes the lowest view's batch instead of the highest's",
-        certificates.carried_over,
-        "certificate.view > best[seq].view",
-        "certificate.view < best[seq].view",
-    ),
-    mutant(
-        "a view change leaves out what was prepared",
-        view_change.start,
-        "slot.prepared is not None and",
-        "slot.prepared is not None and not slot.decided and",
-    ),
-    mutant(
-        "prepares are kept across views",
-        Slot.new_view,
-        "self.prepares, self.commits = {}, {}",
-        "self.commits = {}",
-    ),
-    mutant(
-        "commits are kept across views",
-        Slot.new_view,
-        "self.prepares, self.commits = {}, {}",
-        "self.prepares = {}",
-    ),
-    mutant(
-        "certificates do not outlive their view",
-        Slot.new_view,
-        "self.pre_prepare, self.digest = None, b''".replace("''", '""'),
-        'self.pre_prepare, self.digest, self.prepared = None, b"", None',
-    ),
-    mutant(
-        "messages of another view are counted",
-        normal.on_commit,
-        "message.view != state.view or ",
-        "",
-    ),
-    mutant(
-        "a new view may rest on view changes for another view",
-        new_view.check_new_view,
-        "change.signed.message.view != signed.message.view",
-        "False",
-    ),
-    mutant(
-        "anybody may open a view",
-        new_view.on_new_view,
-        "signed.sender != state.settings.leader(view)",
-        "False",
-    ),
-    mutant(
-        "a second new view replaces the first",
-        new_view.on_new_view,
-        "(view == state.view and state.active)",
-        "(view == state.view and state.active and signed == state.new_view)",
-    ),
-    mutant(
-        "a view that was left is entered again",
-        view_change.start,
-        "forget_new_views(state, view)",
-        "pass",
-    ),
-    mutant(
-        "who changes views goes on in the old one",
-        view_change.start,
-        "state.view, state.active, state.give_up_ms = view, False, None",
-        "state.active, state.give_up_ms = False, None",
-    ),
-    mutant(
-        "one liar can have all leave their view",
-        view_change._join,
-        "len(ahead) > state.settings.f",
-        "ahead",
-    ),
-    mutant(
-        "who joins others goes to the furthest view",
-        view_change._join,
-        "ahead[0]",
-        "ahead[-1]",
-    ),
-)
-
-JOURNAL = (
-    mutant(
-        "sent before it is journaled",
-        Node.effects,
-        "    self.persist(version, ready, own)\n    self.send(version, ready, own)\n",
-        "    self.send(version, ready, own)\n    self.persist(version, ready, own)\n",
-    ),
-    mutant(
-        "persisted but not synced",
-        Node.sync,
-        "self.disk.sync()",
-        "pass",
-    ),
-    mutant(
-        "what a certificate rests on is not journaled",
-        normal.advance,
-        "state.keep(slot.pre_prepare, *matching)",
-        "pass",
-    ),
-    mutant(
-        "a stable checkpoint's votes are not journaled",
-        checkpoints.become_stable,
-        "state.keep(*votes)",
-        "pass",
-    ),
-    mutant(
-        "a stable checkpoint is kept without its votes",
-        checkpoints.become_stable,
-        "state.stable, state.stable_proof = checkpoint.seq, votes",
-        "state.stable = checkpoint.seq",
-    ),
-    mutant(
-        "what a new view rests on is not journaled",
-        new_view.enter,
-        "state.keep(signed, *(change.signed for change in changes))",
-        "state.keep(signed)",
-    ),
-    mutant(
-        "a checkpoint is signed before its block is applied",
-        Node.claim,
-        "seq = self.replica.applied_seq",
-        "seq = self.replica.applied_seq + 1\n    self.ledger.roots.append(bytes(32))",
-        Replica.checkpoint,
-        "checkpoint.seq != self._state.applied",
-        "False",
-    ),
-    mutant(
-        "a restart forgets what it said in its view",
-        recovery._slot,
-        "if view != state.view or",
-        "if True or",
-    ),
-    mutant(
-        "a restart forgets its certificates",
-        recovery._restore_certificates,
-        "len(prepares) + 1 >= state.settings.quorum",
-        "False",
-    ),
-    mutant(
-        "a restart forgets its view",
-        recovery._restore_view,
-        "for signed in _of(journal, NewView):",
-        "return\n    for signed in _of(journal, NewView):",
-    ),
-    mutant(
-        "a restart forgets its view change",
-        recovery._restore_view,
-        "signed.sender == state.settings.me and",
-        "False and",
-    ),
-    mutant(
-        "a restart forgets what its view began with",
-        recovery._restore_view,
-        "begin_with(state, carried_over(changes)[1])",
-        "pass",
-    ),
-    mutant(
-        "a restart forgets which requests were applied",
-        recovery.restore,
-        "state.pool.applied(recent)",
-        "pass",
-    ),
-)
-
 EVIDENCE = (
     mutant(
         "a replica accuses without a contradiction",
@@ -392,5 +243,6 @@ EVIDENCE = (
         Office.culprit,
         "not same",
         "False",
+        scenario=scenarios.two_statements_of_two_members_convict_nobody,
     ),
 )

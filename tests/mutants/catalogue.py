@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from tests.mutants.agreement import COUNTING, EVIDENCE, JOURNAL, PROPOSALS, VIEWS
+from tests.mutants.agreement import COUNTING, EVIDENCE, PROPOSALS
 from tests.mutants.epochs import EPOCHS
 from tests.mutants.mutation import Mutant
 from tests.mutants.progress import BOUNDS, CATCHING_UP, LEADERS, TIME
+from tests.mutants.views import JOURNAL, VIEWS
 
 MUTANTS: dict[str, tuple[Mutant, ...]] = {
     "Counting": COUNTING,

@@ -7,8 +7,16 @@ from swarm_ledger.consensus import sync
 from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.sim.pbft.ledger import Ledger
 from swarm_ledger.sim.pbft.node import Node
+from tests.known_bugs import test_membership
 from tests.mutants import scenarios
 from tests.mutants.mutation import mutant
+from tests.unit import test_sim_pbft_requests
+from tests.unit.test_sim_pbft_requests import Book
+
+
+def evidence_of_another_epoch_convicts_nobody() -> None:
+    test_sim_pbft_requests.test_evidence_of_nothing_and_of_another_epoch_convicts_nobody(Book())
+
 
 EPOCHS = (
     mutant(
@@ -46,18 +54,14 @@ EPOCHS = (
         Node.opener,
         "sealed.version != version",
         "False",
-    ),
-    mutant(
-        "a restart takes its journal of old epochs for this one's",
-        Node._restore,
-        "if sealed.version == version",
-        "",
+        scenario=test_membership.test_an_old_certificate_proves_nothing_in_the_next_epoch_though_its_signers_stay,
     ),
     mutant(
         "an epoch begins at the first block",
         Node._replica,
         "epoch.base,",
         "0,",
+        scenario=scenarios.an_epoch_may_begin_beyond_the_first_window,
     ),
     mutant(
         "who was removed goes on as a member",
@@ -76,12 +80,14 @@ EPOCHS = (
         Ledger._apply_one,
         "request.version > self.epoch.version",
         "request.version != self.epoch.version",
+        scenario=test_membership.test_of_two_changes_in_flight_one_comes_behind_the_other_or_not_at_all,
     ),
     mutant(
         "the evidence of another epoch convicts",
         Ledger._apply_one,
         "version != self.epoch.version",
         "False",
+        scenario=evidence_of_another_epoch_convicts_nobody,
     ),
     mutant(
         "what waits when an epoch ends is lost",
@@ -115,6 +121,6 @@ EPOCHS = (
         sync.tick_retired,
         "state.repeat(own)",
         "pass",
-        scenario=scenarios.the_end_of_an_epoch_becomes_stable,
+        scenario=scenarios.votes_for_the_end_of_an_epoch_are_sent_again,
     ),
 )

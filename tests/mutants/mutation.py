@@ -12,10 +12,13 @@ from textwrap import dedent
 from types import FunctionType
 from typing import Any
 
+import pytest
+
 from swarm_ledger.sim.pbft.plan import Menu, draw
 from swarm_ledger.sim.pbft.run import run
 
-MENU = Menu()
+MENU = Menu(steps=4_000)
+"""Everything on the default menu, in runs that are long enough for checkpoints and epochs."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A bug by its name. scenario: what it fails, where the default menu can hardly reach it."""
+    """A bug by its name. scenario: what it fails, where the menu can hardly reach it."""
 
     name: str
     edits: tuple[Edit, ...]
@@ -66,6 +69,16 @@ def mutant(name: str, *parts: Any, scenario: Callable[[], None] | None = None) -
     """Return a mutant; parts: where, old, new, for each line that is wrong."""
     edits = tuple(Edit(*parts[i : i + 3]) for i in range(0, len(parts), 3))
     return Mutant(name, edits, scenario)
+
+
+def case(test: Callable[..., None], *arguments: object) -> Callable[[], None]:
+    """Return a test with its parameters as a scenario."""
+
+    def scenario() -> None:
+        test(*arguments)
+
+    scenario.__name__ = f"{test.__name__}[{', '.join(map(str, arguments))}]"
+    return scenario
 
 
 @contextmanager
@@ -94,8 +107,8 @@ def failed(scenario: Callable[[], None]) -> str:
     """Act out a scenario, and say what is wrong; "" if nothing is."""
     try:
         scenario()
-    except Exception as error:
-        return str(error) or type(error).__name__
+    except (Exception, pytest.fail.Exception) as error:
+        return str(error).strip().split("\n")[0] or "is not so"
     return ""
 
 

@@ -8,8 +8,18 @@ from swarm_ledger.consensus.pace import Pace
 from swarm_ledger.consensus.pool import Pool
 from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.consensus.state import State
+from swarm_ledger.sim.pbft.network import Weather
+from tests.known_bugs import (
+    test_checkpoints,
+    test_clients,
+    test_fabric,
+    test_membership,
+    test_view_change,
+)
 from tests.mutants import scenarios
-from tests.mutants.mutation import mutant
+from tests.mutants.mutation import case, mutant
+from tests.sim import test_leaders
+from tests.unit import test_consensus_hostile, test_consensus_normal, test_consensus_view_change
 
 BOUNDS = (
     mutant(
@@ -35,12 +45,14 @@ BOUNDS = (
         checkpoints.on_checkpoint,
         "_floor(state) < seq <= (state.applied if state.retired else high)",
         "seq",
+        scenario=test_consensus_hostile.test_a_flooding_peer_fills_its_own_quota_and_nothing_else,
     ),
     mutant(
         "blocks are adopted however far ahead",
         sync.on_committed,
         "message.seq <= state.stable + state.settings.window",
         "True",
+        scenario=test_fabric.test_fabric_920_a_laggard_catches_up_though_the_watermarks_move_on,
     ),
 )
 
@@ -56,6 +68,7 @@ LEADERS = (
         view_change._suspicious,
         "overdue and any(seq > state.applied for seq in state.expected)",
         "False",
+        scenario=test_consensus_view_change.test_leader_that_does_not_finish_what_it_inherits_is_suspected,
     ),
     mutant(
         "a leader that omits a vote is not suspected while others' pass",
@@ -76,21 +89,23 @@ LEADERS = (
         view_change._suspicious,
         "patience = 2 * state.timeout_ms",
         "patience = 0",
-        scenario=scenarios.catching_up_is_not_mistaken_for_being_left_out,
+        scenario=test_fabric.test_fabric_1331_a_restarted_peer_holds_what_the_others_hold_without_a_checkpoint,
     ),
     mutant(
         "a request is passed on to nobody",
         sync._relay,
         "to != state.settings.me",
         "False",
-        scenario=scenarios.an_honest_leader_that_missed_a_request_stays,
+        scenario=case(
+            test_clients.test_aardvark_a_voter_that_convinces_one_drone_only_costs_no_view, 2
+        ),
     ),
     mutant(
         "a slot's bodies are not taken past a full pool",
         normal.on_body,
         "if not added:",
         "if not added:\n        return False\n    if not added:",
-        scenario=scenarios.an_author_who_fills_the_pools_stops_nobody,
+        scenario=test_consensus_normal.test_a_full_quota_does_not_keep_out_what_a_slot_waits_for,
     ),
     mutant(
         "a leader that equivocates is never named",
@@ -107,7 +122,7 @@ TIME = (
         State.timeout_ms,
         "min(self.attempts, MAX_DOUBLINGS)",
         "0",
-        scenario=scenarios.time_outs_outgrow_a_slow_network,
+        scenario=test_view_change.test_goquorum_1664_no_storm_of_view_changes_and_a_swarm_that_recovers_from_a_long_night,
     ),
     mutant(
         "time-outs grow without end",
@@ -175,12 +190,14 @@ CATCHING_UP = (
         sync.tick,
         "state.repeat(state.own_checkpoint)",
         "pass",
+        scenario=test_checkpoints.test_a_window_that_is_used_up_opens_again_once_checkpoints_arrive,
     ),
     mutant(
         "a lost vote is never sent again",
         sync.tick,
         "_repeat_slots(state)",
         "pass",
+        scenario=test_membership.test_an_old_certificate_proves_nothing_in_the_next_epoch_though_its_signers_stay,
     ),
     mutant(
         "a lost new view is never shown again",
@@ -190,18 +207,24 @@ CATCHING_UP = (
         view_change.on_view_change,
         "state.repeat(state.new_view, signed.sender)",
         "pass",
+        scenario=test_consensus_view_change.test_large_answers_are_not_repeated_faster_than_anyone_needs_them,
     ),
     mutant(
         "nobody asks for the view changes that a new view names",
         sync.tick,
         "ask_for_view_changes(state)",
         "pass",
+        scenario=scenarios.a_new_view_s_view_changes_come_from_others_than_its_leader,
     ),
     mutant(
         "nobody asks for bodies again",
         sync._repeat_slots,
         "if missing:",
         "if False:",
+        scenario=case(
+            test_leaders.test_a_fair_leader_is_not_called_slow_whatever_the_network,
+            Weather(delay_ms=50, loss=0.3),
+        ),
     ),
     mutant(
         "a view change that leads nowhere is never given up",
@@ -221,6 +244,7 @@ CATCHING_UP = (
         view_change._join,
         "len(ahead) > state.settings.f",
         "False",
+        scenario=test_consensus_view_change.test_f_plus_1_ahead_are_followed_to_the_least_of_their_views,
     ),
     mutant(
         "after a restart the own view change does not count",

@@ -3,10 +3,22 @@
 
 from __future__ import annotations
 
+from swarm_ledger.consensus.messages import (
+    Batch,
+    Checkpoint,
+    Message,
+    Prepare,
+    PrePrepare,
+    Signed,
+    Want,
+)
+from swarm_ledger.consensus.replica import Replica
+from swarm_ledger.encoding import digest
 from swarm_ledger.sim.pbft.cluster import OPTIONS, Cluster
-from swarm_ledger.sim.pbft.liars import Equivocator, Omitter, Silent, Slow
-from swarm_ledger.sim.pbft.network import Weather
+from swarm_ledger.sim.pbft.liars import Equivocator, Liar, Omitter, Silent, Slow
+from swarm_ledger.sim.pbft.network import CALM, Weather
 from swarm_ledger.sim.pbft.node import Node
+from swarm_ledger.sim.pbft.requests import Evidence
 from swarm_ledger.sim.pbft.run import BOUND, demand_progress
 
 WAIT_MS = OPTIONS["request_timeout_ms"]
@@ -109,6 +121,18 @@ def an_equivocating_leader_is_named() -> None:
     assert all(node.ledger.convicted == {0} for node in cluster.honest)
 
 
+def two_statements_of_two_members_convict_nobody() -> None:
+    cluster = Cluster(4, 21, liars={3: Silent})
+    said = [
+        cluster.mint.seal(1, member, Prepare(0, 9, bytes([member]) * 32)).raw for member in (1, 2)
+    ]
+    cluster.post(3, None, Evidence(*said).encode())
+    cluster.vote(1)
+    cluster.run(WAIT_MS)
+    for node in cluster.honest:
+        cluster.watch.verdicts(node)
+
+
 def an_author_who_fills_the_pools_stops_nobody() -> None:
     """Each replica's quota for author 3 is full with other requests than the leader's."""
     cluster = Cluster(4, 7, liars={3: Silent}, options={"quota": 4})
@@ -187,6 +211,27 @@ def clocks_that_were_set_back_do_not_keep_a_silent_leader() -> None:
 # restarts and partitions
 
 
+class Reticent(Liar):
+    """Opens its view, and hands over nothing that this rests on."""
+
+    def step(self, replica: Replica, signed: Signed[Message]) -> None:
+        if not isinstance(signed.message, Want):
+            super().step(replica, signed)
+
+
+def a_new_view_s_view_changes_come_from_others_than_its_leader() -> None:
+    cluster = Cluster(4, 20, liars={1: Reticent})
+    cluster.air.cut = {(2, 3)}
+    cluster.crash(cluster.nodes[0])
+    cluster.vote(2)
+    while cluster.nodes[2].replica.view != 1 or not cluster.nodes[2].replica.active:
+        cluster.run(10)
+    cluster.air.cut = set()
+    cluster.run(WAIT_MS // 2)
+    replica = cluster.nodes[3].replica
+    assert (replica.view, replica.active) == (1, True), "one never came to view 1"
+
+
 def a_blackout_in_the_middle_of_a_view_change() -> None:
     """A restarted replica counts its own view change: nobody else can make up the quorum."""
     cluster = Cluster(4, 8, liars={0: Silent})
@@ -221,9 +266,15 @@ def a_quiet_swarm_s_last_blocks_become_stable() -> None:
 
 
 def what_waits_when_an_epoch_ends_is_ordered_in_the_next() -> None:
-    cluster = Cluster(4, 16, spares=1)
+    cluster = Cluster(4, 16, spares=1, options={"pipeline": 1, "max_batch": 1})
     cluster.enrol((0, 1, 2, 3, 4))
+    cluster.run(21)  # the roster is in flight, and everything else waits behind it
+    cluster.air.weather = Weather(delay_ms=1)
     votes = [cluster.vote(author) for author in (0, 1, 2, 3) for _ in range(4)]
+    cluster.air.weather = CALM
+    cluster.run(2)
+    assert {node.epoch.version for node in cluster.nodes} == {1}
+    assert all(node.replica.pending >= len(votes) for node in cluster.nodes)
     cluster.run(8 * WAIT_MS)
     assert [version for version, _ in cluster.watch.epochs] == [1, 2]
     expect_held(cluster, *votes)
@@ -242,16 +293,96 @@ def whoever_missed_the_end_of_an_epoch_is_shown_it() -> None:
     expect_held(cluster, roster, vote)
 
 
-def the_end_of_an_epoch_becomes_stable() -> None:
+def _end_an_epoch(*, lost: bool) -> set[int]:
+    """End the first epoch after block 1, and return which drones can prove that in the end.
+
+    lost: for a while no vote for it arrives.
+    """
     cluster = Cluster(4, 18, spares=1)
+    post = cluster.post
+
+    def without_votes(sender: int, to: int | None, raw: bytes) -> None:
+        request = raw[:1] in (b"v", b"r", b"e")
+        if request or not isinstance(cluster.mint.open(raw).signed.message, Checkpoint):
+            post(sender, to, raw)
+
+    if lost:
+        cluster.post = without_votes  # type: ignore[method-assign]
     cluster.enrol((0, 1, 2, 3, 4))
-    while cluster.nodes[0].epoch.version == 1:
-        cluster.run(1)
-    cluster.air.weather = Weather(loss=0.9)
-    cluster.run(2 * WAIT_MS)
-    cluster.heal()
-    cluster.run(8 * WAIT_MS)
-    for node in cluster.nodes[:4]:
-        end = node.epoch.base
-        stable = max(node.retired[1].stable_seq, node.replica.stable_seq)
-        assert stable >= end, f"{node.me} can't prove the end of its epoch"
+    cluster.run(4 * WAIT_MS)
+    cluster.post = post  # type: ignore[method-assign]
+    cluster.run(40 * WAIT_MS)
+    assert {node.epoch.base for node in cluster.nodes} == {1}
+    return {node.me for node in cluster.nodes[:4] if node.retired[1].stable_seq == 1}
+
+
+def the_end_of_an_epoch_becomes_stable() -> None:
+    assert _end_an_epoch(lost=False) == {0, 1, 2, 3}
+
+
+def votes_for_the_end_of_an_epoch_are_sent_again() -> None:
+    assert _end_an_epoch(lost=True)
+
+
+def whoever_missed_votes_for_the_end_of_an_epoch_is_shown_them() -> None:
+    assert _end_an_epoch(lost=True) == {0, 1, 2, 3}, "who had a quorum fell silent"
+
+
+def an_epoch_may_begin_beyond_the_first_window() -> None:
+    cluster = Cluster(4, 19, spares=1, options={"max_batch": 1})
+    for _ in range(2 * OPTIONS["window"]):
+        cluster.vote(1)
+        cluster.run(60)
+    cluster.enrol((0, 1, 2, 3, 4))
+    expect_progress(cluster)
+    assert cluster.nodes[0].epoch.base > OPTIONS["window"]
+
+
+# proposals of a leader that is not one of ours
+
+
+def _propose(cluster: Cluster, sender: int, seq: int, *requests: bytes) -> None:
+    batch = Batch(seq, cluster.now, tuple(map(digest, requests)))
+    raw = cluster.mint.seal(1, sender, PrePrepare(0, batch)).raw
+    for node in cluster.honest:
+        cluster.at(1, "raw", node.me, raw)
+
+
+def only_the_leader_proposes() -> None:
+    cluster = Cluster(4, 22, liars={3: Silent})
+    cluster.crash(cluster.nodes[0])
+    vote = cluster.vote(1)
+    cluster.run(30)
+    _propose(cluster, 3, 1, vote)
+    cluster.run(100)
+    assert not cluster.watch.blocks
+
+
+def _led_by_a_puppet(*batches: tuple[int, ...]) -> None:
+    """Its leader says only what stands here: for each batch, which votes it orders."""
+    cluster = Cluster(4, 23, liars={0: Silent})
+    votes = [cluster.vote(1) for _ in range(2)]
+    cluster.run(30)
+    for seq, which in enumerate(batches, 1):
+        _propose(cluster, 0, seq, *(votes[one] for one in which))
+        if which != batches[-1]:
+            cluster.run(150)
+    cluster.run(150)
+
+
+def a_leader_orders_no_request_twice() -> None:
+    """Two batches at once, so that neither is applied when the other one comes."""
+    cluster = Cluster(4, 24, liars={0: Silent})
+    vote = cluster.vote(1)
+    cluster.run(30)
+    for seq in (1, 2):
+        _propose(cluster, 0, seq, vote)
+    cluster.run(150)
+
+
+def no_batch_names_a_request_twice() -> None:
+    _led_by_a_puppet((0, 0))
+
+
+def a_leader_orders_nothing_again_that_was_applied() -> None:
+    _led_by_a_puppet((0,), (1, 0))

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
+from types import FunctionType
 
 import pytest
 
@@ -11,19 +13,33 @@ from swarm_ledger.sim.pbft.cluster import OPTIONS, Cluster
 from swarm_ledger.sim.pbft.forgers import LIARS
 from swarm_ledger.sim.pbft.network import Weather
 from swarm_ledger.sim.pbft.plan import POINTS
-from tests.mutants.catalogue import MUTANTS
+from tests.mutants import scenarios
 from tests.mutants.scenarios import expect_held, expect_progress, expect_views
 
 WAIT_MS = OPTIONS["request_timeout_ms"]
-STORIES = {
-    bug.scenario.__name__: bug.scenario
-    for bugs in MUTANTS.values()
-    for bug in bugs
-    if bug.scenario
-}
+STORIES = [
+    story
+    for name, story in vars(scenarios).items()
+    if story.__class__ is FunctionType
+    and story.__module__ == scenarios.__name__
+    and name[0] != "_"
+    and not signature(story).parameters
+]
+NOT_YET = {scenarios.whoever_missed_votes_for_the_end_of_an_epoch_is_shown_them}
+"""A drone that heard too few votes for the end of an epoch never gets the rest."""
 
 
-@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param(
+            story,
+            id=story.__name__,
+            marks=[pytest.mark.xfail(strict=True)] if story in NOT_YET else [],
+        )
+        for story in STORIES
+    ],
+)
 def test_story(story: Callable[[], None]) -> None:
     story()
 
