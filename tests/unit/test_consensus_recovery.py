@@ -17,6 +17,7 @@ from swarm_ledger.consensus.messages import (
     ViewChange,
     Want,
 )
+from swarm_ledger.consensus.ready import Ready, journaled
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse
 from tests.unit.consensus_desk import ROOT, Desk, batch
@@ -257,3 +258,27 @@ def test_state_transfer_keeps_to_whoever_delivers_and_is_not_halved_by_a_liar() 
             height += 10
     assert asked.count(2) <= 2
     assert len(desk.blocks) == height >= 90
+
+
+class DiesOpening(Desk):
+    """Loses power once it has sent a new view, before it enters that view itself."""
+
+    def _handle(self, ready: Ready) -> None:
+        if any(isinstance(out.message, NewView) for out in ready.send):
+            own = [self.mint.sign(self.me, out.message) for out in ready.send]
+            for record in [*ready.journal, *map(journaled, own)]:
+                self.journal[record.seq, record.view, record.tag, record.sender] = record.raw
+            return
+        super()._handle(ready)
+
+
+@pytest.mark.xfail(strict=True, reason="a restart forgets the checkpoint that its view began at")
+def test_a_leader_restarted_begins_its_view_no_lower_than_the_view_change_allows() -> None:
+    desk = DiesOpening(1)
+    for other in (0, 2, 3):
+        desk.hear(other, desk.view_change(1, stable=4))
+    again = desk.restarted()
+    assert (again.replica.view, again.replica.active) == (1, True)
+    again.submit(b"x")
+    again.wait(100)
+    assert all(proposal.batch.seq > 4 for proposal in again.all(PrePrepare))
