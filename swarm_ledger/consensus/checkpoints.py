@@ -15,6 +15,8 @@ def on_checkpoint(state: State, signed: Signed[Checkpoint]) -> None:
     if signed.sender == state.settings.me and (own is None or own.message.seq <= seq):
         state.own_checkpoint = signed
     high = max(state.stable, state.applied) + state.settings.window
+    if state.retired and seq == state.stable and state.not_lately(signed.sender, "vote"):
+        state.repeat(state.own_checkpoint, signed.sender)  # it lacks votes, or would not ask
     if not _floor(state) < seq <= (state.applied if state.retired else high):
         return
     votes = state.checkpoints.setdefault(seq, {})

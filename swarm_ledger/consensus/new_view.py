@@ -121,11 +121,8 @@ def check_new_view(
 
 def enter(state: State, signed: Signed[NewView], changes: list[CheckedViewChange]) -> None:
     """Start the view with what its view changes carried over."""
-    low, batches = carried_over(changes)
     state.keep(signed, *(change.signed for change in changes))
-    for change in changes:
-        if change.stable == low and change.proof:
-            become_stable(state, change.proof)
+    low, batches = start_from(state, changes)
     state.view, state.active, state.new_view = signed.message.view, True, signed
     state.new_view_changes = tuple(change.signed for change in changes)
     forget_new_views(state, state.view + 1)
@@ -145,6 +142,15 @@ def enter(state: State, signed: Signed[NewView], changes: list[CheckedViewChange
     if state.leading:
         for batch in batches:
             state.say(PrePrepare(state.view, batch))
+
+
+def start_from(state: State, changes: list[CheckedViewChange]) -> tuple[int, tuple[Batch, ...]]:
+    """Take the stable checkpoint that a view begins at, and return what is carried over it."""
+    low, batches = carried_over(changes)
+    for change in changes:
+        if change.stable == low and change.proof:
+            become_stable(state, change.proof)
+    return low, batches
 
 
 def begin_with(state: State, batches: Iterable[Batch]) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from swarm_ledger.consensus.certificates import (
     CheckedViewChange,
     PreparedCertificate,
-    carried_over,
     check_view_change,
 )
 from swarm_ledger.consensus.messages import (
@@ -22,7 +21,7 @@ from swarm_ledger.consensus.messages import (
     Signed,
     ViewChange,
 )
-from swarm_ledger.consensus.new_view import begin_with, check_new_view
+from swarm_ledger.consensus.new_view import begin_with, check_new_view, start_from
 from swarm_ledger.consensus.state import Slot, State
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
@@ -95,7 +94,7 @@ def _restore_view(state: State, journal: list[Signed[Message]]) -> None:
         # What the view began with still binds its leader, and binds us as that leader.
         changes = _rests_on(state, state.new_view, journal)
         state.new_view_changes = tuple(change.signed for change in changes)
-        begin_with(state, carried_over(changes)[1])
+        begin_with(state, start_from(state, changes)[1])
 
 
 def _rests_on(

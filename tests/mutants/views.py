@@ -185,7 +185,7 @@ JOURNAL = (
     mutant(
         "a restart forgets what its view began with",
         recovery._restore_view,
-        "begin_with(state, carried_over(changes)[1])",
+        "begin_with(state, start_from(state, changes)[1])",
         "pass",
         scenario=test_consensus_recovery.test_a_restart_remembers_what_its_view_must_begin_with,
     ),

@@ -272,7 +272,6 @@ class DiesOpening(Desk):
         super()._handle(ready)
 
 
-@pytest.mark.xfail(strict=True, reason="a restart forgets the checkpoint that its view began at")
 def test_a_leader_restarted_begins_its_view_no_lower_than_the_view_change_allows() -> None:
     desk = DiesOpening(1)
     for other in (0, 2, 3):

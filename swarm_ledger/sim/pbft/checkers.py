@@ -309,7 +309,7 @@ class Watch:
             ("early", max(map(len, state.early.values()), default=0), 64),
             ("pending", len(state.pool), settings.quota * (known + 1)),
             ("in flight", len(state.in_flight), 2 * settings.window * settings.max_batch),
-            ("costly", len(state.costly), 4 * known),
+            ("costly", len(state.costly), 5 * known),
             ("retired", len(node.retired), 3),
         )
         if len(state.pool) > settings.quota:
