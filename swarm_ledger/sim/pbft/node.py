@@ -180,8 +180,8 @@ class Node:
             author = OPERATOR
         else:
             author, version = self.world.office.culprit(request)
-            if version != self.epoch.version or author in self.ledger.convicted:
-                raise PeerFault("no_news", "evidence of what is over, or known.")
+            if version != self.epoch.version:
+                raise PeerFault("no_news", "evidence of what is over.")
         if author not in (*self.epoch.members, OPERATOR):
             raise PeerFault("not_a_member", f"{author} is not a member.")
         self.replica.submit(body, author, self.now)
@@ -352,6 +352,8 @@ class Node:
     def _accuse(self, version: int, evidence: Contradiction) -> None:
         if self.honest:
             self.world.watch.evidence(self, version, evidence)
+        if evidence.culprit in self.ledger.convicted:
+            return  # others' accusations are taken all the same: a leader may have ordered them
         body = Evidence(evidence.first, evidence.second).encode()
         self.world.post(self.me, None, body)
         try:
