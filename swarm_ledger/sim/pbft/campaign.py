@@ -11,13 +11,17 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 from swarm_ledger.sim.pbft.plan import Menu, draw
 from swarm_ledger.sim.pbft.run import Report, run
 
 _AT_ONCE = 8
 """Seeds that a worker is given at a time."""
+
+ResultT = TypeVar("ResultT")
 
 
 @dataclass
@@ -82,7 +86,7 @@ def simulate(
     jobs: processes; 1 runs them in this one. progress: called after each few runs.
     """
     totals, begun = Totals(), time.monotonic()
-    with closing(_batches(seeds, menu, jobs)) as batches:
+    with closing(spread(partial(_run_all, menu), seeds, jobs)) as batches:
         for reports in batches:
             for report in reports:
                 totals.add(report)
@@ -95,25 +99,30 @@ def simulate(
     return totals
 
 
-def _batches(seeds: range, menu: Menu, jobs: int) -> Generator[list[Report], None, None]:
-    parts = (seeds[i : i + _AT_ONCE] for i in range(0, len(seeds), _AT_ONCE))
+def spread(
+    work: Callable[[range], list[ResultT]], numbers: range, jobs: int
+) -> Generator[list[ResultT], None, None]:
+    """Have numbers worked off, a few at a time; yields the results in order.
+
+    jobs: processes, to which `work` must be picklable; 1 does it in this one.
+    """
+    parts = (numbers[i : i + _AT_ONCE] for i in range(0, len(numbers), _AT_ONCE))
     if jobs == 1:
-        for part in parts:
-            yield _run_all(part, menu)
+        yield from map(work, parts)
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy whatever threads hold
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        waiting: list[Future[list[Report]]] = [
-            pool.submit(_run_all, part, menu) for part in islice(parts, 2 * jobs)
+        waiting: list[Future[list[ResultT]]] = [
+            pool.submit(work, part) for part in islice(parts, 2 * jobs)
         ]
         try:
             while waiting:
                 yield waiting.pop(0).result()
-                waiting += [pool.submit(_run_all, part, menu) for part in islice(parts, 1)]
+                waiting += [pool.submit(work, part) for part in islice(parts, 1)]
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _run_all(seeds: range, menu: Menu) -> list[Report]:
+def _run_all(menu: Menu, seeds: range) -> list[Report]:
     return [run(draw(seed, menu)) for seed in seeds]
