@@ -18,7 +18,7 @@ TWIN = 0
 """The member with two instances: the instances 0 and 4; the instances 1 to 3 are honest."""
 
 INSTANCES = MEMBERS + 1
-SPLITS = 2 ** (INSTANCES - 1) - 1
+SPLITS = (1 << (INSTANCES - 1)) - 1
 """Ways to split five instances into two sets, neither of them empty: S(5, 2) = 15."""
 
 TWIN_LEADS = (TWIN,)
