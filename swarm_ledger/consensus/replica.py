@@ -161,6 +161,14 @@ class Replica:
             normal.propose(self._state)
         return added or wanted
 
+    def supply(self, body: bytes, now_ms: int) -> bool:
+        """Take a request in only if an open slot waits for it; False if none does.
+
+        For what one would not have ordered any more, but somebody ordered before that was known.
+        """
+        self._state.set_clock(now_ms)
+        return normal.on_body(self._state, digest(body), body, added=False)
+
     def tick(self, now_ms: int) -> None:
         """Let time pass (POSIX ms): backwards it stands still, and jumps are not waited for."""
         self._state.set_clock(now_ms)

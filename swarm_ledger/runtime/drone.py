@@ -182,6 +182,8 @@ class Drone:
             culprit = self._doorman.examine(raw).culprit.index
             if culprit not in self.machine.convicted:
                 self._replica.submit(raw, culprit, self._now_ms)
+            else:  # no news, unless it was ordered before the culprit was convicted
+                self._replica.supply(raw, self._now_ms)
         else:
             opened = self._doorman.open_fresh(raw, self._now_ms // 1000)
             content = read_request(opened)

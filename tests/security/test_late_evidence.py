@@ -18,10 +18,6 @@ SECOND = pair(Prepare(0, 7, ONE), Prepare(0, 7, OTHER))
 __all__ = ["swarm"]
 
 
-@pytest.mark.xfail(
-    reason="drones refuse evidence against whom they have convicted, also what a leader ordered",
-    strict=True,
-)
 @pytest.mark.parametrize("holders", [(0,), (0, 1)])
 def test_an_accusation_that_only_some_have_stops_nobody(
     swarm: Lab, crew: Crew, holders: tuple[int, ...]

@@ -7,7 +7,6 @@ SWARM_TWINS=0:50625 runs all scenarios of four rounds; by default there are some
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -17,7 +16,6 @@ from hypothesis import strategies as st
 
 from swarm_ledger.consensus import normal, replica, state
 from swarm_ledger.consensus.messages import Commit, Prepare, PrePrepare, Signed
-from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.errors import Misuse
 from swarm_ledger.sim.pbft.scenarios import (
     ANYBODY_LEADS,
@@ -31,14 +29,14 @@ from swarm_ledger.sim.pbft.scenarios import (
 from swarm_ledger.sim.pbft.stage import BOUND, Outcome, Stage, perform
 from swarm_ledger.sim.pbft.trace import Trace
 from swarm_ledger.sim.pbft.twins import TwinsTotals, run_range
-from tests.sim.mutants import _forgets_prepared, _keeps, _quorum
+from tests.mutants.catalogue import MUTANTS
+from tests.mutants.mutation import planted
 
 FOUR = Scenarios(4)
 FIRST, LAST = map(int, os.environ.get("SWARM_TWINS", f"0:{FOUR.count}").split(":"))
 STRIDE = 1 if "SWARM_TWINS" in os.environ else 211
 APART = Round(TWIN, (0, 0, 0, 1, 1))
 """0, 1 and 2 make a quorum; 3 is alone with the twin."""
-
 
 # the scenarios
 
@@ -229,27 +227,34 @@ def _votes_again(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(replica._HANDLERS, PrePrepare, forgetful)
 
 
-MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "a new view ignores prepared certificates": _forgets_prepared,
-    "quorum one too small": _quorum(lambda n: quorum(n) - 1),
-    "prepares are kept across views": _keeps("prepares"),
-    "commits are counted across views": _keeps("commits"),
-    "a second proposal is voted for": _votes_again,
-}
+CAUGHT = (
+    "a new view ignores prepared certificates",
+    "quorum one too small",
+    "prepares are kept across views",
+    "commits are kept across views",
+)
+BUGS = {bug.name: bug for bugs in MUTANTS.values() for bug in bugs}
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_every_mutant_is_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    MUTANTS[mutant](monkeypatch)
+def caught() -> bool:
     outcomes = (perform(FOUR[number]) for number in range(17, FOUR.count, 241))
-    assert any(outcome.violation for outcome in islice(outcomes, 60))
+    return any(outcome.violation for outcome in islice(outcomes, 60))
 
 
-def test_a_failing_scenario_is_told_so_that_it_can_be_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    _keeps("prepares")(monkeypatch)
-    totals = run_range(17, 18, 4)
+@pytest.mark.parametrize("name", CAUGHT)
+def test_a_bug_is_caught(name: str) -> None:
+    with planted(BUGS[name]):
+        assert caught()
+
+
+def test_who_votes_for_a_second_proposal_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    _votes_again(monkeypatch)
+    assert caught()
+
+
+def test_a_failing_scenario_is_told_so_that_it_can_be_read() -> None:
+    with planted(BUGS["prepares are kept across views"]):
+        totals = run_range(17, 18, 4)
     (failed,) = totals.violations
     assert str(failed) == (
         "scenario 17 of 4 rounds\n"
