@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import swarm_ledger
-from swarm_ledger.cli import doctor, drill, ledger, perception, sim, simulate, verify
+from swarm_ledger.cli import doctor, drill, ledger, perception, sim, simulate, twins, verify
 
 app = typer.Typer(
     name="swarm-ledger",
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("sim")(sim.sim)
 app.command("simulate")(simulate.simulate)
 app.command("drill")(drill.drill)
+app.command("twins")(twins.twins)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(ledger.app, name="ledger")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ from swarm_ledger.sim.pbft.trace import Trace
 
 PROFILES = ("mesh", "radio")
 _SHOWN = 40
-_SEEDS = re.compile(r"(\d{1,15})(?::(\d{1,15}))?")
+_NUMBERS = re.compile(r"(\d{1,15})(?::(\d{1,15}))?")
 
 
 def simulate(
@@ -58,14 +58,19 @@ def simulate(
     Exit code 0 if nothing was violated and every healed swarm went on, 1 if not, 2 for what can't
     be simulated. A failing seed is made small, and shown with the command that repeats it.
     """
-    chosen, menu = _seeds(seeds), _menu(drones, byzantine, faults, steps, profile)
+    chosen, menu = numbers(seeds, "seeds"), _menu(drones, byzantine, faults, steps, profile)
     if trace is not None:
         if len(chosen) != 1:
             raise Misuse(
                 "--trace writes down one run.", remedy="Give one seed, such as --seeds 7."
             )
         _write(trace, _told(draw(chosen[0], menu)))
-    with _bar(len(chosen), as_json) as progress:
+    with progress_bar("seeds", len(chosen), as_json) as report:
+
+        def progress(totals: Totals) -> None:
+            failed = len(totals.violations) + len(totals.stalled)
+            report(totals.runs, f"{totals.seeds_per_s:.0f} seeds/s, {failed} failed")
+
         totals = run_all(
             chosen,
             menu,
@@ -104,13 +109,14 @@ class _Commands:
         return f"swarm-ledger simulate --seeds {seed}{self._options} --trace trace-{seed}.txt"
 
 
-def _seeds(text: str) -> range:
-    match = _SEEDS.fullmatch(text)
+def numbers(text: str, what: str) -> range:
+    """Return the range that "FIRST:END" or one number stands for; Misuse for anything else."""
+    match = _NUMBERS.fullmatch(text)
     first = int(match[1]) if match else 0
     end = int(match[2] or first + 1) if match else 0
     if end <= first:
         raise Misuse(
-            f"{text!r} names no seeds.", remedy="Give FIRST:END, such as 0:500, or one number."
+            f"{text!r} names no {what}.", remedy="Give FIRST:END, such as 0:500, or one number."
         )
     return range(first, end)
 
@@ -125,20 +131,15 @@ def _menu(
 
 
 @contextmanager
-def _bar(total: int, quiet: bool) -> Iterator[Any]:
+def progress_bar(unit: str, total: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
+    """Show progress on a terminal, unless a machine reads; yields what takes (done, text)."""
     if quiet or not progress_console.is_terminal:
-        yield lambda _: None
+        yield lambda _done, _text: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=progress_console) as bar:
-        task = bar.add_task("seeds", total=total)
-
-        def progress(totals: Totals) -> None:
-            failed = len(totals.violations) + len(totals.stalled)
-            text = f"{totals.seeds_per_s:.0f} seeds/s, {failed} failed"
-            bar.update(task, completed=totals.runs, description=text)
-
-        yield progress
+        task = bar.add_task(unit, total=total)
+        yield lambda done, text: bar.update(task, completed=done, description=text)
 
 
 def _object(totals: Totals, commands: _Commands) -> dict[str, Any]:

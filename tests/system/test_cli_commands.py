@@ -50,6 +50,7 @@ OPTIONS = {
         "--json",
         "--help",
     },
+    ("twins",): {"--scenarios", "--rounds", "--stride", "--jobs", "--json", "--help"},
     ("drill",): {"--rate", "--timeout", "--run-dir", "--json", "--help"},
     ("verify",): {"--policy", "--roster", "--json", "--help"},
     ("doctor",): {"--json", "--help"},

@@ -325,6 +325,7 @@ def test_help_lists_the_targets_and_is_the_default() -> None:
         "test",
         "lint",
         "lock",
+        "soak",
         "clean",
         "distclean",
     }
