@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 from swarm_ledger.sim import processes
 from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.outcome import Outcome, conclude
+from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.virtual import VirtualSwarm
 from swarm_ledger.sim.watch import OnEvent, Watch
 
@@ -22,9 +24,12 @@ def fly(mission: Mission, on_event: OnEvent) -> Outcome:
     liars = mission.liars()
     watch = Watch(mission.names(), (name for name in mission.names() if name not in liars))
     if mission.transport == "memory":
-        with VirtualSwarm(mission, _both(watch, on_event)) as swarm:
-            swarm.run(watch)
+        # Ctrl-C between two steps: where Python calls back from C, its exception would be lost.
+        with Stop(signal.SIGINT) as stop, VirtualSwarm(mission, _both(watch, on_event)) as swarm:
+            swarm.run(watch, stop)
             fleet = swarm.fleet
+        if stop.asked:
+            raise KeyboardInterrupt
     else:
         fleet = prepare(mission, now=utc_now())
         processes.run(mission, watch, on_event)

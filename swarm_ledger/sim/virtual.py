@@ -17,6 +17,7 @@ from swarm_ledger.sim.byzantine import corrupt, eyes
 from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.eyes import FRAME_MS, look
 from swarm_ledger.sim.mission import Mission, prepare
+from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.watch import OnEvent, Watch
 from swarm_ledger.sim.world import World
 from swarm_ledger.transport.memory import MemoryNetwork
@@ -106,10 +107,13 @@ class VirtualSwarm:
         classifier: Classifier = eyes(attack, self._classifier, self.mission.target)
         drone.look(look(self._world, index + 1, elapsed / 1000, classifier, self.now_ms))
 
-    def run(self, watch: Watch) -> bool:
-        """Step until all is done, or the mission's time is over; return whether all was done."""
+    def run(self, watch: Watch, stop: Stop | None = None) -> bool:
+        """Step until all is done, the mission's time is over, or it is asked to stop.
+
+        Returns whether all was done.
+        """
         limit = self.now_ms + int(self.mission.timeout_s * 1000)
-        while not watch.done and self.now_ms < limit:
+        while not watch.done and self.now_ms < limit and not (stop and stop.asked):
             self.step()
             if self.now_ms % _STATUS_MS == 0:
                 for name, drone in zip(self.mission.names(), self.drones, strict=True):
