@@ -42,6 +42,7 @@ class Kind(IntEnum):
     VOTE = 3
     TICK = 4
     EVIDENCE = 5
+    ROSTER = 6
     CONSENSUS = 16
     CARRIED = 17
     GENESIS = 32
@@ -121,14 +122,15 @@ class Verified:
 class Opener:
     """Opens envelopes for one roster, with the sessions that it was shown.
 
-    verified: signatures checked before; openers with different sessions may share it, because
-    what is remembered is taken only if this opener knows the same session, or it came along.
+    verified: signatures checked before; openers of one roster with different sessions may share
+    it, because what is remembered is taken only if this one knows the same session, or it came
+    along. Openers of two rosters may not: an operator's key is the same in both.
     """
 
     def __init__(self, roster: Roster, verified: Verified | None = None) -> None:
         self.roster = roster
         self._sessions: dict[bytes, Session] = {}
-        self._verified = verified or Verified()
+        self.verified = verified or Verified()
 
     def add_session(self, raw: bytes) -> Session:
         """Verify and remember a sealed delegation (Kind.SESSION); PeerFault if it is not one.
@@ -172,11 +174,11 @@ class Opener:
         "bad_signature", "wrong_role", and for a delegation that came along what add_session does.
         """
         carried = raw[:1] == bytes([Kind.CARRIED])
-        known = self._verified.get(digest(raw))
+        known = self.verified.get(digest(raw))
         if known is not None and (carried or self._knows(known.session)):
             return known
         opened = self._open_carried(raw) if carried else self._open(raw)
-        self._verified.put(digest(raw), opened)
+        self.verified.put(digest(raw), opened)
         return opened
 
     def _open_carried(self, raw: bytes) -> Opened:

@@ -26,17 +26,17 @@ def fly(fleet: Fleet, name: str, stop: Stop) -> None:
     """Fly one drone until it is asked to stop; its ledger is closed properly then."""
     if fleet.file.world is None:
         raise Misuse("the fleet file has no world to fly in.")
-    entry, member = fleet.drone(name), fleet.roster.named(name)
+    entry, member = fleet.drone(name), fleet.trust.newest.named(name)
     world = World.create(fleet.file.world.target, len(fleet.file.drones), fleet.file.world.seed)
     classifier = eyes(entry.attack, load_classifier(), world.target)
     start_ms = wall_clock_ms()
-    identity = fleet.identity(name, start_ms // 1000)
     emit = StdoutEvents(name)
     with fleet.store(name) as store, ZmqTransport(member.index, fleet.endpoints()) as transport:
         drone = Drone(
-            identity,
+            fleet.keys(name),
+            fleet.trust,
             store,
-            corrupt(entry.attack, transport, identity),
+            corrupt(entry.attack, transport, lambda: fleet.identity(name, start_ms // 1000)),
             fleet.settings(name),
             now_ms=start_ms,
             emit=emit,

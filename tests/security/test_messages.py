@@ -12,7 +12,7 @@ import pytest
 
 from swarm_ledger.consensus.messages import Checkpoint, Commit, Fetch, Prepare, Status
 from swarm_ledger.encoding import encode
-from swarm_ledger.envelope import MAX_ENVELOPE_BYTES, Kind, carry, seal
+from swarm_ledger.envelope import MAX_ENVELOPE_BYTES, Kind, Opener, carry, seal
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity import cose
 from swarm_ledger.identity.session import domain
@@ -234,7 +234,7 @@ def claim(name: str, *, cosigner: str = "", size: int = 5) -> Checkpoint:
 
 
 def on_ledger(*names: str) -> Doorman:
-    doorman = Doorman(CREW.roster)
+    doorman = Doorman(Opener(CREW.roster))
     for name in names:
         doorman.ledger.add_session(CREW.identity(name).delegation)
     return doorman
