@@ -5,12 +5,13 @@ PYTHON ?= $(or $(shell scripts/find_python),false)
 VENV ?= .venv
 ROS_DISTRO_WHEELS ?= kilted
 PYTEST_ARGS ?=
+SOAK ?= --minutes 60
 
 BIN := $(VENV)/bin
 SET_UP := $(PYTHON) scripts/set_up.py --venv $(VENV) --wheels $(ROS_DISTRO_WHEELS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test lint lock clean distclean
+.PHONY: help setup setup-dev demo test soak lint lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -26,6 +27,9 @@ demo: setup ## set up, then four drones, one of them lying, look, vote and prove
 
 test: setup-dev ## set up, then all tests, on all cores; PYTEST_ARGS="-k name" for some
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+
+soak: setup ## simulate tens of thousands of seeds, on all cores, for an hour; SOAK="--minutes 10"
+	@$(BIN)/swarm-ledger simulate --seeds 1000000:1050000 --steps 3000 $(SOAK)
 
 lint: setup-dev ## style, types, the contracts on imports, spelling
 	@$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import swarm_ledger
-from swarm_ledger.cli import doctor, ledger, perception, sim, verify
+from swarm_ledger.cli import doctor, drill, ledger, perception, sim, simulate, verify
 
 app = typer.Typer(
     name="swarm-ledger",
@@ -19,6 +19,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("sim")(sim.sim)
+app.command("simulate")(simulate.simulate)
+app.command("drill")(drill.drill)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(ledger.app, name="ledger")

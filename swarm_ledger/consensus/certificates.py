@@ -132,6 +132,9 @@ def check_view_change(
 ) -> CheckedViewChange:
     """Check all that a view change carries (1999, 4.4: the sets C and P)."""
     message = signed.message
+    most = max((len(wire.prepares) for wire in message.prepared), default=0)
+    if len(message.prepared) > settings.window or max(most, len(message.proof)) > settings.n:
+        raise PeerFault("bad_certificate", "more of it than an honest member could show.")
     proof = check_stable(message.stable, message.proof, settings, open_)
     prepared = tuple(check_prepared(wire, settings, open_) for wire in message.prepared)
     seqs = [certificate.batch.seq for certificate in prepared]

@@ -40,11 +40,15 @@ def become_stable(state: State, votes: tuple[Signed[Checkpoint], ...]) -> None:
 
 
 def collect_garbage(state: State) -> None:
-    """Drop what lies under the stable checkpoint, but for decided batches not yet applied."""
-    stable = state.stable
+    """Drop what lies under the stable checkpoint, but for decided batches soon to be applied."""
+    stable, soon = state.stable, state.applied + state.settings.window
     for seq in [seq for seq in state.slots if seq <= stable]:
-        if seq <= state.applied or state.slots[seq].decided is None:
+        slot = state.slots[seq]
+        if not state.applied < seq <= soon or slot.decided is None:
             del state.slots[seq]
+            for key in slot.pre_prepare.message.batch.requests if slot.pre_prepare else ():
+                if state.in_flight.get(key) == seq:
+                    del state.in_flight[key]
     for seq in [seq for seq in state.expected if seq <= stable]:
         del state.expected[seq]
     floor = _floor(state)

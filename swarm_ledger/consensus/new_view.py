@@ -64,6 +64,17 @@ def gather(state: State, signed: Signed[ViewChange]) -> bool:
     return False
 
 
+def forget_new_views(state: State, below: int) -> None:
+    """Stop waiting for what earlier views lack: whoever left a view never enters it."""
+    state.new_views = {
+        leader: signed
+        for leader, signed in state.new_views.items()
+        if signed.message.view >= below
+    }
+    if not state.new_views:
+        state.gathered = {}
+
+
 def _known(state: State) -> dict[bytes, CheckedViewChange]:
     latest = {digest(change.signed.raw): change for change in state.view_changes.values()}
     return {**state.gathered, **latest}
@@ -117,14 +128,8 @@ def enter(state: State, signed: Signed[NewView], changes: list[CheckedViewChange
             become_stable(state, change.proof)
     state.view, state.active, state.new_view = signed.message.view, True, signed
     state.new_view_changes = tuple(change.signed for change in changes)
-    state.new_views = {
-        leader: other
-        for leader, other in state.new_views.items()
-        if other.message.view > state.view
-    }
-    if not state.new_views:
-        state.gathered = {}
-    state.give_up_ms, state.view_since_ms = None, state.now_ms
+    forget_new_views(state, state.view + 1)
+    state.give_up_ms, state.view_since_ms, state.repeats = None, state.now_ms, 0
     state.view_changes = {
         sender: change
         for sender, change in state.view_changes.items()
@@ -133,7 +138,8 @@ def enter(state: State, signed: Signed[NewView], changes: list[CheckedViewChange
     for slot in state.slots.values():
         slot.new_view()
     begin_with(state, batches)
-    state.next_seq = max(low + len(batches), state.applied, state.stable) + 1
+    decided = [seq for seq, slot in state.slots.items() if slot.decided is not None]
+    state.next_seq = max(low + len(batches), state.applied, state.stable, *decided) + 1
     state.pool.restart_clocks(state.now_ms)
     state.pace.new_view()
     if state.leading:

@@ -16,7 +16,8 @@ from swarm_ledger.consensus.messages import (
     Signed,
     Want,
 )
-from swarm_ledger.consensus.ready import Decided
+from swarm_ledger.consensus.pool import Pending
+from swarm_ledger.consensus.ready import Decided, Resend
 from swarm_ledger.consensus.state import Slot, State
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
@@ -77,12 +78,12 @@ def on_pre_prepare(state: State, signed: Signed[PrePrepare]) -> None:
 def _measure(state: State, batch: Batch) -> None:
     """Note how long the leader let these requests wait, where that was its choice.
 
-    What was passed on may never have reached it, and what fills more than a batch has to queue.
+    Until it was passed on it may never have reached it; what fills more than a batch has to queue.
     """
     if batch.seq in state.expected or len(state.pool) > state.settings.max_batch:
         return
     pending = filter(None, (state.pool.pending(key) for key in batch.requests))
-    waits = [state.now_ms - one.since_ms for one in pending if not one.relays]
+    waits = [state.now_ms - one.offered_ms for one in pending]
     if waits:
         state.pace.waited(max(waits))
 
@@ -187,14 +188,13 @@ def _hold(state: State, slot: Slot, batch: Batch) -> bool:
     return sum(len(slot.held.get(key, b"")) for key in batch.requests) <= MAX_BATCH_BYTES
 
 
-def on_body(state: State, body: bytes, *, added: bool) -> bool:
-    """A body arrived that the pool took or not; True if an open slot waits for it.
+def on_body(state: State, key: bytes, body: bytes, *, added: bool) -> bool:
+    """A body of that digest arrived that the pool took or not; True if an open slot waits for it.
 
     A slot's body is kept beside the pool when that is full for its author, or remembers the
     request as applied: else one author who fills the pools with different requests, or one
     request that two views ordered twice, would stop every leader.
     """
-    key = digest(body)
     seq = state.in_flight.get(key)
     slot = state.slots.get(seq) if seq is not None else None
     if seq is None or slot is None:
@@ -222,9 +222,24 @@ def missing_bodies(state: State, seq: int) -> tuple[bytes, ...]:
 
 def hand_out(state: State) -> None:
     """Hand out decided batches in order, without a gap, once."""
-    while (slot := state.slots.get(state.handed + 1)) and slot.decided is not None:
+    while True:
+        slot = state.slots.get(state.handed + 1)
+        decided = state.ahead.pop(state.handed + 1, None)
+        if slot is not None and slot.decided is not None:
+            decided = slot.decided
+        if decided is None:
+            return
         state.handed += 1
-        state.ready.apply.append(slot.decided)
+        state.ready.apply.append(decided)
+
+
+def _offer(state: State, passed_over: list[Pending]) -> None:
+    """Show the leader what it passes over again and again: it may never have received it."""
+    if not state.leading:
+        some = state.settings.passed_over_offered
+        for pending in passed_over:
+            if pending.blocks % some == 0:
+                state.ready.resend.append(Resend(pending.body, state.leader))
 
 
 def on_applied(state: State, decided: Decided) -> None:
@@ -235,10 +250,11 @@ def on_applied(state: State, decided: Decided) -> None:
     state.next_seq = max(state.next_seq, decided.seq + 1)
     slot = state.slots.get(decided.seq)
     proposed = slot.pre_prepare if slot else None
-    state.pool.applied(keys, slot.since_ms if slot and proposed else None)
+    passed_over = state.pool.applied(keys, slot.since_ms if slot and proposed else None)
+    _offer(state, passed_over)
     for key in (*keys, *(proposed.message.batch.requests if proposed else ())):
         if state.in_flight.get(key, 0) <= decided.seq:
             state.in_flight.pop(key, None)
-    state.progress_ms = state.now_ms
+    state.progress_ms, state.repeats = state.now_ms, 0
     if keys:
         state.attempts = 0  # time-outs recover once a leader delivers

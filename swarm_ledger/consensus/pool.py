@@ -8,7 +8,6 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from swarm_ledger.consensus.messages import MAX_REQUEST_BYTES
-from swarm_ledger.encoding import digest
 
 _REMEMBERED = 65_536
 
@@ -18,7 +17,8 @@ class Pending:
     """One request. author: whoever sealed it; blocks: how many have passed it over since.
 
     since_ms: when it arrived, or when the current view began; relayed_ms, relays: when it was
-    last passed on, and how often.
+    last passed on because time went by, and how often; offered_ms: since when the leader can be
+    expected to have it: since it arrived here, or since it was first passed on to the leader.
     """
 
     body: bytes
@@ -27,6 +27,7 @@ class Pending:
     blocks: int = 0
     relayed_ms: int = 0
     relays: int = 0
+    offered_ms: int = 0
 
 
 class Pool:
@@ -44,14 +45,16 @@ class Pool:
     def __contains__(self, key: bytes) -> bool:
         return key in self._pending
 
-    def add(self, body: bytes, author: int, now_ms: int) -> bool:
-        """Take a request in; False if it is known, applied, or over its author's quota."""
-        key = digest(body)
+    def add(self, key: bytes, body: bytes, author: int, now_ms: int) -> bool:
+        """Take a request in; False if it is known, applied, or over its author's quota.
+
+        key: the digest of its body.
+        """
         if key in self._pending or key in self._applied or self._held[author] >= self._quota:
             return False
         if not 1 <= len(body) <= MAX_REQUEST_BYTES:
             return False  # ordered, it could never be handed on to a replica that lags
-        self._pending[key] = Pending(body, author, now_ms, relayed_ms=now_ms)
+        self._pending[key] = Pending(body, author, now_ms, relayed_ms=now_ms, offered_ms=now_ms)
         self._held[author] += 1
         return True
 
@@ -68,8 +71,8 @@ class Pool:
         """Whether that request was applied lately; a leader that repeats it is refused."""
         return key in self._applied
 
-    def applied(self, keys: Iterable[bytes], assigned_ms: int | None = None) -> None:
-        """A block with these requests was applied.
+    def applied(self, keys: Iterable[bytes], assigned_ms: int | None = None) -> list[Pending]:
+        """A block with these requests was applied; return what it passed over.
 
         assigned_ms: when its pre-prepare came, if it did; it passed over what was here before.
         """
@@ -80,9 +83,12 @@ class Pool:
             self._applied[key] = None
         while len(self._applied) > _REMEMBERED:
             self._applied.popitem(last=False)
-        if assigned_ms is not None:
-            for pending in self._pending.values():
-                pending.blocks += pending.since_ms < assigned_ms
+        if assigned_ms is None:
+            return []
+        passed_over = [one for one in self._pending.values() if one.since_ms < assigned_ms]
+        for pending in passed_over:
+            pending.blocks += 1
+        return passed_over
 
     def waiting(self, but: Container[bytes]) -> Iterator[tuple[bytes, Pending]]:
         """Iterate over what is pending and not in `but`, oldest first."""
@@ -95,4 +101,4 @@ class Pool:
     def restart_clocks(self, now_ms: int) -> None:
         """Give a new leader the full time for what an old one left."""
         for pending in self._pending.values():
-            pending.since_ms, pending.blocks = now_ms, 0
+            pending.since_ms, pending.blocks, pending.offered_ms = now_ms, 0, now_ms

@@ -134,4 +134,14 @@ class Ready:
     """Faults found in messages that had been set aside: the sender, and what was wrong."""
 
     def __bool__(self) -> bool:
-        return any(vars(self).values())
+        return bool(
+            self.send
+            or self.resend
+            or self.apply
+            or self.journal
+            or self.bodies
+            or self.stable
+            or self.serve
+            or self.evidence
+            or self.faults
+        )

@@ -37,6 +37,7 @@ from swarm_ledger.consensus.ready import Decided, Ready
 from swarm_ledger.consensus.recovery import restore
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.consensus.state import EARLY, State
+from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse, PeerFault
 
 _HANDLERS: dict[type, Callable[[State, Signed[Any]], None]] = {
@@ -51,6 +52,7 @@ _HANDLERS: dict[type, Callable[[State, Signed[Any]], None]] = {
     Want: sync.on_want,
     Committed: sync.on_committed,
 }
+_BINDING = frozenset(BINDING)
 _AFTER_THE_END: dict[type, Callable[[State, Signed[Any]], None]] = {
     Checkpoint: checkpoints.on_checkpoint,
     Status: sync.on_status,
@@ -124,21 +126,21 @@ class Replica:
         A sender that is no member may ask for blocks and hand them over, and no more.
         """
         state, message = self._state, signed.message
-        if isinstance(message, BINDING) and signed.sender not in state.settings.members:
+        kind = type(message)
+        if kind in _BINDING and signed.sender not in state.settings.members:
             raise PeerFault("not_a_member", f"{signed.sender} is not a member in this epoch.")
         if state.retired:
-            if handler := _AFTER_THE_END.get(type(message)):
+            if handler := _AFTER_THE_END.get(kind):
                 handler(state, signed)
             return
-        view = getattr(message, "view", 0)
         if isinstance(message, (PrePrepare, Prepare, Commit)) and (
-            view > state.view or (view == state.view and not state.active)
+            message.view > state.view or (message.view == state.view and not state.active)
         ):
             early = state.early.setdefault(signed.sender, deque(maxlen=EARLY))
             early.append(signed)
             return
         entered = state.new_view
-        _HANDLERS[type(message)](state, signed)
+        _HANDLERS[kind](state, signed)
         if state.new_view is not entered:
             self._replay_early()
         normal.propose(state)
@@ -152,8 +154,9 @@ class Replica:
         self._state.set_clock(now_ms)
         if self._state.retired:
             return False
-        added = self._state.pool.add(body, author, self._state.now_ms)
-        wanted = normal.on_body(self._state, body, added=added)
+        key = digest(body)
+        added = self._state.pool.add(key, body, author, self._state.now_ms)
+        wanted = normal.on_body(self._state, key, body, added=added)
         if added:
             normal.propose(self._state)
         return added or wanted
@@ -188,7 +191,7 @@ class Replica:
         state.retired, state.active = True, False
         state.handed = state.applied
         state.slots, state.expected, state.in_flight, state.early = {}, {}, {}, {}
-        state.view_changes, state.new_views, state.gathered = {}, {}, {}
+        state.view_changes, state.new_views, state.gathered, state.ahead = {}, {}, {}, {}
         state.checkpoints = {s: v for s, v in state.checkpoints.items() if s <= state.applied}
         state.pool = Pool(state.settings.quota)
         return waiting
@@ -206,7 +209,9 @@ class Replica:
 
     def ready(self) -> Ready:
         """Return what has to happen now, and forget it."""
-        ready, self._state.ready = self._state.ready, Ready()
+        ready = self._state.ready
+        if ready:
+            self._state.ready = Ready()
         return ready
 
     def _replay_early(self) -> None:

@@ -25,7 +25,8 @@ class Settings:
     max_batch, batch_delay_ms: a batch leaves when it has that many requests, or its oldest one
         has waited that long, or nothing else is in flight.
     request_timeout_ms: how long a leader may leave a request uncommitted, doubled per failed view.
-    max_blocks_left_out: a request that this many blocks passed over has been left out on purpose.
+    max_blocks_left_out: a request that this many blocks passed over, after it was shown to the
+        leader because of that, has been left out on purpose.
     resend_ms: how long to wait for progress before repeating oneself.
     max_ahead_ms, max_behind_ms: how far a leader's clock may be ahead of ours, which would close
         questions early, and behind it when its batch arrives, which only delays.
@@ -78,6 +79,11 @@ class Settings:
     def speaks(self) -> bool:
         """Whether this drone takes part, instead of following only."""
         return self.me in self.members and not self.mute
+
+    @property
+    def passed_over_offered(self) -> int:
+        """After how many blocks that pass a request over it is shown to the leader (again)."""
+        return max(1, self.max_blocks_left_out // 4)
 
     @cached_property
     def f(self) -> int:

@@ -115,6 +115,9 @@ class State:
     checkpoints: dict[int, dict[int, Signed[Checkpoint]]] = field(default_factory=dict)
     own_checkpoint: Signed[Checkpoint] | None = None
 
+    ahead: dict[int, Decided] = field(default_factory=dict)
+    """Blocks beyond the own window, of those that were asked for last, that came out of order."""
+
     slots: dict[int, Slot] = field(default_factory=dict)
     pool: Pool = field(init=False)
     early: dict[int, deque[Signed[Message]]] = field(default_factory=dict)
@@ -138,13 +141,15 @@ class State:
     peers: dict[int, Status] = field(default_factory=dict)
     progress_ms: int = 0
     repeated_ms: int = 0
+    repeats: int = 0
+    """How often everything was repeated without progress: each time after a longer pause."""
     asked: int = -1
     asked_up_to: int = 0
     """Whom we asked for blocks last, and up to where; 0 if nobody."""
     served: set[int] = field(default_factory=set)
     """Peers whose Fetch or Want was answered since the last tick: one each, so nobody floods."""
-    shown: dict[tuple[int, str], int] = field(default_factory=dict)
-    """When a peer was last shown something large: not more often than it would ask again."""
+    costly: dict[tuple[int, str], int] = field(default_factory=dict)
+    """When something costly was last done for a peer: not more often than it would ask again."""
     accused: dict[int, int] = field(default_factory=dict)
     """In which view each culprit was last reported: once a view, however often it offends."""
     ready: Ready = field(default_factory=Ready)
@@ -196,14 +201,14 @@ class State:
         if signed is not None:
             self.ready.resend.append(Resend(signed.raw, to))
 
-    def may_show(self, to: int, what: str) -> bool:
-        """Whether it is time to show a peer something large again."""
-        last = self.shown.get((to, what))
-        if to == self.settings.me or (
+    def not_lately(self, peer: int, what: str) -> bool:
+        """Whether it is time to do something costly for a peer again; never for ourselves."""
+        last = self.costly.get((peer, what))
+        if peer == self.settings.me or (
             last is not None and self.now_ms - last < self.settings.resend_ms // 2
         ):
             return False
-        self.shown[to, what] = self.now_ms
+        self.costly[peer, what] = self.now_ms
         return True
 
     def keep(self, *messages: Signed[Message]) -> None:

@@ -18,6 +18,11 @@ _SLOTS_AT_ONCE = 8
 _QUIET = 4
 """A quiet replica reports its status that many times less often."""
 
+_PROMPT = 6
+_MAX_BACK_OFF = 3
+"""After so many prompt repeats without progress, the pause doubles, up to that often: what is lost
+is soon said again, and yet a narrow channel is not filled by what can't get through."""
+
 
 def on_status(state: State, signed: Signed[Status]) -> None:
     """Note how far a peer is; show it the new view and the stable checkpoint that it missed."""
@@ -25,12 +30,12 @@ def on_status(state: State, signed: Signed[Status]) -> None:
     if sender == state.settings.me:
         return
     state.peers[sender] = status
-    if status.stable < state.stable <= status.applied and state.may_show(sender, "stable"):
+    if status.stable < state.stable <= status.applied and state.not_lately(sender, "stable"):
         _show_stable(state, sender)
     if state.retired:
-        if status.applied < state.applied and state.may_show(sender, "the end"):
+        if status.applied < state.applied and state.not_lately(sender, "the end"):
             state.say(Status(state.view, state.applied, state.stable), sender)
-    elif state.active and status.view < state.view and state.may_show(sender, "new view"):
+    elif state.active and status.view < state.view and state.not_lately(sender, "new view"):
         state.repeat(state.new_view, sender)
 
 
@@ -81,11 +86,9 @@ def on_committed(state: State, signed: Signed[Committed]) -> None:
             slot.decided = decided
             slot.held = dict(zip(batch.requests, message.bodies, strict=True))
         state.next_seq = max(state.next_seq, message.seq + 1)
-        hand_out(state)
-    elif message.seq == state.handed + 1:
-        state.handed += 1
-        state.ready.apply.append(decided)
-        hand_out(state)
+    else:
+        state.ahead[message.seq] = decided
+    hand_out(state)
 
 
 def after_applied(state: State) -> None:
@@ -104,9 +107,11 @@ def tick(state: State) -> None:
     waited = state.now_ms - state.repeated_ms
     stuck = silence >= state.settings.resend_ms
     unfinished = not state.active or len(state.pool) > 0 or _behind(state)
-    if waited < state.settings.resend_ms * (1 if unfinished else _QUIET):
+    back_off = min(max(state.repeats - _PROMPT, 0), _MAX_BACK_OFF)
+    if waited < state.settings.resend_ms * (1 << back_off if unfinished else _QUIET):
         return
     state.repeated_ms = state.now_ms
+    state.repeats += 1
     state.say(Status(state.view, state.applied, state.stable))
     if not state.active:
         state.repeat(state.own_view_change)
@@ -178,6 +183,8 @@ def _relay(state: State) -> None:
     for pending in state.pool.all():
         if state.now_ms - pending.relayed_ms > state.settings.request_timeout_ms // 3:
             to = None if pending.relays % 2 else state.leader
+            if not pending.relays:
+                pending.offered_ms = state.now_ms
             pending.relayed_ms, pending.relays = state.now_ms, pending.relays + 1
             if to != state.settings.me:
                 state.ready.resend.append(Resend(pending.body, to))

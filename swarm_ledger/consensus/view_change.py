@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from swarm_ledger.consensus.certificates import check_view_change
 from swarm_ledger.consensus.messages import NewView, Signed, ViewChange
-from swarm_ledger.consensus.new_view import gather
+from swarm_ledger.consensus.new_view import forget_new_views, gather
 from swarm_ledger.consensus.state import State
 from swarm_ledger.encoding import digest
 
@@ -13,8 +13,9 @@ from swarm_ledger.encoding import digest
 def start(state: State, view: int) -> None:
     """Leave the current view and ask for `view` (1999, 4.4)."""
     state.view, state.active, state.give_up_ms = view, False, None
-    state.attempts += 1
+    state.attempts, state.repeats = state.attempts + 1, 0
     state.own_view_change = None
+    forget_new_views(state, view)
     prepared = tuple(
         slot.prepared.wire()
         for seq, slot in sorted(state.slots.items())
@@ -30,15 +31,18 @@ def on_view_change(state: State, signed: Signed[ViewChange]) -> None:
     if gather(state, signed):
         return
     if message.view < state.view or (message.view == state.view and state.active):
-        if state.active and state.may_show(signed.sender, "new view"):
+        if state.active and state.not_lately(signed.sender, "new view"):
             state.repeat(state.new_view, signed.sender)
         return
     known = state.view_changes.get(signed.sender)
     if known is not None and known.signed.message.view >= message.view:
         state.accuse(known.signed, signed)
         return
+    own, costly = signed.sender == state.settings.me, message.prepared or message.proof
+    if costly and not own and not state.not_lately(signed.sender, "view change"):
+        return  # who is honest says it again; who floods must not have us check it all
     state.view_changes[signed.sender] = check_view_change(signed, state.settings, state.open)
-    if signed.sender == state.settings.me and state.settings.speaks:
+    if own and state.settings.speaks:
         state.own_view_change = signed
     _join(state)
     _proceed(state)
@@ -103,7 +107,8 @@ def _suspicious(state: State) -> bool:
         return True
     settings = state.settings
     # A fair leader needs some blocks to work off what is pending.
-    blocks = settings.max_blocks_left_out + len(state.pool) // settings.max_batch
+    working_off = len(state.pool) // settings.max_batch
+    blocks = settings.passed_over_offered + settings.max_blocks_left_out + working_off
     return any(
         state.now_ms - pending.since_ms > patience or pending.blocks > blocks
         for pending in state.pool.all()

@@ -84,8 +84,7 @@ class DroneNode(Node):
             return  # simulated time has not begun, and stamp 0 is never signed
         if self.drone is None:
             self.drone = self._launch(now_ms)
-        for raw in self._transport.arrived():
-            self.drone.receive(raw, self._now_ms())
+        self.drone.receive_all(self._transport.arrived(), self._now_ms())
         self.drone.tick(self._now_ms())
 
     def _launch(self, now_ms: int) -> Drone:

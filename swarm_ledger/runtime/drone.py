@@ -1,8 +1,8 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 """One member of the swarm at work: what it hears, sees, says and wants.
 
-A Drone is driven from outside, by one thread: receive() for each message, tick() every few dozen
-milliseconds, look() for each image. Time is an argument, POSIX milliseconds.
+A Drone is driven from outside, by one thread: receive_all() for what arrived, tick() every few
+dozen milliseconds, look() for each image. Time is an argument, POSIX milliseconds.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.ballots import Ballots
 from swarm_ledger.runtime.chronicle import describe
 from swarm_ledger.runtime.engine import Emit, Engine
-from swarm_ledger.runtime.epochs import Epoch, Seat
-from swarm_ledger.runtime.identity import Keys
+from swarm_ledger.runtime.epochs import ELSEWHERE, Epoch, Seat
+from swarm_ledger.runtime.identity import Identity, Keys
 from swarm_ledger.runtime.keeper import Keeper
 from swarm_ledger.runtime.machine import Applied, Machine, Tick, read_request
 from swarm_ledger.runtime.membership import roster_request
@@ -86,12 +86,20 @@ class Drone:
     # what the world does to us
 
     def receive(self, raw: bytes, now_ms: int) -> None:
-        """Take in bytes from the network; whatever is wrong with them is counted, not raised."""
+        """Take in one message."""
+        self.receive_all((raw,), now_ms)
+
+    def receive_all(self, raws: Iterable[bytes], now_ms: int) -> None:
+        """Take in what arrived, in order; whatever is wrong with it is counted, not raised.
+
+        What follows from all of it is carried out at the end: one write to disk for what binds us.
+        """
         self._pass_time(now_ms)
-        try:
-            self._receive(raw)
-        except PeerFault as fault:
-            self.on_fault(fault)
+        for raw in raws:
+            try:
+                self._receive_ahead(raw)
+            except PeerFault as fault:
+                self.on_fault(fault)
         self.engine.drain()
 
     def submit(self, raw: bytes, now_ms: int) -> None:
@@ -140,6 +148,11 @@ class Drone:
     def roster(self) -> Roster:
         """The roster of the epoch that the ledger has reached."""
         return self.engine.current.seat.roster
+
+    @property
+    def identity(self) -> Identity | None:
+        """Our session in that epoch, None where we are no member."""
+        return self._seat.identity
 
     @property
     def member(self) -> Member:
@@ -197,6 +210,16 @@ class Drone:
         return member is not None and member.public_key == self._keys.root_key
 
     # taking in
+
+    def _receive_ahead(self, raw: bytes) -> None:
+        """Take a message in before what follows from earlier ones is carried out, if possible."""
+        try:
+            self._receive(raw)
+        except PeerFault as fault:
+            if fault.reason not in ELSEWHERE:
+                raise
+            self.engine.drain()  # a block about to be applied may hold the session, or the roster
+            self._receive(raw)
 
     def _receive(self, raw: bytes) -> None:
         kind, now_s = kind_of(raw), self._now_ms // 1000

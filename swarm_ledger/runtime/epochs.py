@@ -24,7 +24,7 @@ from swarm_ledger.runtime.identity import Identity
 RETIRED = 4
 """Epochs that are over and still answer: whoever is further behind needs the newest roster."""
 
-_ELSEWHERE = ("unknown_key", "bad_signature", "not_a_member")
+ELSEWHERE = ("unknown_key", "bad_signature", "not_a_member")
 """How a message of another epoch looks here."""
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class Epochs:
             try:
                 return seat, open_(seat)
             except PeerFault as fault:
-                if fault.reason not in _ELSEWHERE:
+                if fault.reason not in ELSEWHERE:
                     raise
                 first = first or fault
         raise first or PeerFault("unknown_key", "there is no epoch at all.")

@@ -36,25 +36,38 @@ class Processes:
     def __init__(
         self, run_dir: Path, commands: Mapping[str, list[str]], environment: Mapping[str, str]
     ) -> None:
+        self._run_dir, self._commands = run_dir, commands
+        self._environment = {**environment, PARENT: str(os.getpid())}
         self._events: queue.Queue[Event] = queue.Queue()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._stopping = False
         try:
-            for name, arguments in commands.items():
-                with (run_dir / f"{name}.log").open("wb") as log:
-                    child = subprocess.Popen(  # noqa: S603  - our own modules, no shell
-                        [sys.executable, *arguments],
-                        stdin=subprocess.DEVNULL,
-                        stdout=subprocess.PIPE,
-                        stderr=log,
-                        env={**environment, PARENT: str(os.getpid())},
-                        start_new_session=True,
-                    )
-                self._children[name] = child
-                threading.Thread(target=self._read, args=(name, child), daemon=True).start()
+            for name in commands:
+                self.start(name)
         except BaseException:
             self.stop()
             raise
+
+    def start(self, name: str) -> None:
+        """Start a child, again if it has ended; Misuse while it runs."""
+        before = self._children.get(name)
+        if before is not None and before.poll() is None:
+            raise Misuse(f"{name} runs already.")
+        with (self._run_dir / f"{name}.log").open("ab") as log:
+            child = subprocess.Popen(  # noqa: S603  - our own modules, no shell
+                [sys.executable, *self._commands[name]],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
+            )
+        self._children[name] = child
+        threading.Thread(target=self._read, args=(name, child), daemon=True).start()
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a child a signal."""
+        self._children[name].send_signal(number)
 
     def _read(self, name: str, child: subprocess.Popen[bytes]) -> None:
         if child.stdout is None:

@@ -19,8 +19,8 @@ class ZmqTransport:
     """One member's sockets: a ROUTER to receive, a DEALER to each peer to send.
 
     endpoints: by roster index, such as "tcp://127.0.0.1:5501". Nothing blocks: what doesn't fit a
-    peer's queue is dropped. Close it, or use it as a context manager. Misuse for an address that
-    can't be bound.
+    peer's queue is dropped, and so is what is for a peer that no connection leads to. Close it, or
+    use it as a context manager. Misuse for an address that can't be bound.
     """
 
     def __init__(self, member: int, endpoints: Mapping[int, str]) -> None:
@@ -49,6 +49,9 @@ class ZmqTransport:
         socket.set(zmq.SNDHWM, _QUEUE)
         socket.set(zmq.RCVHWM, _QUEUE)
         socket.set(zmq.MAXMSGSIZE, MAX_ENVELOPE_BYTES + 1024)
+        # Drop what is for a peer that is away: it would get the oldest of it when it comes back,
+        # and take requests for left out that a leader only had no way to hear of.
+        socket.set(zmq.IMMEDIATE, 1)
         socket.set(zmq.RECONNECT_IVL, 50)
         socket.set(zmq.RECONNECT_IVL_MAX, 1_000)
         return socket

@@ -193,7 +193,7 @@ class Watch:
             "early": (max(map(len, state.early.values()), default=0), 64),
             "pending": (len(state.pool), settings.quota * self.n),
             "in flight": (len(state.in_flight), 2 * settings.window * settings.max_batch),
-            "shown": (len(state.shown), 2 * self.n),
+            "costly": (len(state.costly), 4 * self.n),
         }
         for what, (size, limit) in sizes.items():
             if size > limit:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from swarm_ledger.consensus.messages import (
     Prepare,
     Prepared,
     PrePrepare,
+    Signed,
     Status,
     ViewChange,
     Want,
@@ -122,3 +124,34 @@ def test_a_flooding_peer_fills_its_own_quota_and_nothing_else() -> None:
     assert len(state.view_changes) <= 1
     assert len(desk.evidence) <= 1
     assert desk.submit(b"an honest vote", author=2) == [True]
+
+
+def test_a_flood_of_view_changes_is_not_all_checked() -> None:
+    """Each could hold hundreds of signatures: one in half a resend is looked into."""
+    desk = Desk()
+    checked = 0
+    real = desk.mint.open
+
+    def count(raw: bytes) -> Signed[Message]:
+        nonlocal checked
+        checked += 1
+        return real(raw)
+
+    desk.replica._state.open = count
+    shown = desk.prepared(0, batch(1, b"x"))
+    for view in range(5, 105):
+        desk.hear(2, desk.view_change(view, shown))
+    assert checked == 1 + len(shown.prepares)
+    desk.wait(desk.settings.resend_ms)
+    desk.hear(2, desk.view_change(200, shown))
+    assert checked == 2 * (1 + len(shown.prepares))
+
+
+def test_what_no_honest_member_could_show_is_refused_before_it_is_checked() -> None:
+    desk = Desk(window=4, interval=2, pipeline=1)
+    desk.replica._state.open = lambda raw: pytest.fail("looked into it")
+    certificates = [desk.prepared(0, batch(seq, b"x")) for seq in range(1, 6)]
+    long = Prepared(certificates[0].pre_prepare, certificates[0].prepares * 3)
+    for change in (desk.view_change(1, *certificates), desk.view_change(1, long)):
+        assert desk.refuses(2, change) == "bad_certificate"
+        desk.wait(desk.settings.resend_ms)

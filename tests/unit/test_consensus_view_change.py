@@ -136,6 +136,21 @@ def test_new_view_waits_for_the_view_changes_that_it_names() -> None:
     assert (desk.replica.view, desk.replica.active) == (3, True)
 
 
+def test_a_view_that_was_left_is_not_entered_when_what_it_lacked_comes() -> None:
+    """Found by simulation: who asked for view 2 went back into view 1, and voted there."""
+    desk = Desk()
+    view = desk.new_view(3, {other: desk.view_change(3) for other in (0, 2, 3)})
+    raws, desk.changes = desk.changes, {}
+    desk.hear(3, view)
+    for other in (0, 2):
+        desk.hear(other, desk.view_change(6))
+    assert desk.replica.view == 6
+    for raw in raws.values():
+        desk.replica.step(desk.mint.open(raw))
+        desk.pump()
+    assert (desk.replica.view, desk.replica.active) == (6, False)
+
+
 def test_view_changes_are_shown_to_those_who_ask_for_them() -> None:
     desk = Desk()
     view = desk.new_view(3)

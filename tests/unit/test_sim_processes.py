@@ -97,6 +97,21 @@ def test_a_start_that_fails_leaves_no_child(tmp_path: Path) -> None:
         children(tmp_path / "nowhere", a=WAIT)
 
 
+def test_a_child_that_was_killed_starts_again(tmp_path: Path) -> None:
+    text = _SAY + "import sys; print('up', file=sys.stderr); " + WAIT
+    with children(tmp_path, a=text, b=WAIT) as running:
+        first = running.pids["a"]
+        assert following(running, "up").event == following(running, "up").event == "up"
+        with pytest.raises(Misuse, match="a runs already"):
+            running.start("a")
+        running.send("a", signal.SIGKILL)
+        assert following(running, "lost").fields == {"how": "SIGKILL"}
+        running.start("a")
+        following(running, "up")
+        assert running.pids["a"] != first
+        assert (tmp_path / "a.log").read_text() == "up\nup\n", "its log goes on"
+
+
 def test_every_drone_has_a_process_and_ros_a_world(tmp_path: Path) -> None:
     zmq = commands(Mission(run_dir=tmp_path, transport="zmq", drones=5))
     ros = commands(Mission(run_dir=tmp_path, transport="ros", drones=5))

@@ -31,10 +31,29 @@ def collect(end: ZmqTransport, count: int) -> list[bytes]:
     return got
 
 
+def connect(sender: ZmqTransport, to: int, receiver: ZmqTransport) -> list[bytes]:
+    """Wait until what one sends arrives at the other; return all that the other heard."""
+    heard: list[bytes] = []
+    for _ in range(400):
+        sender.send(to, b"hello")
+        heard += receiver.receive(50)
+        if heard:
+            break
+    sender.send(to, b"that's all")
+    for _ in range(40):
+        if b"that's all" in heard:
+            return heard
+        heard += receiver.receive(250)
+    raise AssertionError(f"they never met: {len(heard)} messages, {heard[:3]}")
+
+
 @pytest.fixture
 def ends() -> Iterator[list[ZmqTransport]]:
     endpoints = free(3)
     made = [ZmqTransport(member, endpoints) for member in range(3)]
+    for member, sender in enumerate(made):
+        for to in {0, 1, 2} - {member}:
+            connect(sender, to, made[to])
     yield made
     for end in made:
         end.close()
@@ -74,6 +93,16 @@ def test_a_peer_that_is_not_there_blocks_nobody() -> None:
         assert end.receive(0) == []
 
 
+def test_who_was_away_hears_nothing_of_it() -> None:
+    """A backlog would come first, as if it were new, and keep what is new out of the queue."""
+    endpoints = free(2)
+    with ZmqTransport(0, endpoints) as end:
+        for _ in range(1_000):
+            end.send(1, b"said to nobody")
+        with ZmqTransport(1, endpoints) as late:
+            assert set(connect(end, 1, late)) == {b"hello", b"that's all"}
+
+
 def test_strangers_frames_are_bytes_like_any_others() -> None:
     endpoints = free(2)
     with ZmqTransport(0, endpoints) as end, zmq.Context() as context:
@@ -92,6 +121,7 @@ def test_an_oversize_message_is_dropped_with_its_connection() -> None:
         ZmqTransport(1, endpoints) as honest,
         zmq.Context() as context,
     ):
+        connect(honest, 0, end)
         stranger = context.socket(zmq.DEALER)
         stranger.connect(endpoints[0])
         stranger.send(bytes(MAX_ENVELOPE_BYTES + 4096))

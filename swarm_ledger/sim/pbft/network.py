@@ -1,0 +1,119 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""What becomes of bytes on their way: weather, partitions, and a radio channel that all share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """How bad the network is. Shares are of all messages; times in milliseconds.
+
+    loss, twice, corrupted: lost, delivered twice, with a byte changed. delay_ms: of a usual
+    message, uniform from 1; late: the share that takes much longer (a heavy tail).
+    slow: a link that takes ten times as long, as (from, to).
+    """
+
+    loss: float = 0.0
+    twice: float = 0.0
+    corrupted: float = 0.0
+    delay_ms: int = 20
+    late: float = 0.0
+    slow: tuple[int, int] | None = None
+
+
+CALM = Weather()
+
+
+@dataclass(frozen=True, slots=True)
+class Radio:
+    """A channel that all share. bit_rate: bits a second; header_bytes: what each frame adds.
+
+    guard_ms: two that start within it do not hear each other, and collide; nor does a drone hear
+    a share `hidden` of the others.
+    """
+
+    bit_rate: int = 250_000
+    header_bytes: int = 24
+    guard_ms: int = 1
+    hidden: float = 0.05
+    queue: int = 64
+
+
+@dataclass
+class Air:
+    """Carries bytes between drones, and counts them.
+
+    cut: pairs (from, to) between which nothing passes. air_bytes: bytes sent, once for each
+    transmission: a broadcast costs as much as a message to one.
+    """
+
+    rng: random.Random
+    weather: Weather = CALM
+    radio: Radio | None = None
+    cut: set[tuple[int, int]] = field(default_factory=set)
+    sent: int = 0
+    air_bytes: int = 0
+    collisions: int = 0
+    _busy_until: float = 0.0
+    _started: float = -1e9
+
+    def transmit(
+        self, now_ms: int, sender: int, to: list[int], raw: bytes, size: int
+    ) -> Iterator[tuple[int, int, bytes]]:
+        """Send to some drones; yields (arrival in ms, receiver, bytes) of what arrives."""
+        self.sent += 1
+        wait = 0.0
+        if self.radio is not None:
+            arrives = self._on_the_air(now_ms, size)
+            if arrives is None:
+                return
+            wait = arrives - now_ms
+        else:
+            self.air_bytes += size * len(to)
+        for other in to:
+            if other == sender or (sender, other) in self.cut:
+                continue
+            yield from self._deliver(sender, other, raw, wait)
+
+    def _on_the_air(self, now_ms: int, size: int) -> float | None:
+        """Wait for a free channel, send; None if another transmission destroyed this one."""
+        radio = self.radio
+        assert radio is not None  # noqa: S101 - asked by the caller
+        duration = 8_000 * (size + radio.header_bytes) / radio.bit_rate
+        begins = max(float(now_ms), self._busy_until)
+        if begins - now_ms > radio.queue * max(duration, 1.0):
+            return None  # the sender's queue is full
+        unheard = self.rng.random() < radio.hidden and begins > now_ms
+        if begins > now_ms and not unheard:
+            begins += self.rng.random() * 4 * radio.guard_ms
+        self.air_bytes += size + radio.header_bytes
+        if unheard or abs(begins - self._started) < radio.guard_ms:
+            self.collisions += 1
+            self._busy_until = max(self._busy_until, now_ms + duration)
+            return None
+        self._started, self._busy_until = begins, begins + duration
+        return begins + duration
+
+    def _deliver(
+        self, sender: int, other: int, raw: bytes, wait: float
+    ) -> Iterator[tuple[int, int, bytes]]:
+        weather, rng = self.weather, self.rng
+        if weather.loss and rng.random() < weather.loss:
+            return
+        copies = 1 + (weather.twice > 0 and rng.random() < weather.twice)
+        for _ in range(copies):
+            span = weather.delay_ms
+            if weather.late and rng.random() < weather.late:
+                span = int(span * min(rng.paretovariate(1.1), 50.0))
+            if weather.slow == (sender, other):
+                span *= 10
+            content = raw
+            if weather.corrupted and rng.random() < weather.corrupted:
+                changed = bytearray(raw)
+                changed[rng.randrange(len(raw))] ^= rng.randint(1, 255)
+                content = bytes(changed)
+            yield int(wait) + 1 + int(rng.random() * span), other, content
