@@ -42,6 +42,7 @@ class Kind(IntEnum):
     VOTE = 3
     TICK = 4
     EVIDENCE = 5
+    ROSTER = 6
     CONSENSUS = 16
     CARRIED = 17
     GENESIS = 32
@@ -74,6 +75,13 @@ class Opened:
     def fresh_at(self, now_s: int) -> bool:
         """Whether the signing session was valid at that time (POSIX seconds)."""
         return self.session is None or self.session.valid_at(now_s)
+
+    def check_fresh(self, now_s: int) -> None:
+        """Raise PeerFault "stale_session" unless the session was valid at that time."""
+        if not self.fresh_at(now_s):
+            raise PeerFault(
+                "stale_session", f"{self.author.name}'s session is not valid at that time."
+            )
 
 
 def seal(kind: Kind, payload: bytes, signer: Signer, roster: Roster) -> bytes:
@@ -121,14 +129,15 @@ class Verified:
 class Opener:
     """Opens envelopes for one roster, with the sessions that it was shown.
 
-    verified: signatures checked before; openers with different sessions may share it, because
-    what is remembered is taken only if this opener knows the same session, or it came along.
+    verified: signatures checked before; openers of one roster with different sessions may share
+    it, because what is remembered is taken only if this one knows the same session, or it came
+    along. Openers of two rosters may not: an operator's key is the same in both.
     """
 
     def __init__(self, roster: Roster, verified: Verified | None = None) -> None:
         self.roster = roster
         self._sessions: dict[bytes, Session] = {}
-        self._verified = verified or Verified()
+        self.verified = verified or Verified()
 
     def add_session(self, raw: bytes) -> Session:
         """Verify and remember a sealed delegation (Kind.SESSION); PeerFault if it is not one.
@@ -172,11 +181,11 @@ class Opener:
         "bad_signature", "wrong_role", and for a delegation that came along what add_session does.
         """
         carried = raw[:1] == bytes([Kind.CARRIED])
-        known = self._verified.get(digest(raw))
+        known = self.verified.get(digest(raw))
         if known is not None and (carried or self._knows(known.session)):
             return known
         opened = self._open_carried(raw) if carried else self._open(raw)
-        self._verified.put(digest(raw), opened)
+        self.verified.put(digest(raw), opened)
         return opened
 
     def _open_carried(self, raw: bytes) -> Opened:

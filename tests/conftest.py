@@ -23,8 +23,8 @@ def lab(tmp_path: Path, crew: Crew) -> Iterator[Callable[..., Lab]]:
     """Make swarms with ledgers under tmp_path, closed when the test ends."""
     made: list[Lab] = []
 
-    def make(seed: int = 1, loss: float = 0.0, crew: Crew = crew) -> Lab:
-        made.append(Lab(tmp_path / f"lab_{len(made)}", crew, seed, loss))
+    def make(seed: int = 1, loss: float = 0.0, crew: Crew = crew, places: int = 0) -> Lab:
+        made.append(Lab(tmp_path / f"lab_{len(made)}", crew, seed, loss, places))
         return made[-1]
 
     yield make

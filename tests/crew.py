@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, Opener, seal
 from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
+from swarm_ledger.identity.trust import Trust, Version, sign_root, sign_roster
 from swarm_ledger.perception import CUP, TWO_FACES, Perceived
 from swarm_ledger.runtime.identity import Identity, take_up
 from swarm_ledger.runtime.voter import Look
@@ -20,6 +23,9 @@ from swarm_ledger.voting.rules import Majority
 T0_MS = 1_893_456_000_000
 T0_S = T0_MS // 1000
 DAY_S = 86_400
+END = datetime(2031, 1, 1, tzinfo=timezone.utc)
+"""When the operators' signatures on rosters expire."""
+
 FLYING = frozenset({Role.VALIDATOR, Role.VOTER})
 
 
@@ -58,6 +64,11 @@ class Crew:
         ]
         self.raw_roster = render_roster(swarm, version, members)
         self.roster: Roster = parse_roster(self.raw_roster)
+        operators = [self.root("operator_1")]
+        root = sign_root(operators, threshold=1, expires=END)
+        targets = sign_roster(self.raw_roster, operators, expires=END)
+        self.anchor = root, (targets, self.raw_roster)
+        self.trust = Trust(root, [(targets, self.raw_roster)])
         self.question = Question("What is it?", (CUP, TWO_FACES), Majority(), 8_000, bytes(16))
         self.question_id = question_id(encode(self.question))
 
@@ -65,22 +76,62 @@ class Crew:
         """Return a member's root key."""
         return key(f"{self.swarm} {name}")
 
-    def session(self, name: str, number: int = 0) -> SoftwareSigner:
-        """Return a member's session key."""
-        return key(f"{self.swarm} {name} {number}")
+    def session(self, name: str, number: int = 0, version: int = 1) -> SoftwareSigner:
+        """Return a member's session key; under a later roster version it has another."""
+        return key(f"{self.swarm} {name} {number}" + f" v{version}" * (version > 1))
 
     def identity(
-        self, name: str, number: int = 0, *, start_s: int = T0_S, seconds: int = DAY_S
+        self,
+        name: str,
+        number: int = 0,
+        *,
+        start_s: int = T0_S,
+        seconds: int = DAY_S,
+        roster: Roster | None = None,
     ) -> Identity:
-        """Take up a member's session."""
+        """Take up a member's session; under a later roster it has other keys."""
         return take_up(
-            self.roster,
+            roster or self.roster,
             name,
             self.root(name),
-            self.session(name, number),
+            self.session(name, number, 1 if roster is None else roster.version),
             not_before=start_s - 60,
             expires=start_s + seconds,
         )
+
+    def keys(self, name: str, number: int = 0) -> CrewKeys:
+        """Return a member's keys, whose sessions of all versions have that number."""
+        return CrewKeys(self, name, number)
+
+    def changed(
+        self,
+        old: Roster,
+        *,
+        add: Sequence[str] = (),
+        revoke: Sequence[str] = (),
+        give: dict[int, str] | None = None,
+        by: Sequence[str] = ("operator_1",),
+        version: int = 0,
+    ) -> Version:
+        """Return a next roster, signed. give: places that go to somebody else; by: who signs."""
+        members = [
+            replace(member, roles=frozenset()) if member.name in revoke else member
+            for member in old.members
+        ]
+        places = {**(give or {}), **{len(members) + i: name for i, name in enumerate(add)}}
+        for index, name in sorted(places.items()):
+            public_key = self.root(name).public_key
+            members[index : index + 1] = [
+                Member(index, name, public_key, KeyStore.SOFTWARE, FLYING)
+            ]
+        raw = render_roster(old.swarm_id, version or old.version + 1, members)
+        operators = [self.root(name) for name in by]
+        return Version(sign_roster(raw, operators, expires=END), parse_roster(raw))
+
+    def knowing(self, *later: Version) -> Trust:
+        """Return what a drone trusts that was given later rosters as well."""
+        root, first = self.anchor
+        return Trust(root, [first, *((one.targets, one.roster.raw) for one in later)])
 
     def opener(self, names: Sequence[str] | None = None) -> Opener:
         """Return an opener that was shown these members' first sessions, or all drones'."""
@@ -106,3 +157,26 @@ class Crew:
     def say(self, name: str, message: object, *, session: int = 0) -> bytes:
         """Return a member's sealed consensus message."""
         return seal(Kind.CONSENSUS, encode(message), self.session(name, session), self.roster)
+
+
+class CrewKeys:
+    """The keys of one member. lost: the newest version whose session survived its ledger."""
+
+    def __init__(self, crew: Crew, name: str, number: int) -> None:
+        self.crew, self.name, self.number, self.lost = crew, name, number, 0
+
+    @property
+    def root_key(self) -> bytes:
+        return self.crew.root(self.name).public_key
+
+    def begin(self, roster: Roster, now_s: int) -> Identity | None:
+        members = [member.name for member in roster.members if Role.VALIDATOR in member.roles]
+        if self.name not in members:
+            return None
+        return self.crew.identity(self.name, self.number, roster=roster)
+
+    def kept(self, roster: Roster) -> Identity | None:
+        return self.begin(roster, T0_S)
+
+    def last_kept(self) -> int:
+        return self.lost

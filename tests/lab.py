@@ -30,6 +30,7 @@ from swarm_ledger.ledger.store import Store
 from swarm_ledger.perception import CUP
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.transport.memory import MemoryNetwork
+from swarm_ledger.voting.observation import parse_observation
 from tests.crew import T0_MS, Crew, look
 
 STEP_MS = 10
@@ -99,9 +100,14 @@ class Lab:
     alone; liars: who may contradict itself.
     """
 
-    def __init__(self, home: Path, crew: Crew, seed: int = 1, loss: float = 0.0) -> None:
+    def __init__(
+        self, home: Path, crew: Crew, seed: int = 1, loss: float = 0.0, places: int = 0
+    ) -> None:
         self.home, self.crew, self.now_ms = home, crew, T0_MS
-        self.network = MemoryNetwork(range(len(crew.roster.members)), seed, loss=loss)
+        members = range(places or len(crew.roster.members))
+        self.network = MemoryNetwork(members, seed, loss=loss)
+        self.names = dict(enumerate(crew.names))
+        self.trust = dict.fromkeys(members, crew.trust)
         self.drones: dict[int, Drone] = {}
         self.stores: list[FragileStore] = []
         self.folders: dict[int, Path] = {}
@@ -130,12 +136,13 @@ class Lab:
         self.network.now_ms = self.now_ms
         with self._mortal(member):
             self.drones[member] = Drone(
-                self.crew.identity(self.crew.names[member], session),
+                self.crew.keys(self.names[member], session),
+                self.trust[member],
                 store,
                 Radio(self, member, fuse),
                 Settings(
                     members,
-                    member,
+                    members[0],
                     request_timeout_ms=800,
                     resend_ms=100,
                 ),
@@ -192,7 +199,7 @@ class Lab:
             self.step()
         raise AssertionError([drone.status() for drone in self.drones.values()])
 
-    def names(self, event: str) -> list[dict[str, Any]]:
+    def told(self, event: str) -> list[dict[str, Any]]:
         """Return the fields of all events of a name."""
         return [fields for _, name, fields in self.events if name == event]
 
@@ -201,8 +208,8 @@ class Lab:
             store.fuse = None
             store.close()
 
-    def statements(self) -> Iterator[tuple[str, Message]]:
-        """Yield all consensus messages ever sent, with the name of the member who sealed each."""
+    def statements(self) -> Iterator[tuple[str, int, Message]]:
+        """Yield all consensus messages ever sent, with who sealed each, and in which epoch."""
         by_kid = self._names_by_kid()
         for _, raw in self.said:
             sealed = raw
@@ -211,27 +218,37 @@ class Lab:
                 sealed = parts[1]
             if kind_of(sealed) is Kind.CONSENSUS:
                 token = parse1(sealed[1:], limit=LIMIT)
-                yield by_kid[token.kid], parse(token.payload)
+                yield *by_kid[token.kid], parse(token.payload)
 
     def assert_no_contradiction(self) -> None:
         """No honest drone ever said two things where a replica says one; none voted twice."""
         said: dict[tuple[object, ...], bytes] = {}
-        for name, message in self.statements():
+        for name, epoch, message in self.statements():
             if name in self.liars:
                 continue
             for claim, content in _claims(message):
-                place = (name, *claim)
+                place = (name, epoch, *claim)
                 assert said.setdefault(place, content) == content, place
         votes = {raw for _, raw in self.said if kind_of(raw) is Kind.VOTE}
         by_kid = self._names_by_kid()
-        authors = [by_kid[parse1(raw[1:], limit=LIMIT).kid] for raw in votes]
-        honest = [author for author in authors if author not in self.liars]
-        assert len(honest) == len(set(honest)), "a drone sealed two votes"
-        assert {str(fields["culprit"]) for fields in self.names("evidence")} <= self.liars
+        sealed: set[tuple[str, int, bytes]] = set()
+        meant: dict[tuple[str, bytes], bytes] = {}
+        for token in (parse1(raw[1:], limit=LIMIT) for raw in votes):
+            name, epoch = by_kid[token.kid]
+            question = parse_observation(token.payload).question
+            if name not in self.liars:
+                assert (name, epoch, question) not in sealed, "a drone sealed two votes"
+                sealed.add((name, epoch, question))
+                assert meant.setdefault((name, question), token.payload) == token.payload
+        assert {str(fields["culprit"]) for fields in self.told("evidence")} <= self.liars
 
-    def _names_by_kid(self) -> dict[bytes, str]:
-        names = self.crew.names
-        return {kid(self.crew.session(n, i).public_key): n for n in names for i in range(10)}
+    def _names_by_kid(self) -> dict[bytes, tuple[str, int]]:
+        return {
+            kid(self.crew.session(name, number, version).public_key): (name, version)
+            for name in (f"drone_{place}" for place in range(1, 12))
+            for number in range(10)
+            for version in range(1, 8)
+        }
 
     @contextmanager
     def _mortal(self, member: int) -> Iterator[None]:

@@ -17,14 +17,16 @@ from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.envelope import Kind, Opener
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
+from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.check import check_store
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Block, Store
-from swarm_ledger.runtime.export import policy_of, sessions_in
+from swarm_ledger.runtime.blocks import batch_of, genesis_entry, split_block
+from swarm_ledger.runtime.export import policy_of
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.keeper import parse_certificate
-from swarm_ledger.runtime.machine import Machine, batch_of, genesis_entry, split_block
-from swarm_ledger.runtime.membership import Conviction
+from swarm_ledger.runtime.machine import Machine
+from swarm_ledger.runtime.membership import Conviction, Membership, membership_of
 from swarm_ledger.voting.decision import Settled
 
 
@@ -56,23 +58,23 @@ def open_ledger(folder: Path) -> Store:
 
 
 def verify_ledger(
-    store: Store, roster: Roster, progress: Callable[[int, int], None] = lambda _a, _b: None
+    store: Store, trust: Trust, progress: Callable[[int, int], None] = lambda _a, _b: None
 ) -> Verdict:
-    """Check everything that a ledger claims.
+    """Check everything that a ledger claims, each block by the roster that ruled at its height.
 
     progress: called with the height reached and the last one. Raises NotVerified, naming the
     height and what failed.
     """
-    _begins_with(store, roster)
-    summary = check_store(store, lambda: _policy(store, roster))
-    opener = sessions_in(store, roster)
-    machine = Machine(roster)
+    _begins_with(store, trust.genesis)
+    summary = check_store(store, _Policies(store, trust))
+    members = membership_of(store, trust)
+    machine = Machine(trust)
     decisions: list[Settled] = []
     for height in range(1, store.height + 1):
         block = store.block(height)
         try:
             decisions += machine.follow(height, block.entries).decisions
-            _committed(block, opener)
+            _committed(block, members.at(height).opener)
         except (NotVerified, PeerFault, Misuse) as error:
             raise NotVerified(error.what, where=f"height {height}") from error
         progress(height, store.height)
@@ -100,11 +102,20 @@ def _begins_with(store: Store, roster: Roster) -> None:
         raise NotVerified("genesis needs no certificate.", where="height 0")
 
 
-def _policy(store: Store, roster: Roster) -> Policy:
-    """Return the policy that checkpoints must satisfy; without any, there need be none yet."""
-    if not store.database.value("SELECT count(*) FROM checkpoints", int, "checkpoints"):
-        return Policy.parse(b"quorum none\n")
-    return policy_of(sessions_in(store, roster))
+class _Policies:
+    """The policy that a checkpoint must satisfy: that of the members of its era, once asked."""
+
+    def __init__(self, store: Store, trust: Trust) -> None:
+        self._ledger = store, trust
+        self._members: Membership | None = None
+        self._known: dict[int, Policy] = {}
+
+    def __call__(self, height: int) -> Policy:
+        self._members = self._members or membership_of(*self._ledger)
+        era = self._members.at(height)
+        if era.base not in self._known:
+            self._known[era.base] = policy_of(era.opener)
+        return self._known[era.base]
 
 
 def _committed(block: Block, opener: Opener) -> None:

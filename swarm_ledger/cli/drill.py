@@ -77,7 +77,7 @@ def check_alike(fleet: Fleet) -> Verdict:
         verdicts = []
         for name, store in stores.items():
             try:
-                verdicts.append(verify_ledger(store, fleet.roster))
+                verdicts.append(verify_ledger(store, fleet.trust))
             except NotVerified as error:
                 raise NotVerified(str(error), where=f"the ledger of {name}") from error
         first, *others = stores.values()

@@ -18,13 +18,12 @@ from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.output import Json, console, print_json, progress_console
 from swarm_ledger.envelope import kind_of
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.identity.roster import Roster
-from swarm_ledger.identity.trust import ROSTER, load_roster
+from swarm_ledger.identity.trust import ROSTER, Trust, load_trust
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.chronicle import conviction_fields, decision_fields
 from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.export import prove as prove_entry
-from swarm_ledger.runtime.machine import split_block
 from swarm_ledger.runtime.membership import Conviction, membership_of
 
 app = typer.Typer(help="Show, verify and prove what a drone's ledger holds.", no_args_is_help=True)
@@ -199,7 +198,7 @@ def _must_exist(folder: Path) -> None:
         raise Misuse(f"cannot read {folder}: {error.strerror}.") from error
 
 
-def _roster(folder: Path, named: Path | None) -> Roster:
+def _roster(folder: Path, named: Path | None) -> Trust:
     """Load the roster that was named, or else the one in or next to the drone's folder."""
     found = _find_roster(folder, named)
     if found is None:
@@ -207,11 +206,11 @@ def _roster(folder: Path, named: Path | None) -> Roster:
     return found
 
 
-def _find_roster(folder: Path, named: Path | None) -> Roster | None:
+def _find_roster(folder: Path, named: Path | None) -> Trust | None:
     if named is not None:
-        return load_roster(named)
+        return load_trust(named)
     home = folder if folder.is_dir() else folder.parent
     for candidate in (home / "roster", home.parent / "roster"):
         if (candidate / ROSTER).exists():
-            return load_roster(candidate)
+            return load_trust(candidate)
     return None

@@ -22,6 +22,7 @@ _LINES = {
     "checkpoint": "  certified: height {height}, {size} entries",
     "evidence": "  evidence: {culprit} signed two statements that conflict",
     "convicted": "  {culprit} is convicted at height {height}, by {about}",
+    "epoch": "  roster version {version} from height {height} on",
     "lost": "  {drone} is lost ({how})",
 }
 

@@ -13,7 +13,7 @@ from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.output import Json, console, print_json
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
-from swarm_ledger.identity.trust import load_roster
+from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.light_client import VerifiedEntry, verify_proof
 from swarm_ledger.runtime.export import check_policy_file
@@ -74,7 +74,7 @@ def _trusted(path: Path, roster: Path | None) -> Policy:
     policy = Policy.parse(text)
     if roster is None:
         return policy
-    known = load_roster(roster)
+    known = load_trust(roster)
     try:
         return check_policy_file(text, known)
     except NotVerified as error:

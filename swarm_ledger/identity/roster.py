@@ -34,7 +34,10 @@ class Role(Enum):
 
 @dataclass(frozen=True)
 class Member:
-    """One member. index: its place in the roster, by which messages refer to it."""
+    """One member. index: its place in the roster, by which messages refer to it.
+
+    Without a role it is revoked: it keeps its place, and can do nothing.
+    """
 
     index: int
     name: str
@@ -52,7 +55,7 @@ class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern=r"\A[A-Za-z]([A-Za-z0-9]|_(?!_)){0,31}\Z")]
     key: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
     key_store: Annotated[str, Meta(pattern=r"\A(software|pkcs11|tpm2)\Z")]
-    roles: Annotated[list[Role], Meta(min_length=1, max_length=4)]
+    roles: Annotated[list[Role], Meta(max_length=4)]
 
 
 class _RosterForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,7 +78,7 @@ class Roster:
 
     @cached_property
     def validators(self) -> tuple[int, ...]:
-        """Member indices of the validators; a replica's number is its place in here."""
+        """Member indices of the validators, in the order in which they lead."""
         return self._with(Role.VALIDATOR)
 
     @cached_property
@@ -144,6 +147,38 @@ def render_roster(swarm_id: str, version: int, members: Sequence[Member]) -> byt
         ],
     )
     return msgspec.json.format(msgspec.json.encode(form), indent=2) + b"\n"
+
+
+def check_succession(old: Roster, new: Roster) -> None:
+    """Raise Misuse that says which rule a next version breaks.
+
+    A member keeps its place and name as long as it keeps its key, so that an index means the same
+    member in all versions that list it. Whoever leaves is revoked: it keeps its place without
+    roles, and only the version after that may give the place to another key.
+    """
+    if new.swarm_id != old.swarm_id:
+        raise Misuse(f"a roster of {new.swarm_id} can't follow one of {old.swarm_id}.")
+    if new.version <= old.version:
+        raise Misuse(f"roster version {new.version} can't follow version {old.version}.")
+    if len(new.members) < len(old.members):
+        raise Misuse(
+            f"the roster lists {len(new.members)} members, fewer than the {len(old.members)} "
+            "before it.",
+            remedy="Let those who leave stand in it without roles.",
+        )
+    places = {member.public_key: member.index for member in new.members}
+    for member in old.members:
+        there = new.members[member.index]
+        place = places.get(member.public_key)
+        if place is not None and place != member.index:
+            raise Misuse(f"{member.name} moved from place {member.index} to {place}.")
+        if place is None and member.roles:
+            raise Misuse(
+                f"{there.name} takes the place of {member.name}, who was not revoked before.",
+                remedy="Give it a place of its own, or wait for the version after the revocation.",
+            )
+        if place is not None and there.name != member.name:
+            raise Misuse(f"{member.name} is called {there.name} now; a key keeps its name.")
 
 
 def _check(roster: Roster) -> None:

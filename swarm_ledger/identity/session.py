@@ -83,7 +83,7 @@ def open_delegation(raw: bytes, roster: Roster, aad: bytes) -> Session:
     """
     token = cose.parse1(raw, limit=MAX_DELEGATION_BYTES)
     member = roster.by_kid.get(token.kid)
-    if member is None:
+    if member is None or not member.roles:
         raise PeerFault("not_a_member", f"no member has the root key {token.kid.hex()}.")
     cose.verify1(token, member.public_key, aad)
     try:

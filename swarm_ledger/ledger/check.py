@@ -31,19 +31,20 @@ class Summary(msgspec.Struct, frozen=True):
     covered: int
 
 
-def check_store(store: Store, policy: Callable[[], Policy]) -> Summary:
+def check_store(store: Store, policy: Callable[[int], Policy]) -> Summary:
     """Check a whole ledger as it is now; raises NotVerified naming the height and what failed.
 
     Heights and entries must have no gaps, every tree node must follow from the entries, and every
     checkpoint must have its tree's root and be accepted by the policy, without a needless line.
-    policy: called once the entries are known to be whole, as it may follow from them.
+    policy: what a checkpoint at a height must satisfy; asked once the entries are known to be
+    whole, as it follows from them.
     """
     database = store.database
     with database.snapshot():
         height, size = _check_blocks(database)
         _check_entries(database, size)
         _check_nodes(database, size)
-        checkpoints, covered = _check_checkpoints(database, policy())
+        checkpoints, covered = _check_checkpoints(database, policy)
         _check_file(database)
         return Summary(height, size, _root(database, size), checkpoints, covered)
 
@@ -127,7 +128,7 @@ def _root(database: Database, size: int) -> bytes:
     return root or EMPTY_ROOT
 
 
-def _check_checkpoints(database: Database, policy: Policy) -> tuple[int, int]:
+def _check_checkpoints(database: Database, policy: Callable[[int], Policy]) -> tuple[int, int]:
     number = covered = 0
     for size, height, note in database.rows(
         "SELECT size, height, note FROM checkpoints ORDER BY size"
@@ -137,7 +138,8 @@ def _check_checkpoints(database: Database, policy: Policy) -> tuple[int, int]:
         if block is None or block[0] != size:
             raise NotVerified(f"its block doesn't end at checkpoint size {size}", where=where)
         try:
-            checked = policy.examine(typed(note, bytes, "checkpoint"), exact=True)
+            wanted = policy(typed(height, int, where))
+            checked = wanted.examine(typed(note, bytes, "checkpoint"), exact=True)
         except NotVerified as error:
             raise NotVerified(error.what, where=where) from error
         if checked.checkpoint.size != size:

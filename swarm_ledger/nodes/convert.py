@@ -111,8 +111,7 @@ def checkpoint_message(stored: StoredCheckpoint, now: Time) -> Checkpoint:
 
 def status_message(drone: Drone, now: Time) -> SwarmStatus:
     """Return where a drone is as a SwarmStatus."""
-    status, member = drone.status(), drone.identity.member
-    roster = drone.identity.roster
+    status, member, roster = drone.status(), drone.member, drone.roster
     message = SwarmStatus(
         phase=SwarmStatus.PHASE_IDLE if not status["pending"] else SwarmStatus.PHASE_PREPARE,
         key_store=int(member.key_store),
@@ -126,7 +125,7 @@ def status_message(drone: Drone, now: Time) -> SwarmStatus:
         log_size=status["size"],
         pending=status["pending"],
         open_questions=len(drone.machine.tally.open_questions()),
-        peers_heard=status["met"] - 1,
+        peers_heard=max(0, status["met"] - 1),
         peers_expected=len(roster.validators) - 1,
         commit_latency=math.nan,
     )

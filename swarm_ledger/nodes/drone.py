@@ -25,6 +25,7 @@ from swarm_ledger.perception import load as load_classifier
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.fleet import Fleet
+from swarm_ledger.runtime.identity import Identity
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.sim.byzantine import corrupt, eyes
 from swarm_ledger.sim.events import StdoutEvents
@@ -51,8 +52,8 @@ class DroneNode(Node):
         self._checkpoints = self.create_publisher(Checkpoint, "/swarm/checkpoints", LATCHED)
         self._observations = self.create_publisher(Observation, "observation", SENSOR)
         self._status = self.create_publisher(SwarmStatus, "status", STATUS)
-        member = self.fleet.roster.named(self.name)
-        roster = self.fleet.roster
+        roster = self.fleet.trust.newest
+        member = roster.named(self.name)
         self._transport = RosTransport(self, roster, member.index)
         self.create_timer(_TICK_S, self._on_tick)
         self.create_timer(_STATUS_S, self._on_status)
@@ -88,9 +89,13 @@ class DroneNode(Node):
 
     def _launch(self, now_ms: int) -> Drone:
         attack = self.fleet.drone(self.name).attack
-        identity = self.fleet.identity(self.name, now_ms // 1000)
+
+        def identity() -> Identity:
+            return self.fleet.identity(self.name, now_ms // 1000)
+
         return Drone(
-            identity,
+            self.fleet.keys(self.name),
+            self.fleet.trust,
             self._store,
             corrupt(attack, self._transport, identity),
             self.fleet.settings(self.name),

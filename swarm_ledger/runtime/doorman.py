@@ -22,9 +22,10 @@ from swarm_ledger.consensus.messages import (
     parse,
 )
 from swarm_ledger.encoding import digest
-from swarm_ledger.envelope import REMEMBERED_BYTES, Kind, Opened, Opener, Verified
+from swarm_ledger.envelope import REMEMBERED_BYTES, Kind, Opened, Opener
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
+from swarm_ledger.identity.session import Session
 from swarm_ledger.ledger import checkpoint as tlog
 from swarm_ledger.ledger.note import NoteSignature
 from swarm_ledger.runtime.evidence import Charge, examine
@@ -59,10 +60,9 @@ class Doorman:
     introduced themselves, on the ledger or not yet.
     """
 
-    def __init__(self, roster: Roster) -> None:
-        self.roster = roster
-        verified = Verified()
-        self.ledger, self.lobby = Opener(roster, verified), Opener(roster, verified)
+    def __init__(self, ledger: Opener) -> None:
+        self.roster = ledger.roster
+        self.ledger, self.lobby = ledger, Opener(ledger.roster, ledger.verified)
         self._signed: OrderedDict[bytes, Signed[Message]] = OrderedDict()
 
     def open(self, raw: bytes) -> Opened:
@@ -98,16 +98,19 @@ class Doorman:
             self._signed.popitem(last=False)
         return signed
 
-    def open_fresh(self, raw: bytes, now_s: int) -> Opened:
-        """Open a sealed message that has just arrived, if its session is valid now."""
-        opened = self.open(raw)
-        if not opened.fresh_at(now_s):
-            raise PeerFault("stale_session", f"{opened.author.name}'s session is not valid now.")
-        return opened
-
     def examine(self, raw: bytes) -> Charge:
         """Return whom evidence convicts; PeerFault if the ledger's own sessions don't prove it."""
         return examine(raw, self.ledger)
+
+    def hear(self, raw: bytes, now_s: int) -> Signed[Message]:
+        """Open a sealed consensus message that has just arrived."""
+        self.open(raw).check_fresh(now_s)
+        return self.open_consensus(raw)
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Return all known sessions, on the ledger or not, by key identifier."""
+        known = {s.kid: s for s in (*self.lobby.sessions(), *self.ledger.sessions())}
+        return tuple(session for _, session in sorted(known.items()))
 
     def line_of(self, vote: Signed[Checkpoint]) -> NoteSignature:
         """Return the note's line of a checkpoint vote that was opened here."""

@@ -7,7 +7,6 @@ culprit's own. Whoever replays the ledger examines it anew, with the sessions th
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from swarm_ledger.consensus.evidence import contradiction
@@ -16,10 +15,7 @@ from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import Kind, Opened, Opener, kind_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member
-from swarm_ledger.voting.observation import Observation, parse_observation
-
-_VOTES = 64
-"""Votes of one member that are remembered; as many as there can be open questions."""
+from swarm_ledger.voting.observation import parse_observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +63,3 @@ def _conflict(first: Opened, second: Opened) -> str:
         if one.question == other.question and one != other:
             return f"the vote on question {one.question.hex()[:16]}"
     return ""
-
-
-class Docket:
-    """What one drone has against others, until the ledger convicts them: a case each.
-
-    Votes are kept per author, so that whoever floods us displaces only its own.
-    """
-
-    def __init__(self) -> None:
-        self._votes: dict[int, OrderedDict[bytes, tuple[Observation, bytes]]] = {}
-        self._cases: dict[int, bytes] = {}
-
-    def hear(self, author: Member, vote: Observation, raw: bytes) -> bytes | None:
-        """Remember a vote; return the accusation if its author had said something else before."""
-        votes = self._votes.setdefault(author.index, OrderedDict())
-        known, before = votes.setdefault(vote.question, (vote, raw))
-        if len(votes) > _VOTES:
-            votes.popitem(last=False)
-        return accusation(before, raw) if known != vote else None
-
-    def accuse(self, culprit: int, raw: bytes) -> bool:
-        """Open a case against a member; False if there is one already."""
-        return self._cases.setdefault(culprit, raw) == raw
-
-    def close(self, culprit: int) -> None:
-        """Drop a case: its culprit is convicted, or nobody can order it."""
-        self._cases.pop(culprit, None)
-
-    def cases(self) -> list[tuple[int, bytes]]:
-        """Return the open cases: culprit and accusation."""
-        return sorted(self._cases.items())

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from contextlib import suppress
 
 from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.envelope import Kind, Opener
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.session import Session
+from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.ledger.store import Store
@@ -20,12 +22,16 @@ from swarm_ledger.voting.decision import Settled, parse_settled
 _DELEGATION = b"# delegation "
 
 
-def sessions_in(store: Store, roster: Roster) -> Opener:
+def sessions_in(store: Store, trust: Trust, *, entry: int | None = None) -> Opener:
     """Return an opener that knows the sessions on a ledger, each checked by its root key.
 
-    What the state machine refused, such as a key that another member has, is not among them.
+    They are those of one roster version: of the members who certify that entry, or else of the
+    newest. What the state machine refused, such as a key that another member has, is not among
+    them.
     """
-    return membership_of(store, roster).opener
+    members = membership_of(store, trust)
+    checkpoint = store.checkpoint(entry + 1) if entry is not None else None
+    return (members.at(checkpoint.height) if checkpoint else members.now).opener
 
 
 def policy_of(opener: Opener) -> Policy:
@@ -53,12 +59,19 @@ def policy_file(opener: Opener) -> bytes:
     return b"".join(line + b"\n" for line in lines) + policy_of(opener).text
 
 
-def check_policy_file(text: bytes, roster: Roster) -> Policy:
-    """Return the policy in a file if it is exactly what follows from a roster.
+def check_policy_file(text: bytes, trust: Trust) -> Policy:
+    """Return the policy in a file if it is exactly what follows from a version of the roster.
 
     Only root keys in the roster are trusted: the file's keys must be delegated to by them.
     Raises NotVerified.
     """
+    for version in reversed(trust.versions[1:]):
+        with suppress(NotVerified):
+            return _follows(text, version.roster)
+    return _follows(text, trust.genesis)
+
+
+def _follows(text: bytes, roster: Roster) -> Policy:
     opener = Opener(roster)
     for line in text.split(b"\n"):
         if line.startswith(_DELEGATION):

@@ -14,14 +14,13 @@ from msgspec import Meta
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.roster import Roster
-from swarm_ledger.identity.trust import load_roster
+from swarm_ledger.identity.trust import Trust, load_trust
 from swarm_ledger.ledger.store import Store
-from swarm_ledger.runtime.identity import Identity, resume
+from swarm_ledger.runtime.identity import FolderKeys, Identity, Keys
 from swarm_ledger.signers import open_signer
 
 FLEET = "fleet.yaml"
 LEDGER = "ledger.db"
-SESSION = "session.key"
 _MAX_FLEET_BYTES = 1 << 18
 _NESTING = (b"[", b"{", b"-", b"?")
 _MAX_NESTING = 4096
@@ -76,11 +75,16 @@ class FleetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Fleet:
-    """A fleet file with the folder that its paths are relative to, and its verified roster."""
+    """A fleet file with the folder that its paths are relative to, and its verified rosters."""
 
     folder: Path
     file: FleetFile
-    roster: Roster
+    trust: Trust
+
+    @property
+    def roster(self) -> Roster:
+        """The roster that its ledgers start with."""
+        return self.trust.genesis
 
     @classmethod
     def load(cls, path: Path) -> Fleet:
@@ -95,7 +99,7 @@ class Fleet:
         except (msgspec.MsgspecError, ValueError, AttributeError, RecursionError) as error:
             # The last three are YAML's own: a date that is none, a tag that does not fit.
             raise Misuse(f"{path} is not a valid fleet file: {error}.") from error
-        return cls(path.parent, file, load_roster(path.parent / file.roster))
+        return cls(path.parent, file, load_trust(path.parent / file.roster))
 
     def drone(self, name: str) -> DroneEntry:
         """Return the entry of that name; Misuse if there is none."""
@@ -106,39 +110,44 @@ class Fleet:
         raise Misuse(f"the fleet file has no drone {name!r}; it has {names}.")
 
     def settings(self, name: str) -> Settings:
-        """Return the consensus settings of a drone."""
-        member = self.roster.named(name)
-        if member.index not in self.roster.validators:
+        """Return the consensus settings of a drone, as under the newest roster."""
+        member = self.trust.newest.named(name)
+        validators = self.trust.newest.validators
+        if member.index not in validators:
             raise Misuse(f"{name} is not a validator in the roster.")
-        options = msgspec.structs.asdict(self.file.consensus)
-        validators = self.roster.validators
-        return Settings(validators, member.index, **options)
+        return Settings(validators, member.index, **msgspec.structs.asdict(self.file.consensus))
 
     def endpoints(self) -> dict[int, str]:
         """Return the ZeroMQ addresses by roster index; Misuse if one is missing."""
         for entry in self.file.drones:
             if not entry.endpoint:
                 raise Misuse(f"the fleet file gives {entry.name} no endpoint.")
-        return {self.roster.named(e.name).index: e.endpoint for e in self.file.drones}
+        newest = self.trust.newest
+        return {newest.named(e.name).index: e.endpoint for e in self.file.drones}
 
     def store(self, name: str) -> Store:
         """Open a drone's ledger, or create it."""
         return Store.open(self._folder(name) / LEDGER)
 
-    def identity(self, name: str, now_s: int) -> Identity:
-        """Open a drone's root key, and go on with the session in its folder, or begin one.
-
-        now_s: POSIX seconds.
-        """
-        return resume(
-            self._folder(name) / SESSION,
-            self.roster,
+    def keys(self, name: str) -> Keys:
+        """Open a drone's root key, with the sessions in its folder."""
+        return FolderKeys(
+            self._folder(name),
             name,
             open_signer(self._key_uri(name)),
-            now_s=now_s,
             before_s=_CLOCK_LEEWAY_SECONDS,
             after_s=_SESSION_SECONDS,
         )
+
+    def identity(self, name: str, now_s: int) -> Identity:
+        """Return a drone's session under the first roster, going on with it or beginning one.
+
+        now_s: POSIX seconds. Misuse if it is no validator in there.
+        """
+        identity = self.keys(name).begin(self.roster, now_s)
+        if identity is None:
+            raise Misuse(f"{name} is not a validator in the roster.")
+        return identity
 
     def question(self) -> bytes | None:
         """Return the sealed question that the fleet starts with, if any."""

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from msgspec import Meta
 
@@ -15,12 +16,16 @@ from swarm_ledger.encoding import Record, decode, encode
 from swarm_ledger.envelope import Kind, seal
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.cose import kid
-from swarm_ledger.identity.roster import Member, Roster
-from swarm_ledger.identity.session import delegate, domain, open_delegation
+from swarm_ledger.identity.roster import Member, Role, Roster
+from swarm_ledger.identity.session import Session, delegate, domain, open_delegation
 from swarm_ledger.ledger.checkpoint import Checkpoint, cosign, sign_checkpoint, witness_key
 from swarm_ledger.ledger.note import NoteSignature, NoteVerifier
 from swarm_ledger.signers import Signer, SoftwareSigner
 
+SESSION = "session.key"
+"""Under roster version 1; under later ones the version and a dot stand before it."""
+
+_SESSION_FILE = re.compile(r"(?:([1-9][0-9]{0,9})\.)?session\.key")
 _KEPT_BYTES = 1024
 
 
@@ -94,16 +99,11 @@ def resume(
     before_s, after_s: how long before and after now_s a new one is valid. Misuse as take_up()
     does, and where the file can't be read or written.
     """
-    member = roster.named(name)
-    with suppress(PeerFault):
-        kept: _Kept = decode(_read(path), _Kept, limit=_KEPT_BYTES)
-        aad = domain(roster.swarm_id, Kind.SESSION, roster.version)
-        session = open_delegation(kept.delegation[1:], roster, aad)
-        signer = SoftwareSigner(kept.seed)
-        theirs = session.member == member and session.public_key == signer.public_key
-        ours = theirs and member.public_key == root.public_key
-        if ours and session.valid_at(now_s) and session.valid_at(now_s + after_s // 2):
-            return Identity(roster, member, signer, bytes([Kind.SESSION]) + session.raw)
+    found = kept(path, roster, root.public_key)
+    if found is not None and found[0].member == roster.named(name):
+        identity, session = found
+        if session.valid_at(now_s) and session.valid_at(now_s + after_s // 2):
+            return identity
     seed = os.urandom(32)
     identity = take_up(
         roster,
@@ -115,6 +115,85 @@ def resume(
     )
     _write(path, encode(_Kept(seed, identity.delegation)))
     return identity
+
+
+def kept(path: Path, roster: Roster, root_key: bytes) -> tuple[Identity, Session] | None:
+    """Return the session kept in a file, if that root key delegated to it under that roster."""
+    with suppress(PeerFault):
+        found: _Kept = decode(_read(path), _Kept, limit=_KEPT_BYTES)
+        aad = domain(roster.swarm_id, Kind.SESSION, roster.version)
+        session = open_delegation(found.delegation[1:], roster, aad)
+        signer = SoftwareSigner(found.seed)
+        if (session.member.public_key, session.public_key) == (root_key, signer.public_key):
+            sealed = bytes([Kind.SESSION]) + session.raw
+            return Identity(roster, session.member, signer, sealed), session
+    return None
+
+
+class Keys(Protocol):
+    """One drone's keys: it has a session of its own under each roster version."""
+
+    @property
+    def root_key(self) -> bytes:
+        """The public root key, by which rosters know this drone."""
+
+    def begin(self, roster: Roster, now_s: int) -> Identity | None:
+        """Go on with the session kept for a roster version, or begin one (POSIX seconds).
+
+        None if the drone is no validator in it.
+        """
+
+    def kept(self, roster: Roster) -> Identity | None:
+        """Return the session kept for a roster version, never a new one."""
+
+    def last_kept(self) -> int:
+        """Return the newest roster version with a kept session, 0 for none."""
+
+
+class FolderKeys:
+    """Keys whose sessions are files in a drone's folder. root: its root key.
+
+    before_s, after_s: how long before and after now a new session is valid.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, root: Signer, *, before_s: int, after_s: int
+    ) -> None:
+        self._folder, self._name, self._root = folder, name, root
+        self._before_s, self._after_s = before_s, after_s
+
+    @property
+    def root_key(self) -> bytes:
+        """The public root key."""
+        return self._root.public_key
+
+    def begin(self, roster: Roster, now_s: int) -> Identity | None:
+        """Go on with the session of a roster version, or begin one; Misuse as resume() does."""
+        named = [member for member in roster.members if member.name == self._name]
+        if not named or Role.VALIDATOR not in named[0].roles:
+            return None
+        return resume(
+            self._path(roster.version),
+            roster,
+            self._name,
+            self._root,
+            now_s=now_s,
+            before_s=self._before_s,
+            after_s=self._after_s,
+        )
+
+    def kept(self, roster: Roster) -> Identity | None:
+        """Return the session kept for a roster version, if there is one."""
+        found = kept(self._path(roster.version), roster, self._root.public_key)
+        return found[0] if found else None
+
+    def last_kept(self) -> int:
+        """Return the newest roster version whose session file is in the folder, 0 for none."""
+        names = (_SESSION_FILE.fullmatch(path.name) for path in self._folder.iterdir())
+        return max((int(match[1] or 1) for match in names if match), default=0)
+
+    def _path(self, version: int) -> Path:
+        return self._folder / (SESSION if version == 1 else f"{version}.{SESSION}")
 
 
 def _read(path: Path) -> bytes:

@@ -6,14 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed
-from swarm_ledger.consensus.ready import Decided, Stable
+from swarm_ledger.consensus.ready import ALWAYS, Decided, Stable
 from swarm_ledger.encoding import decode, digest, encode
-from swarm_ledger.errors import NotVerified
+from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.checkpoint import assemble
 from swarm_ledger.ledger.store import Store
-from swarm_ledger.runtime.doorman import Doorman, log_checkpoint
-from swarm_ledger.runtime.identity import Identity
-from swarm_ledger.runtime.machine import Applied, Machine, genesis_entry, split_block
+from swarm_ledger.runtime.blocks import genesis_entry, split_block
+from swarm_ledger.runtime.doorman import log_checkpoint
+from swarm_ledger.runtime.epochs import Epoch, Seat
+from swarm_ledger.runtime.machine import Applied, Machine
 
 MAX_CERTIFICATE_BYTES = 1 << 20
 
@@ -37,12 +39,10 @@ class Keeper:
     Raises NotVerified where the stored ledger is another swarm's.
     """
 
-    def __init__(self, identity: Identity, store: Store, doorman: Doorman, quorum: int) -> None:
+    def __init__(self, store: Store, trust: Trust) -> None:
         self.store = store
-        self.machine = Machine(identity.roster, doorman.ledger)
-        self._identity, self._doorman, self._quorum = identity, doorman, quorum
-        self._stable: Stable | None = None
-        genesis = genesis_entry(identity.roster)
+        self.machine = Machine(trust)
+        genesis = genesis_entry(trust.genesis)
         if store.height < 0:
             store.append_block(0, [genesis], b"")
         if store.entry(0) != genesis:
@@ -63,57 +63,66 @@ class Keeper:
             yield applied
 
     def append(self, decided: Decided) -> Applied:
-        """Apply a decided batch and store its block, durably."""
+        """Apply a decided batch and store its block, durably.
+
+        The last block of an epoch takes its journal along: nothing in there binds any more.
+        """
         applied = self.machine.apply(decided.seq, decided.time_ms, decided.bodies)
         with self.store.transaction():
             self.store.append_block(decided.seq, applied.entries, encode(decided.commits))
             self.store.pending_remove(digest(body) for body in decided.bodies)
+            if applied.roster is not None:
+                self.store.journal_truncate(ALWAYS + 1)
         return applied
 
-    @property
-    def speaks(self) -> bool:
-        """Whether the ledger holds our session, so that others know it from there."""
-        return self.machine.opener.knows(self._identity.member, self._identity.session_kid)
+    def claim(self, seat: Seat, height: int, now_s: int) -> Checkpoint:
+        """Vouch for the ledger as it was after a block, with our cosignature (POSIX seconds)."""
+        if seat.identity is None:
+            raise Misuse("only a member vouches for the ledger.")
+        size = self._size_at(height)
+        root = self.store.root(size)
+        stated = log_checkpoint(seat.roster, size, root)
+        return Checkpoint(height, size, root, seat.identity.cosign(stated, now_s))
 
-    def claim(self, now_s: int) -> Checkpoint:
-        """Vouch for the ledger as it stands, with our cosignature (POSIX seconds)."""
-        seq, size, root = self.store.height, self.store.size, self.store.root()
-        stated = log_checkpoint(self._identity.roster, size, root)
-        return Checkpoint(seq, size, root, self._identity.cosign(stated, now_s))
+    def _size_at(self, height: int) -> int:
+        block = self.store.block(height)
+        return block.first + len(block.entries)
 
-    def certify(self, stable: Stable | None) -> Checkpoint | None:
-        """Store a stable checkpoint once our own ledger has come that far.
+    def certify(self, epoch: Epoch, *, over: bool) -> Checkpoint | None:
+        """Store an epoch's stable checkpoint once our own ledger has come that far.
 
         Returns what is certified now, if anything; keeps the rest for later, also until the
-        ledger holds our own session, whose key signs as the log. Raises NotVerified if a quorum
+        ledger holds our own session, whose key signs as the log. In an epoch that is over it
+        never will: then a checkpoint of a later one has to do. Raises NotVerified if a quorum
         cosigned something else than what is stored here.
         """
-        self._stable = stable or self._stable
-        if self._stable is None or self._stable.checkpoint.seq > self.store.height:
+        stable, seat = epoch.stable, epoch.seat
+        if stable is None or stable.checkpoint.seq > self.store.height:
             return None
-        if not self.speaks:
-            return None
-        votes, claim = self._stable.votes, self._stable.checkpoint
-        self._stable = None
-        block = self.store.block(claim.seq)
-        size = block.first + len(block.entries)
+        claim = stable.checkpoint
+        size = self._size_at(claim.seq)
         if (size, self.store.root(size)) != (claim.size, claim.root):
             raise NotVerified(
                 "our ledger is not the one that a quorum cosigned.",
                 where=f"height {claim.seq}",
                 remedy=START_ANEW,
             )
-        stated = log_checkpoint(self._identity.roster, claim.size, claim.root)
-        lines = [self._doorman.line_of(vote) for vote in votes]
-        log_line = self._identity.sign_as_log(stated)
-        certificate = assemble(stated, log_line, lines, self._quorum)
+        if seat.identity is None or not seat.known:
+            epoch.stable = None if over else stable
+            return None
+        epoch.stable = None
+        stated = log_checkpoint(seat.roster, claim.size, claim.root)
+        lines = [seat.doorman.line_of(vote) for vote in stable.votes]
+        log_line = seat.identity.sign_as_log(stated)
+        quorum = epoch.replica.settings.quorum
+        certificate = assemble(stated, log_line, lines, quorum)
         with self.store.transaction():
             self.store.put_checkpoint(claim.seq, certificate.encode())
             self.store.journal_truncate(claim.seq)
         return claim
 
-    def recover(self, journal: Iterable[Signed[Message]]) -> None:
-        """Take up a stable checkpoint that a crash kept from being certified, if there is one."""
+    def uncertified(self, journal: Iterable[Signed[Message]], quorum: int) -> Stable | None:
+        """Return a stable checkpoint that a crash kept from being certified, if there is one."""
         latest = self.store.latest_checkpoint()
         certified = latest.height if latest else 0
         claims: dict[tuple[int, int, bytes], list[Signed[Checkpoint]]] = {}
@@ -122,14 +131,21 @@ class Keeper:
                 vote = Signed(signed.sender, signed.message, signed.raw)
                 claim = (vote.message.seq, vote.message.size, vote.message.root)
                 claims.setdefault(claim, []).append(vote)
+        found = None
         for _, votes in sorted(claims.items()):
-            if len(votes) >= self._quorum:
+            if len(votes) >= quorum:
                 votes.sort(key=lambda vote: vote.sender)
-                self._stable = Stable(votes[0].message, tuple(votes[: self._quorum]))
+                found = Stable(votes[0].message, tuple(votes[:quorum]))
+        return found
 
     def blocks(self, first: int, last: int) -> Iterator[Committed]:
-        """Return stored blocks, with the commits that prove them, for a drone that lags."""
-        for height in range(first, min(last, self.store.height) + 1):
+        """Return stored blocks of one era, with the commits that prove them, for one that lags.
+
+        They end where the era of the first one ends: those behind it are for the next epoch.
+        """
+        members = self.machine.members
+        end = members.end_of(members.at(first)) or self.store.height
+        for height in range(first, min(last, end, self.store.height) + 1):
             block = self.store.block(height)
             header, requests = split_block(block.entries)
             commits = parse_certificate(block.certificate)

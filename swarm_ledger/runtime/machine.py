@@ -14,12 +14,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from swarm_ledger.consensus.messages import Batch
 from swarm_ledger.consensus.quorum import faulty
 from swarm_ledger.encoding import Record, decode, digest, encode
 from swarm_ledger.envelope import Kind, Opened, Opener, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Member, Roster
+from swarm_ledger.identity.trust import Trust
+from swarm_ledger.runtime.blocks import BlockHeader, split_block
 from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.membership import MEMBERSHIP, Membership
 from swarm_ledger.voting.decision import Settled
@@ -28,31 +29,7 @@ from swarm_ledger.voting.observation import Observation, parse_observation
 from swarm_ledger.voting.question import Question, parse_question, question_id
 from swarm_ledger.voting.tally import OpenResult, Tally
 
-_Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
-_HEADER_LIMIT = 256
-
-
-class Genesis(Record, frozen=True, tag=1):
-    """The first entry: which swarm this is, and the digest of the roster that it trusts."""
-
-    swarm_id: str
-    epoch: _Count
-    roster: _Digest
-
-
-class BlockHeader(Record, frozen=True, tag=1):
-    """The first entry of each block after genesis.
-
-    time_ms: the leader's clock, as ordered; the ledger's time is the highest so far.
-    requests: how many entries after this one are ordered requests; the rest are derived.
-    state: digest of the state machine after this block.
-    """
-
-    height: _Count
-    time_ms: _Count
-    requests: _Count
-    state: _Digest
 
 
 class Tick(Record, frozen=True, tag=1):
@@ -78,60 +55,35 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """One block, applied. entries: the leaves to append, header first."""
+    """One block, applied. entries: the leaves to append, header first.
+
+    roster: the next version, if this block made it take effect: then it was the last of its era.
+    """
 
     height: int
     time_ms: int
     entries: tuple[bytes, ...]
     receipts: tuple[Receipt, ...]
     decisions: tuple[Settled, ...]
-
-
-def genesis_entry(roster: Roster) -> bytes:
-    """Return the ledger's first entry."""
-    genesis = Genesis(roster.swarm_id, roster.version, digest(roster.raw))
-    return bytes([Kind.GENESIS]) + encode(genesis)
-
-
-def parse_header(entry: bytes) -> BlockHeader:
-    """Read a block's first entry; PeerFault if it is none."""
-    if kind_of(entry) is not Kind.BLOCK:
-        raise PeerFault("malformed", "a block begins with its header.")
-    header: BlockHeader = decode(entry[1:], BlockHeader, limit=_HEADER_LIMIT)
-    return header
-
-
-def split_block(entries: Sequence[bytes]) -> tuple[BlockHeader, tuple[bytes, ...]]:
-    """Return a stored block's header and its requests; NotVerified if they don't fit."""
-    try:
-        header = parse_header(entries[0])
-    except (PeerFault, IndexError) as error:
-        raise NotVerified(f"its header is damaged ({error})") from error
-    if header.requests > len(entries) - 1:
-        raise NotVerified("its header states more requests than there are")
-    return header, tuple(entries[1 : 1 + header.requests])
-
-
-def batch_of(header: BlockHeader, requests: Sequence[bytes]) -> Batch:
-    """Return the batch that consensus ordered for a block."""
-    return Batch(header.height, header.time_ms, tuple(digest(body) for body in requests))
+    roster: Roster | None = None
 
 
 class Machine:
-    """Applies blocks in order. opener: learns the sessions on the ledger here, and no others."""
+    """Applies blocks in order. trust: the first roster, and whose signatures later ones need."""
 
-    def __init__(self, roster: Roster, opener: Opener | None = None) -> None:
-        self.members = Membership(roster, opener)
+    def __init__(self, trust: Trust) -> None:
+        self.members = Membership(trust)
         self.height = 0
         self.time_ms = 0
-        self.tally = Tally(frozenset(roster.voters), faulty(len(roster.voters)))
+        voters = trust.genesis.voters
+        self.tally = Tally(frozenset(voters), faulty(len(voters)))
         self._open: dict[bytes, Question] = {}
         self._closed: OrderedDict[bytes, Question] = OrderedDict()
 
     @property
     def opener(self) -> Opener:
-        """Knows the sessions on the ledger."""
-        return self.members.opener
+        """Knows the sessions of the present roster that are on the ledger."""
+        return self.members.now.opener
 
     @property
     def convicted(self) -> dict[int, int]:
@@ -151,10 +103,13 @@ class Machine:
             Settled(self._close(decision.question), decision)
             for decision in self.tally.advance(self.time_ms, height)
         )
+        roster = self.members.end_block(height)
+        if roster is not None:
+            self.tally.change_voters(frozenset(roster.voters), faulty(len(roster.voters)))
         header = BlockHeader(height, time_ms, len(requests), self._state())
         derived = (bytes([Kind.DECISION]) + encode(settled) for settled in decisions)
         entries = (bytes([Kind.BLOCK]) + encode(header), *requests, *derived)
-        return Applied(height, self.time_ms, entries, receipts, decisions)
+        return Applied(height, self.time_ms, entries, receipts, decisions, roster)
 
     def follow(self, height: int, stored: tuple[bytes, ...]) -> Applied:
         """Apply a stored block again; NotVerified unless its entries follow from its requests."""
@@ -175,12 +130,11 @@ class Machine:
         try:
             kind = kind_of(body)
             if kind in MEMBERSHIP:
-                result, author, charge = self.members.apply(kind, body, self.height)
-                return Receipt(kind, author, result, body, charge)
+                ruling = self.members.apply(kind, body, self.height, self.time_ms)
+                return Receipt(kind, ruling.author, ruling.result, body, ruling.charge)
             opened = self.opener.open(body)
             author = opened.author
-            if not opened.fresh_at(self.time_ms // 1000):
-                raise PeerFault("stale_session", "its session was not valid at that time.")
+            opened.check_fresh(self.time_ms // 1000)
             result, content = self._act(opened)
             return Receipt(kind, author, result, body, content)
         except PeerFault as fault:

@@ -1,22 +1,28 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""Who may sign and who is convicted, as the ledger itself says: one part of its state machine.
+"""Who belongs to the swarm, who may sign, who is convicted: as the ledger itself says.
 
-It needs only some of the entries, so that an investigator learns it without judging every vote.
+It is one part of the state machine. It needs only some of the entries, so that an investigator
+learns it without judging every vote.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
-from swarm_ledger.encoding import encode
-from swarm_ledger.envelope import Kind, Opener
-from swarm_ledger.errors import PeerFault
-from swarm_ledger.identity.roster import Member, Roster
+from swarm_ledger.encoding import decode, digest, encode
+from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind, Opener
+from swarm_ledger.errors import Misuse, NotVerified, PeerFault
+from swarm_ledger.identity.roster import Member, Roster, check_succession
+from swarm_ledger.identity.trust import Trust, Version
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.evidence import Charge, examine
 
-MEMBERSHIP = (Kind.SESSION, Kind.EVIDENCE)
+MEMBERSHIP = (Kind.SESSION, Kind.EVIDENCE, Kind.ROSTER)
 """The requests that this part of the state machine takes."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,55 +34,136 @@ class Conviction:
     height: int
 
 
-class Membership:
-    """Sessions and convictions under one roster.
+@dataclass(frozen=True, slots=True)
+class Era:
+    """The blocks under one roster version: those after `base`, up to the next era's base.
 
-    opener: learns the sessions on the ledger here, and no others. convicted: member indices, with
-    the height of the block that did it; a member is convicted once.
+    opener: knows the sessions of this version that the ledger holds. The era's own members commit
+    its blocks and cosign its checkpoints, that of its last block included.
     """
 
-    def __init__(self, roster: Roster, opener: Opener | None = None) -> None:
-        self.roster = roster
-        self.opener = opener or Opener(roster)
+    roster: Roster
+    base: int
+    opener: Opener
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What became of a request. author: of evidence the culprit, of a roster nobody."""
+
+    result: str
+    author: Member | None = None
+    charge: Charge | None = None
+
+
+def roster_request(version: Version) -> bytes:
+    """Return the entry by which a roster version takes effect; it proves itself, signed by TUF."""
+    return bytes([Kind.ROSTER]) + encode([version.targets, version.roster.raw])
+
+
+class Membership:
+    """Rosters, sessions and convictions, block by block.
+
+    trust: whose signatures a roster needs. convicted: member indices in the present era, with the
+    height of the block that did it; a member is convicted once in an era.
+    """
+
+    def __init__(self, trust: Trust) -> None:
+        self.trust = trust
+        self.eras = [Era(trust.genesis, 0, Opener(trust.genesis))]
         self.convicted: dict[int, int] = {}
         self.convictions: list[Conviction] = []
+        self._next: Roster | None = None
 
-    def apply(self, kind: Kind, body: bytes, height: int) -> tuple[str, Member, Charge | None]:
-        """Take one request of MEMBERSHIP; return what became of it, whose it is, and the charge.
+    @property
+    def now(self) -> Era:
+        """The present era."""
+        return self.eras[-1]
 
-        Raises PeerFault for one that counts for nothing.
+    def at(self, height: int) -> Era:
+        """Return the era that a block belongs to."""
+        return next(era for era in reversed(self.eras) if era.base < height or not era.base)
+
+    def end_of(self, era: Era) -> int | None:
+        """Return the height of an era's last block, None for the present one."""
+        return next((other.base for other in self.eras if other.base > era.base), None)
+
+    def succeed(self, raw: bytes, time_ms: int) -> Roster:
+        """Return the roster in a request if it may follow the present one at that ledger time.
+
+        Raises PeerFault: "malformed", "oversize", "bad_roster", "stale_roster", and, for one that
+        would do at another time, "expired_roster".
         """
+        pair: tuple[bytes, bytes] = decode(raw[1:], tuple[bytes, bytes], limit=MAX_ENTRY_BYTES)
+        try:
+            roster = self.trust.verify(*pair)
+        except NotVerified as error:
+            raise PeerFault("bad_roster", f"operators did not sign it so: {error}") from error
+        if roster.version <= self.now.roster.version:
+            raise PeerFault("stale_roster", f"roster version {roster.version} is over.")
+        try:
+            check_succession(self.now.roster, roster)
+        except Misuse as error:
+            raise PeerFault("bad_roster", error.what) from error
+        try:
+            self.trust.verify(*pair, now=_EPOCH + timedelta(milliseconds=time_ms))
+        except (NotVerified, OverflowError) as error:
+            raise PeerFault("expired_roster", f"it is too late for it: {error}") from error
+        return roster
+
+    def apply(self, kind: Kind, body: bytes, height: int, time_ms: int) -> Ruling:
+        """Take one request of MEMBERSHIP; PeerFault for one that counts for nothing."""
         if kind is Kind.SESSION:
-            return "session", self.opener.add_session(body).member, None
-        if kind is not Kind.EVIDENCE:
-            raise PeerFault("malformed", f"a {kind.name} is not about members.")
-        charge = examine(body, self.opener)
+            return Ruling("session", self.now.opener.add_session(body).member)
+        if kind is Kind.ROSTER:
+            roster = self.succeed(body, time_ms)
+            # The highest, not the first: a request that was ordered once is never ordered again.
+            if self._next is not None and roster.version <= self._next.version:
+                raise PeerFault("stale_roster", f"this block has version {self._next.version}.")
+            self._next = roster
+            return Ruling("roster")
+        charge = examine(body, self.now.opener)
         if charge.culprit.index in self.convicted:
-            return "known", charge.culprit, charge
+            return Ruling("known", charge.culprit, charge)
         self.convicted[charge.culprit.index] = height
         self.convictions.append(Conviction(charge.culprit, charge.about, height))
-        return "evidence", charge.culprit, charge
+        return Ruling("evidence", charge.culprit, charge)
+
+    def end_block(self, height: int) -> Roster | None:
+        """End a block; return the roster that takes effect right after it, if there is one."""
+        roster, self._next = self._next, None
+        if roster is not None:
+            self.eras.append(Era(roster, height, Opener(roster)))
+            self.convicted = {}
+        return roster
 
     def state(self) -> bytes:
         """Return an encoding of the whole state, equal on replicas that agree."""
-        sessions = [session.kid for session in self.opener.sessions()]
-        return encode([sessions, sorted(self.convicted.items())])
+        sessions = [session.kid for session in self.now.opener.sessions()]
+        roster = [self.now.roster.version, digest(self.now.roster.raw), self.now.base]
+        return encode([roster, sessions, sorted(self.convicted.items())])
 
 
-def membership_of(store: Store, roster: Roster) -> Membership:
+def membership_of(store: Store, trust: Trust) -> Membership:
     """Return the membership that a stored ledger leads to, each entry judged as it came.
 
-    Only what is about members is looked at. What the state machine refused, such as a key that
-    another member has, is not in it.
+    Only what is about members is looked at; what the state machine refused, such as a key that
+    another member has, is not in it. NotVerified for a block that is damaged.
     """
-    membership = Membership(roster)
-    kinds = {int(kind): kind for kind in MEMBERSHIP}
-    for index in range(store.size):
-        entry = store.entry(index)
-        kind = kinds.get(entry[0])
-        if kind is not None:
+    membership, time_ms = Membership(trust), 0
+    for height in range(1, store.height + 1):
+        try:
+            header, requests = split_block(store.block(height).entries)
+        except NotVerified as error:
+            raise NotVerified(error.what, where=f"height {height}") from error
+        time_ms = max(time_ms, header.time_ms)
+        for body in requests:
+            kind = next((kind for kind in MEMBERSHIP if body[0] == kind), None)
+            if kind is None:
+                continue
             try:
-                membership.apply(kind, entry, store.height_of(index))
+                membership.apply(kind, body, height, time_ms)
             except PeerFault:
                 continue  # it is on the ledger all the same, and counts for nothing
+        membership.end_block(height)
     return membership

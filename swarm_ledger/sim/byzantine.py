@@ -78,9 +78,12 @@ ATTACKS: dict[str, Callable[[Transport, Identity], Transport]] = {
 """What a Byzantine drone does with its radio; whichever it is, what it says it saw is a lie."""
 
 
-def corrupt(attack: str, transport: Transport, identity: Identity) -> Transport:
-    """Return the transport of a drone with that attack; an honest one's ("") is left alone."""
-    return ATTACKS[attack](transport, identity) if attack else transport
+def corrupt(attack: str, transport: Transport, identity: Callable[[], Identity]) -> Transport:
+    """Return the transport of a drone with that attack; an honest one's ("") is left alone.
+
+    identity: asked for only where somebody lies.
+    """
+    return ATTACKS[attack](transport, identity()) if attack else transport
 
 
 def eyes(attack: str, honest: Classifier, truth: str) -> Classifier:

@@ -35,13 +35,14 @@ class Load:
 
     def __call__(self, drone: Drone, now_ms: int) -> None:
         """Submit a request if one is due."""
-        if not self._on or not drone.keeper.speaks or now_ms < self._due_ms:
+        identity = drone.identity
+        if not self._on or identity is None or not drone.engine.speaks or now_ms < self._due_ms:
             return
         late = now_ms - self._due_ms >= self._every_ms
         # What was due while we were held up is not made up for: the rate is an upper bound.
         self._due_ms = (now_ms if late else self._due_ms) + self._every_ms
         if drone.status()["pending"] < _BACKLOG:
-            drone.submit(drone.identity.seal(Kind.TICK, encode(Tick(now_ms))), now_ms)
+            drone.submit(identity.seal(Kind.TICK, encode(Tick(now_ms))), now_ms)
 
     def enough(self, number: int, frame: FrameType | None) -> None:
         """Submit nothing from now on; a signal's handler."""

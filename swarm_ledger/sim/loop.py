@@ -25,15 +25,15 @@ _STATUS_MS = 200
 
 def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     """Drive one drone until it is asked to stop; its ledger is closed properly then."""
-    entry, member = fleet.drone(name), fleet.roster.named(name)
+    entry, member = fleet.drone(name), fleet.trust.newest.named(name)
     start_ms = wall_clock_ms()
-    identity = fleet.identity(name, start_ms // 1000)
     emit = StdoutEvents(name)
     with fleet.store(name) as store, ZmqTransport(member.index, fleet.endpoints()) as transport:
         drone = Drone(
-            identity,
+            fleet.keys(name),
+            fleet.trust,
             store,
-            corrupt(entry.attack, transport, identity),
+            corrupt(entry.attack, transport, lambda: fleet.identity(name, start_ms // 1000)),
             fleet.settings(name),
             now_ms=start_ms,
             emit=emit,

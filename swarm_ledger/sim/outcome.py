@@ -7,13 +7,13 @@ import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from swarm_ledger.errors import Misuse, SwarmLedgerError
+from swarm_ledger.errors import Misuse, NotVerified, SwarmLedgerError
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.export import find_decision, policy_file, prove, sessions_in
 from swarm_ledger.runtime.fleet import Fleet
@@ -94,8 +94,9 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
             ledgers = _compare(stores, longest, watch)
             found, why = _export(mission.run_dir, fleet, longest)
             height, root = longest.height, longest.root().hex()
-            convictions = membership_of(longest, fleet.roster).convictions
-            culprits.update(conviction.culprit.name for conviction in convictions)
+            with suppress(NotVerified):  # a ledger that doesn't hold convicts nobody
+                convictions = membership_of(longest, fleet.trust).convictions
+                culprits.update(conviction.culprit.name for conviction in convictions)
     why = why or stranger_objects(mission.run_dir)
     latencies = watch.latencies_ms()
     decision = found.get("decision")
@@ -157,7 +158,7 @@ def _export(run_dir: Path, fleet: Fleet, store: Store) -> tuple[dict[str, Any], 
         "voided": settled.decision.voided,
     }
     try:
-        policy = policy_file(sessions_in(store, fleet.roster))
+        policy = policy_file(sessions_in(store, fleet.trust, entry=index))
         proof = prove(store, index)
     except SwarmLedgerError as error:
         return found, error.what

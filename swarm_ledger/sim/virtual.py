@@ -7,12 +7,13 @@ import hashlib
 from contextlib import ExitStack
 from datetime import datetime, timezone
 
+from swarm_ledger.identity.roster import Role, Roster
 from swarm_ledger.perception import Classifier
 from swarm_ledger.perception import load as load_classifier
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.fleet import DroneEntry
-from swarm_ledger.runtime.identity import take_up
-from swarm_ledger.signers import SoftwareSigner, open_signer
+from swarm_ledger.runtime.identity import Identity, take_up
+from swarm_ledger.signers import Signer, SoftwareSigner, open_signer
 from swarm_ledger.sim.byzantine import corrupt, eyes
 from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.eyes import FRAME_MS, look
@@ -30,9 +31,46 @@ _STATUS_MS = 200
 _SESSION_SECONDS = 86_400
 
 
-def session_signer(seed: int, name: str) -> SoftwareSigner:
-    """Return the session key of a simulated drone, the same in each run of that seed."""
-    return SoftwareSigner(hashlib.sha256(f"session {seed} {name}".encode()).digest())
+class SeededKeys:
+    """A simulated drone's keys: its sessions are the same in each run of a seed.
+
+    root: its root key.
+    """
+
+    def __init__(self, name: str, root: Signer, seed: int) -> None:
+        self._name, self._root, self._seed = name, root, seed
+
+    @property
+    def root_key(self) -> bytes:
+        """The public root key."""
+        return self._root.public_key
+
+    def begin(self, roster: Roster, now_s: int) -> Identity | None:
+        """Return the session of a roster version, valid from the start of the flight on."""
+        members = [member.name for member in roster.members if Role.VALIDATOR in member.roles]
+        if self._name not in members:
+            return None
+        return self.take_up(roster)
+
+    def take_up(self, roster: Roster) -> Identity:
+        """Return the session of a roster version; Misuse if the drone is not in it."""
+        secret = f"session {self._seed} {self._name} {roster.version}"
+        return take_up(
+            roster,
+            self._name,
+            self._root,
+            SoftwareSigner(hashlib.sha256(secret.encode()).digest()),
+            not_before=START_MS // 1000,
+            expires=START_MS // 1000 + _SESSION_SECONDS,
+        )
+
+    def kept(self, roster: Roster) -> Identity | None:
+        """Return the same one: it follows from the seed."""
+        return self.begin(roster, START_MS // 1000)
+
+    def last_kept(self) -> int:
+        """Return 0: no simulated drone loses its disk."""
+        return 0
 
 
 class VirtualSwarm:
@@ -67,19 +105,14 @@ class VirtualSwarm:
 
     def _launch(self, entry: DroneEntry) -> Drone:
         roster, name = self.fleet.roster, entry.name
-        identity = take_up(
-            roster,
-            name,
-            open_signer(f"file:{self.fleet.folder / entry.folder / 'key.pem'}"),
-            session_signer(self.mission.seed, name),
-            not_before=START_MS // 1000,
-            expires=START_MS // 1000 + _SESSION_SECONDS,
-        )
-        transport = self._network.join(identity.member.index)
+        root = open_signer(f"file:{self.fleet.folder / entry.folder / 'key.pem'}")
+        keys = SeededKeys(name, root, self.mission.seed)
+        transport = self._network.join(roster.named(name).index)
         return Drone(
-            identity,
+            keys,
+            self.fleet.trust,
             self._stack.enter_context(self.fleet.store(name)),
-            corrupt(entry.attack, transport, identity),
+            corrupt(entry.attack, transport, lambda: keys.take_up(roster)),
             self.fleet.settings(name),
             now_ms=START_MS,
             emit=lambda event, fields: self._on_event(Event(name, event, fields)),

@@ -101,6 +101,11 @@ class _Poll:
         self._digest = b""
         self._awaiting = False
 
+    def keep(self, voters: frozenset[int]) -> None:
+        self.votes = {voter: vote for voter, vote in self.votes.items() if voter in voters}
+        self._digest = b""
+        self._awaiting = False
+
     def snapshot(self) -> OpenQuestion:
         asked = self.asked
         votes = tuple(self.votes[voter] for voter in sorted(self.votes))
@@ -208,6 +213,19 @@ class Tally:
             if outcome is not None:
                 decisions.append(self._close(poll, outcome))
         return decisions
+
+    def change_voters(self, voters: frozenset[int], faulty: int) -> None:
+        """Go on with others, between two blocks: who may not vote any more has not voted.
+
+        Open questions are settled by the new numbers when the next block ends. Misuse as for a
+        new tally, or within a block.
+        """
+        if not self._ended:
+            raise Misuse("voters change between blocks", remedy="Call advance first.")
+        Tally(voters, faulty)  # the same rules
+        self._voters, self._faulty = voters, faulty
+        for poll in self._polls.values():
+            poll.keep(voters)
 
     def state_digest(self) -> bytes:
         """Return the digest of the whole state, 32 bytes, equal on replicas that agree.

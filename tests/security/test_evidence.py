@@ -182,7 +182,7 @@ def test_noise_convicts_nobody(noise: bytes) -> None:
 
 
 def test_the_machine_convicts_once_and_says_so() -> None:
-    machine, twin = Machine(CREW.roster), Machine(CREW.roster)
+    machine, twin = Machine(CREW.trust), Machine(CREW.trust)
     sessions = [CREW.identity(name).delegation for name in CREW.names]
     second = pair(Prepare(0, 7, ONE), Prepare(0, 7, OTHER))
     for one in (machine, twin):
@@ -199,7 +199,7 @@ def test_the_machine_convicts_once_and_says_so() -> None:
     assert {r.author.name for r in applied.receipts[:3] if r.author} == {"drone_4"}
     assert machine.convicted == {3: 3}
     assert twin.follow(3, applied.entries).entries == applied.entries
-    innocent = Machine(CREW.roster)
+    innocent = Machine(CREW.trust)
     for height, bodies in ((1, [GUILTY]), (2, sessions)):
         innocent.apply(height, T0_MS, bodies)
     assert innocent.convicted == {}
@@ -241,13 +241,13 @@ def convicted_everywhere(lab: Lab) -> None:
     """drone_4, and nobody else, is convicted on all honest ledgers, by one and the same entry."""
     until(lab, lambda: all(d.machine.convicted for d in lab.drones.values()))
     lab.until(min(d.keeper.store.height for d in lab.drones.values()))
-    told = [fields for fields in lab.names("convicted") if fields["culprit"] == "drone_4"]
-    assert len(told) == len(lab.names("convicted")) == len(lab.drones)
+    told = [fields for fields in lab.told("convicted") if fields["culprit"] == "drone_4"]
+    assert len(told) == len(lab.told("convicted")) == len(lab.drones)
     for drone in lab.drones.values():
         assert set(drone.machine.convicted) == {3}
-        (conviction,) = verify_ledger(drone.keeper.store, lab.crew.roster).convictions
+        (conviction,) = verify_ledger(drone.keeper.store, lab.crew.trust).convictions
         assert conviction.culprit.name == "drone_4"
-        assert conviction == membership_of(drone.keeper.store, lab.crew.roster).convictions[0]
+        assert conviction == membership_of(drone.keeper.store, lab.crew.trust).convictions[0]
         assert conviction.height == drone.machine.convicted[3]
     assert len({d.keeper.store.root() for d in lab.drones.values()}) == 1
 
@@ -281,7 +281,7 @@ def test_a_leader_who_proposes_two_batches(lab: Callable[..., Lab], crew: Crew) 
     until(made, lambda: all(0 in d.machine.convicted for d in made.drones.values()))
     made.until(min(d.keeper.store.height for d in made.drones.values()))
     for drone in made.drones.values():
-        (conviction,) = verify_ledger(drone.keeper.store, crew.roster).convictions
+        (conviction,) = verify_ledger(drone.keeper.store, crew.trust).convictions
         assert conviction.culprit.name == "drone_1"
         assert conviction.about == "the pre-prepare of 1 in view 0"
     made.assert_no_contradiction()
@@ -325,8 +325,9 @@ def test_replayed_and_false_evidence_changes_nothing(swarm: Lab, crew: Crew) -> 
 def test_evidence_that_no_entry_can_hold_is_told_and_not_ordered(swarm: Lab, crew: Crew) -> None:
     """View changes with many certificates outgrow an entry; only their size is real here."""
     drone = swarm.drones[0]
-    drone._accuse(3, accusation(COMMITS[0], COMMITS[1] + bytes(MAX_REQUEST_BYTES)))
-    assert swarm.names("evidence") == [{"culprit": "drone_4"}]
+    culprit = crew.roster.named("drone_4")
+    drone.prosecutor.accuse(culprit, accusation(COMMITS[0], COMMITS[1] + bytes(MAX_REQUEST_BYTES)))
+    assert swarm.told("evidence") == [{"culprit": "drone_4"}]
     swarm.run(500)
     assert not drone.machine.convicted
 
@@ -344,6 +345,6 @@ def test_honest_drones_that_restart_are_never_convicted(
         made.run(30)
         made.start(round_ % 4, session=session * (round_ // 4 + 1))
     made.until_decided()
-    assert made.names("evidence") == made.names("convicted") == []
+    assert made.told("evidence") == made.told("convicted") == []
     for drone in made.drones.values():
-        assert verify_ledger(drone.keeper.store, made.crew.roster).convictions == ()
+        assert verify_ledger(drone.keeper.store, made.crew.trust).convictions == ()

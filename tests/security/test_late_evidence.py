@@ -31,4 +31,4 @@ def test_an_accusation_that_only_some_have_stops_nobody(
     vote = msgspec.structs.replace(crew.observation(), question=digest(b"another"))
     raw = seal(Kind.VOTE, encode(vote), crew.session("drone_4"), crew.roster)
     tell(swarm, raw)
-    until(swarm, lambda: all(d._replica.pending == 0 for d in swarm.drones.values()))
+    until(swarm, lambda: all(d.status()["pending"] == 0 for d in swarm.drones.values()))

@@ -12,7 +12,7 @@ import pytest
 
 from swarm_ledger.consensus.messages import Checkpoint, Commit, Fetch, Prepare, Status
 from swarm_ledger.encoding import encode
-from swarm_ledger.envelope import MAX_ENVELOPE_BYTES, Kind, carry, seal
+from swarm_ledger.envelope import MAX_ENVELOPE_BYTES, Kind, Opener, carry, seal
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity import cose
 from swarm_ledger.identity.session import domain
@@ -234,7 +234,7 @@ def claim(name: str, *, cosigner: str = "", size: int = 5) -> Checkpoint:
 
 
 def on_ledger(*names: str) -> Doorman:
-    doorman = Doorman(CREW.roster)
+    doorman = Doorman(Opener(CREW.roster))
     for name in names:
         doorman.ledger.add_session(CREW.identity(name).delegation)
     return doorman
@@ -301,5 +301,5 @@ def test_who_is_only_in_the_lobby_may_ask_but_not_prove() -> None:
 @pytest.mark.parametrize("late_s", [-61, DAY_S, 30 * DAY_S])
 def test_expired_session(late_s: int) -> None:
     with pytest.raises(PeerFault) as caught:
-        on_ledger("drone_1").open_fresh(VOTE, T0_S + late_s)
+        on_ledger("drone_1").open(VOTE).check_fresh(T0_S + late_s)
     assert caught.value.reason == "stale_session"

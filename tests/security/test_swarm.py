@@ -68,7 +68,7 @@ def swarm(lab: Callable[..., Lab], crew: Crew) -> Iterator[Lab]:
     tell(made, crew.identity("drone_4").delegation)
     yield made
     for drone in made.drones.values():
-        verify_ledger(drone.keeper.store, crew.roster)
+        verify_ledger(drone.keeper.store, crew.trust)
     made.assert_no_contradiction()
 
 
@@ -175,7 +175,7 @@ def test_flooding_with_sessions_is_bounded(swarm: Lab, crew: Crew) -> None:
         tell(swarm, crew.identity("drone_4", number).delegation, (0,))
         if number % 20 == 0:
             swarm.step()
-    sessions = swarm.drones[0]._doorman.lobby.sessions()
+    sessions = swarm.drones[0].engine.current.seat.doorman.lobby.sessions()
     own = [s for s in sessions if s.member.name == "drone_4"]
     assert len(own) == MAX_SESSIONS_PER_MEMBER
     assert swarm.drones[0].faults["too_many_sessions"] >= 300 - MAX_SESSIONS_PER_MEMBER
@@ -183,7 +183,7 @@ def test_flooding_with_sessions_is_bounded(swarm: Lab, crew: Crew) -> None:
     swarm.kill(0)
     swarm.start(0)
     swarm.run(3_000)
-    verify_ledger(swarm.drones[0].keeper.store, crew.roster)
+    verify_ledger(swarm.drones[0].keeper.store, crew.trust)
 
 
 def test_secret_sessions_do_not_get_into_proofs(swarm: Lab, crew: Crew) -> None:
@@ -310,7 +310,7 @@ def test_a_certificate_served_in_another_form_is_kept_in_ours(swarm: Lab, crew: 
     assert store.height == blocks[-1].seq
     for block in blocks:
         assert parse_certificate(store.block(block.seq).certificate) == block.commits
-    verify_ledger(store, crew.roster)
+    verify_ledger(store, crew.trust)
 
 
 @pytest.mark.parametrize("name", ["operator_1", "watcher"])
@@ -347,7 +347,7 @@ def test_a_leader_whose_clock_runs_ahead_closes_no_question(lab: Callable[..., L
     for member in range(4):
         made.start(member)
     until_asked(made)
-    state = made.drones[0]._replica._state
+    state = made.drones[0].engine.current.replica._state
     state.time_ms = made.now_ms + 8_000
     made.until_decided()
     decision = made.drones[1].machine.tally.decision(1)
@@ -430,8 +430,8 @@ def test_noise_raises_nothing(swarm: Lab) -> None:
 def test_a_policy_with_a_foreign_delegation(swarm: Lab, crew: Crew) -> None:
     still_decides(swarm)
     store = swarm.drones[0].keeper.store
-    text = policy_file(sessions_in(store, crew.roster))
-    assert check_policy_file(text, crew.roster).text == text
+    text = policy_file(sessions_in(store, crew.trust))
+    assert check_policy_file(text, crew.trust).text == text
     other = Crew(swarm="other")
     theirs = base64.b64encode(other.identity("drone_1").delegation)
     lines = text.split(b"\n")
@@ -454,15 +454,15 @@ def test_a_policy_with_a_foreign_delegation(swarm: Lab, crew: Crew) -> None:
     ):
         assert forged != text
         with pytest.raises(NotVerified):
-            check_policy_file(forged, crew.roster)
+            check_policy_file(forged, crew.trust)
     with pytest.raises(NotVerified):
-        check_policy_file(text, other.roster)
+        check_policy_file(text, other.trust)
 
 
 def test_a_proof_with_a_forged_or_doubled_cosignature(swarm: Lab, crew: Crew) -> None:
     still_decides(swarm)
     store = swarm.drones[0].keeper.store
-    policy = check_policy_file(policy_file(sessions_in(store, crew.roster)), crew.roster)
+    policy = check_policy_file(policy_file(sessions_in(store, crew.trust)), crew.trust)
     index, _ = find_decision(store, 1)
     proof = prove(store, index)
     assert verify_proof(policy, proof).index == index
@@ -502,10 +502,10 @@ def test_commit_certificates_are_checked_by_the_auditor(swarm: Lab, crew: Crew) 
     ):
         put_certificate(store.database, encode(forged))
         with pytest.raises(NotVerified, match="height 2"):
-            verify_ledger(store, crew.roster)
+            verify_ledger(store, crew.trust)
     put_certificate(store.database, b"\xff")
     with pytest.raises(NotVerified, match="height 2"):
-        verify_ledger(store, crew.roster)
+        verify_ledger(store, crew.trust)
     put_certificate(store.database, good)
 
 
@@ -531,6 +531,6 @@ def test_a_roster_without_enough_operators_or_too_old(tmp_path: Path, crew: Crew
 def test_a_ledger_of_another_roster_is_not_continued(swarm: Lab) -> None:
     still_decides(swarm)
     swarm.kill(1)
-    swarm.crew = Crew(version=2)
+    swarm.trust[1] = Crew(version=2).trust
     with pytest.raises(NotVerified, match="another swarm or roster"):
         swarm.start(1)

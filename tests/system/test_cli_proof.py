@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.identity.trust import load_roster
+from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.light_client import verify_proof
 from swarm_ledger.runtime.export import check_policy_file
@@ -95,7 +95,7 @@ def test_with_the_roster_the_policy_itself_is_checked(four: Path, stranger: Path
     assert "taken on trust" not in said.text
     as_json = call(*paths, "--roster", four / "roster", "--json")
     assert (as_json.json["verified"], as_json.json["policy_checked"]) == (True, True)
-    text, roster = (stranger / "policy").read_bytes(), load_roster(four / "roster")
+    text, roster = (stranger / "policy").read_bytes(), load_trust(four / "roster")
     check_policy_file(text, roster)
     for position in positions(len(text), 400):
         with pytest.raises((NotVerified, Misuse)):

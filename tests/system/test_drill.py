@@ -15,7 +15,7 @@ from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.cli.drill import View, check_alike
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.errors import NotVerified
-from swarm_ledger.identity.trust import load_roster
+from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.fleet import FLEET, LEDGER, Fleet
 from swarm_ledger.sim.events import Event
@@ -34,7 +34,7 @@ def test_the_swarm_recovers_and_all_four_ledgers_end_identical(tmp_path: Path) -
     steps = "\n".join(step["what"] for step in found["steps"])
     for words in ("is killed with SIGKILL", "commit in view", "has caught up", "neither half"):
         assert words in steps, steps
-    roster = load_roster(folder / "roster")
+    roster = load_trust(folder / "roster")
     ledgers = []
     for name in NAMES:
         with open_ledger(folder / name) as store:
@@ -62,7 +62,7 @@ def _cut_off_the_end(drone: Path, folder: Path) -> None:
         for height, block in enumerate(blocks):
             shorter.append_block(height, block.entries, block.certificate)
     with open_ledger(drone) as shorter:
-        assert verify_ledger(shorter, load_roster(folder / "roster")).height == 5
+        assert verify_ledger(shorter, load_trust(folder / "roster")).height == 5
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

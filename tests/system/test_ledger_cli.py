@@ -17,7 +17,7 @@ import pytest
 
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.identity.trust import load_roster
+from swarm_ledger.identity.trust import load_roster, load_trust
 from swarm_ledger.ledger.merkle import leaf_hash, node_hash
 from tests.system.command import Flight, call, flipped, positions, run
 
@@ -34,13 +34,13 @@ class Bench:
         self.database.execute("PRAGMA synchronous = OFF")
         self.database.execute("PRAGMA journal_mode = MEMORY")
         self.database.execute("PRAGMA ignore_check_constraints = ON")
-        self.roster = load_roster(run_dir / "roster")
+        self.trust = load_trust(run_dir / "roster")
 
     def verdict(self) -> str:
         """Return "" if the ledger holds, else what is said against it."""
         try:
             with open_ledger(self.folder) as store:
-                verify_ledger(store, self.roster)
+                verify_ledger(store, self.trust)
         except NotVerified as error:
             return str(error)
         return ""
@@ -237,7 +237,7 @@ def test_a_bad_file_is_an_answer_and_never_a_traceback(bench: Bench) -> None:
     for size in (0, 1, 99, 100, 4095, 4096, 8192, len(whole) // 2):
         path.write_bytes(whole[:size])
         with pytest.raises((NotVerified, Misuse)) as caught, open_ledger(bench.folder) as store:
-            verify_ledger(store, bench.roster)
+            verify_ledger(store, bench.trust)
         assert len(str(caught.value)) > 10
 
 

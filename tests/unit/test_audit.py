@@ -12,38 +12,38 @@ import pytest
 
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.identity.roster import Roster
+from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.blocks import genesis_entry
 from swarm_ledger.runtime.export import find_decision
-from swarm_ledger.runtime.machine import genesis_entry
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.virtual import VirtualSwarm
 from swarm_ledger.sim.watch import Watch
 
 
 @pytest.fixture(scope="module")
-def flight(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Roster]:
+def flight(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trust]:
     folder = tmp_path_factory.mktemp("audit") / "run"
     mission = Mission(run_dir=folder, byzantine=0, seed=3)
     watch = Watch(mission.names(), mission.names())
     with VirtualSwarm(mission, watch.take) as swarm:
         assert swarm.run(watch)
-        return folder, swarm.fleet.roster
+        return folder, swarm.fleet.trust
 
 
 @pytest.fixture
-def damaged(flight: tuple[Path, Roster], tmp_path: Path) -> Iterator[sqlite3.Connection]:
+def damaged(flight: tuple[Path, Trust], tmp_path: Path) -> Iterator[sqlite3.Connection]:
     shutil.copy(flight[0] / "drone_1" / "ledger.db", tmp_path)
     connection = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
     yield connection
     connection.close()
 
 
-def test_a_verdict_tells_what_the_ledger_holds(flight: tuple[Path, Roster]) -> None:
-    folder, roster = flight
+def test_a_verdict_tells_what_the_ledger_holds(flight: tuple[Path, Trust]) -> None:
+    folder, trust = flight
     reached: list[tuple[int, int]] = []
     with open_ledger(folder / "drone_1") as store:
-        verdict = verify_ledger(store, roster, lambda at, of: reached.append((at, of)))
+        verdict = verify_ledger(store, trust, lambda at, of: reached.append((at, of)))
         assert (verdict.height, verdict.size) == (store.height, store.size)
         assert verdict.root == store.root()
     assert verdict.covered == verdict.size
@@ -52,13 +52,13 @@ def test_a_verdict_tells_what_the_ledger_holds(flight: tuple[Path, Roster]) -> N
     assert reached == [(height, verdict.height) for height in range(1, verdict.height + 1)]
 
 
-def test_a_file_is_as_good_as_its_folder(flight: tuple[Path, Roster]) -> None:
-    folder, roster = flight
+def test_a_file_is_as_good_as_its_folder(flight: tuple[Path, Trust]) -> None:
+    folder, trust = flight
     with open_ledger(folder / "drone_2" / "ledger.db") as store:
-        assert verify_ledger(store, roster).height == store.height
+        assert verify_ledger(store, trust).height == store.height
 
 
-def test_a_ledger_is_only_read(flight: tuple[Path, Roster]) -> None:
+def test_a_ledger_is_only_read(flight: tuple[Path, Trust]) -> None:
     folder, _ = flight
     with open_ledger(folder / "drone_1") as store, pytest.raises(Misuse):
         store.append_block(store.height + 1, [b"x"], b"")
@@ -66,15 +66,15 @@ def test_a_ledger_is_only_read(flight: tuple[Path, Roster]) -> None:
         open_ledger(folder)
 
 
-def test_an_empty_ledger_has_no_genesis(flight: tuple[Path, Roster], tmp_path: Path) -> None:
+def test_an_empty_ledger_has_no_genesis(flight: tuple[Path, Trust], tmp_path: Path) -> None:
     Store.open(tmp_path / "ledger.db").close()
     with open_ledger(tmp_path) as store, pytest.raises(NotVerified, match="height 0"):
         verify_ledger(store, flight[1])
 
 
-def test_a_ledger_of_one_block_holds(flight: tuple[Path, Roster], tmp_path: Path) -> None:
+def test_a_ledger_of_one_block_holds(flight: tuple[Path, Trust], tmp_path: Path) -> None:
     with Store.open(tmp_path / "ledger.db") as store:
-        store.append_block(0, [genesis_entry(flight[1])], b"")
+        store.append_block(0, [genesis_entry(flight[1].genesis)], b"")
         verdict = verify_ledger(store, flight[1])
     assert (verdict.height, verdict.covered, verdict.decisions) == (0, 0, ())
 
@@ -83,9 +83,9 @@ def test_a_ledger_of_one_block_holds(flight: tuple[Path, Roster], tmp_path: Path
     ("entries", "certificate"), [(0, b"c"), (1, b""), (2, b"")], ids=["cert", "other", "two"]
 )
 def test_genesis_is_one_entry_and_needs_no_certificate(
-    flight: tuple[Path, Roster], tmp_path: Path, entries: int, certificate: bytes
+    flight: tuple[Path, Trust], tmp_path: Path, entries: int, certificate: bytes
 ) -> None:
-    genesis = genesis_entry(flight[1])
+    genesis = genesis_entry(flight[1].genesis)
     content = [[genesis], [b"\x01other"], [genesis, genesis]][entries]
     with Store.open(tmp_path / "ledger.db") as store:
         store.append_block(0, content, certificate)
@@ -94,7 +94,7 @@ def test_genesis_is_one_entry_and_needs_no_certificate(
 
 
 def test_commits_of_others_do_not_certify_a_block(
-    flight: tuple[Path, Roster], damaged: sqlite3.Connection, tmp_path: Path
+    flight: tuple[Path, Trust], damaged: sqlite3.Connection, tmp_path: Path
 ) -> None:
     """A real quorum's certificate, but for another block, or with a signer twice, or one short."""
     from swarm_ledger.encoding import encode
@@ -121,7 +121,7 @@ def test_commits_of_others_do_not_certify_a_block(
 
 
 def test_what_the_journal_says_can_not_make_a_ledger_fail(
-    flight: tuple[Path, Roster], damaged: sqlite3.Connection, tmp_path: Path
+    flight: tuple[Path, Trust], damaged: sqlite3.Connection, tmp_path: Path
 ) -> None:
     damaged.execute("UPDATE journal SET data = CAST(x'0102' || data AS BLOB)")
     with open_ledger(tmp_path) as store:
@@ -132,7 +132,7 @@ def test_what_the_journal_says_can_not_make_a_ledger_fail(
 
 
 def test_a_decision_is_found_in_its_block_as_in_the_whole_ledger(
-    flight: tuple[Path, Roster],
+    flight: tuple[Path, Trust],
 ) -> None:
     with open_ledger(flight[0] / "drone_1") as store:
         index, settled = find_decision(store, 1)

@@ -31,14 +31,14 @@ def examine(lab: Lab) -> None:
     assert len({drone.keeper.store.root() for drone in lab.drones.values()}) == 1
     for drone in lab.drones.values():
         store = drone.keeper.store
-        verdict = verify_ledger(store, lab.crew.roster)
+        verdict = verify_ledger(store, lab.crew.trust)
         assert verdict.covered == verdict.size
         (settled,) = verdict.decisions
         assert settled.answer == "cup"
         assert settled.decision.voided == 0
         index, _ = find_decision(store, 1)
-        text = policy_file(sessions_in(store, lab.crew.roster))
-        policy = check_policy_file(text, lab.crew.roster)
+        text = policy_file(sessions_in(store, lab.crew.trust))
+        policy = check_policy_file(text, lab.crew.trust)
         assert verify_proof(policy, prove(store, index)).entry == store.entry(index)
 
 
@@ -48,7 +48,7 @@ def examine_dead(lab: Lab, member: int) -> None:
     shutil.copytree(lab.folders[member], copy)
     with Store.open(copy / "ledger.db") as store:
         if store.height >= 0:
-            verify_ledger(store, lab.crew.roster)
+            verify_ledger(store, lab.crew.trust)
 
 
 def live_and_die(lab: Lab, member: int, kill_at: int, session: int) -> None:
@@ -101,7 +101,7 @@ def test_all_die_one_after_the_other_and_change_their_keys(lab: MakeLab) -> None
             height = max(d.keeper.store.height for d in swarm.drones.values())
             swarm.until(height + 1)
     examine(swarm)
-    policy = policy_file(sessions_in(swarm.stores[-1], swarm.crew.roster))
+    policy = policy_file(sessions_in(swarm.stores[-1], swarm.crew.trust))
     assert b"group drone_1 any drone_1/1 drone_1/2 drone_1/3\n" in policy
     assert b"group validators 3 drone_1 drone_2 drone_3 drone_4\n" in policy
 
@@ -148,9 +148,9 @@ def test_a_vote_that_was_sent_stands_after_the_restart(lab: MakeLab) -> None:
         swarm.start(member)
     for _ in range(1_000):
         swarm.step()
-        if swarm.drones[1]._sealed:  # the vote is on its way, and not yet on the ledger
+        if swarm.drones[1].ballots.sealed:  # the vote is on its way, and not yet on the ledger
             break
-    (sealed,) = swarm.drones[1]._sealed
+    (sealed,) = swarm.drones[1].ballots.sealed
     swarm.kill(1)
     swarm.start(1)
     assert sealed in dict(swarm.drones[1].keeper.store.pending_read())
@@ -195,6 +195,6 @@ def test_a_session_signs_as_the_log_only_once_the_ledger_holds_it(lab: MakeLab) 
     swarm.start(1, session=1)
     store = swarm.drones[1].keeper.store
     assert swarm.drones[1].status()["stable"] == store.height
-    assert verify_ledger(store, swarm.crew.roster).covered < store.size
+    assert verify_ledger(store, swarm.crew.trust).covered < store.size
     swarm.until(store.height + 1)
     examine(swarm)

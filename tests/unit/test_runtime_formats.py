@@ -15,7 +15,8 @@ from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, carry
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.identity.session import domain
-from swarm_ledger.runtime.machine import BlockHeader, Tick, genesis_entry
+from swarm_ledger.runtime.blocks import BlockHeader, genesis_entry
+from swarm_ledger.runtime.machine import Tick
 from tests.crew import T0_MS, Crew
 
 PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()

@@ -13,13 +13,12 @@ from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, seal
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.perception import CUP, Perceived
+from swarm_ledger.runtime.blocks import genesis_entry, split_block
 from swarm_ledger.runtime.chronicle import describe, label_name
 from swarm_ledger.runtime.machine import (
     Machine,
     Tick,
-    genesis_entry,
     read_request,
-    split_block,
 )
 from swarm_ledger.runtime.voter import Look, Voter, observe
 from swarm_ledger.voting.decision import parse_settled
@@ -37,7 +36,7 @@ def results(machine: Machine, height: int, *bodies: bytes, time_ms: int = T0_MS)
 
 
 def test_a_vote_from_question_to_decision() -> None:
-    machine = Machine(CREW.roster)
+    machine = Machine(CREW.trust)
     assert results(machine, 1, *SESSIONS, CREW.asked()) == ["session"] * 4 + ["opened"]
     applied = machine.apply(2, T0_MS + 5, VOTES[:3])
     assert [r.result for r in applied.receipts] == ["counted"] * 3
@@ -51,7 +50,7 @@ def test_a_vote_from_question_to_decision() -> None:
 
 
 def test_what_does_not_count_says_why() -> None:
-    machine = Machine(CREW.roster)
+    machine = Machine(CREW.trust)
     assert results(machine, 1, VOTES[0], CREW.asked()) == ["invalid: unknown_key", "opened"]
     assert results(machine, 2, *SESSIONS, VOTES[0], VOTES[0]) == [
         *["session"] * 4,
@@ -73,7 +72,7 @@ def test_what_does_not_count_says_why() -> None:
 
 
 def test_ledger_time_never_runs_backwards() -> None:
-    machine = Machine(CREW.roster)
+    machine = Machine(CREW.trust)
     machine.apply(1, T0_MS, [])
     assert machine.apply(2, T0_MS - 10_000, []).time_ms == T0_MS
     assert split_block(machine.apply(3, 0, []).entries)[0].time_ms == 0
@@ -82,7 +81,7 @@ def test_ledger_time_never_runs_backwards() -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.sampled_from([*SESSIONS, *VOTES, CREW.asked(), b"junk", b""]), max_size=12))
 def test_two_machines_agree_whatever_is_ordered(bodies: list[bytes]) -> None:
-    one, two = Machine(CREW.roster), Machine(CREW.roster)
+    one, two = Machine(CREW.trust), Machine(CREW.trust)
     for height, size in enumerate((len(bodies) // 2, len(bodies)), start=1):
         half = bodies[:size]
         assert one.apply(height, T0_MS, half) == two.apply(height, T0_MS, half)
@@ -91,14 +90,14 @@ def test_two_machines_agree_whatever_is_ordered(bodies: list[bytes]) -> None:
 
 @given(st.binary(max_size=300))
 def test_random_requests_are_entries_that_count_for_nothing(body: bytes) -> None:
-    machine = Machine(CREW.roster)
+    machine = Machine(CREW.trust)
     applied = machine.apply(1, T0_MS, [body])
     assert applied.receipts[0].result.startswith("invalid: ")
     assert split_block(applied.entries)[1] == (body,)
 
 
 def test_damaged_blocks_are_not_verified() -> None:
-    good = Machine(CREW.roster).apply(1, T0_MS, [VOTES[0]]).entries
+    good = Machine(CREW.trust).apply(1, T0_MS, [VOTES[0]]).entries
     for entries in ([], [b""], [b"x"], [good[0][:-1]], good[:1], [VOTES[0], *good]):
         with pytest.raises(NotVerified):
             split_block(entries)

@@ -79,7 +79,7 @@ def test_each_ledger_holds_at_every_moment_of_a_flight(
             for name, drone in zip(swarm.mission.names(), swarm.drones, strict=True):
                 store = drone.keeper.store
                 if checked.get(name) != store.height:
-                    verdict = verify_ledger(store, swarm.fleet.roster)
+                    verdict = verify_ledger(store, swarm.fleet.trust)
                     assert verdict.height == store.height
                     checked[name] = store.height
     assert all(checked[name] >= 3 for name in watch.honest)
@@ -90,5 +90,5 @@ def test_silence_is_silent(tmp_path: Path) -> None:
     (liar,) = swarm.mission.liars()
     with swarm:
         assert swarm.run(watch)
-        others = [d for d in swarm.drones if d.identity.member.name != liar]
+        others = [d for d in swarm.drones if d.member.name != liar]
         assert {drone.met for drone in others} == {3}

@@ -79,7 +79,7 @@ def test_an_empty_ledger(path: Path) -> None:
         assert (store.height, store.size, store.root()) == (-1, 0, merkle.EMPTY_ROOT)
         assert store.latest_checkpoint() is store.checkpoint(0) is None
         assert store.append_block(0, [], b"") == range(0)
-        assert check_store(store, lambda: SWARM.policy) == Summary(0, 0, merkle.EMPTY_ROOT, 0, 0)
+        assert check_store(store, lambda _: SWARM.policy) == Summary(0, 0, merkle.EMPTY_ROOT, 0, 0)
 
 
 def test_append_returns_indices_and_reopening_goes_on(path: Path, store: Store) -> None:
@@ -89,7 +89,7 @@ def test_append_returns_indices_and_reopening_goes_on(path: Path, store: Store) 
     with Store.open(path) as again:
         assert (again.height, again.size, again.root()) == (5, 8, root)
         assert again.append_block(6, [b"i", b"j"], b"") == range(8, 10)
-        assert check_store(again, lambda: SWARM.policy) == Summary(6, 10, again.root(), 2, 7)
+        assert check_store(again, lambda _: SWARM.policy) == Summary(6, 10, again.root(), 2, 7)
 
 
 @given(st.lists(st.lists(st.binary(min_size=1, max_size=4), max_size=5), max_size=12))
@@ -98,12 +98,12 @@ def test_any_blocks_make_a_ledger_that_checks(blocks: list[list[bytes]]) -> None
         for height, entries in enumerate(blocks):
             store.append_block(height, entries, b"")
         flat = [merkle.leaf_hash(entry) for entries in blocks for entry in entries]
-        summary = check_store(store, lambda: SWARM.policy)
+        summary = check_store(store, lambda _: SWARM.policy)
         assert summary == Summary(len(blocks) - 1, len(flat), merkle.root(flat), 0, 0)
 
 
 def test_wrong_calls_are_misuse_and_change_nothing(store: Store) -> None:
-    before = check_store(store, lambda: SWARM.policy)
+    before = check_store(store, lambda _: SWARM.policy)
     calls = [
         lambda: store.append_block(5, [b"x"], b""),
         lambda: store.append_block(7, [b"x"], b""),
@@ -130,7 +130,7 @@ def test_wrong_calls_are_misuse_and_change_nothing(store: Store) -> None:
     for call in calls[:-1]:
         with pytest.raises(Misuse):
             call()
-    assert check_store(store, lambda: SWARM.policy) == before
+    assert check_store(store, lambda _: SWARM.policy) == before
     with pytest.raises(Misuse, match="no block 6"):
         calls[-1]()
     store.append_block(6, [bytes(65_535)], b"")
@@ -168,7 +168,7 @@ def test_a_checkpoint_after_an_empty_block_replaces_the_one_before(store: Store)
     newer = SWARM.certificate(head, ["drone_2", "drone_3", "drone_4"]).encode()
     assert store.put_checkpoint(2, newer) == StoredCheckpoint(4, 2, newer)
     assert store.checkpoint(1) == StoredCheckpoint(4, 2, newer)
-    assert check_store(store, lambda: SWARM.policy).checkpoints == 2
+    assert check_store(store, lambda _: SWARM.policy).checkpoints == 2
 
 
 # journal and pending requests
@@ -238,7 +238,7 @@ def test_a_group_is_one_commit_or_nothing(path: Path, store: Store) -> None:
     assert (store.height, store.size, store.root()) == before
     assert store.journal_read() == store.pending_read() == []
     assert store.append_block(6, [b"y"], b"") == range(8, 9)
-    check_store(store, lambda: SWARM.policy)
+    check_store(store, lambda _: SWARM.policy)
 
 
 def test_a_failed_inner_block_leaves_the_outer_one_whole(store: Store) -> None:
@@ -256,13 +256,13 @@ def test_a_failed_inner_block_leaves_the_outer_one_whole(store: Store) -> None:
         assert (store.height, store.root()) == (6, root)
         store.append_block(7, [b"z"], b"")
     assert (store.height, store.entry(9), store.pending_read()) == (7, b"z", [])
-    check_store(store, lambda: SWARM.policy)
+    check_store(store, lambda _: SWARM.policy)
 
 
 def test_a_full_disk_is_said_and_survived(store: Store) -> None:
     pages = store.database.value("PRAGMA page_count", int, "pages")
     store.database.run(f"PRAGMA max_page_count = {pages}")
-    before = check_store(store, lambda: SWARM.policy)
+    before = check_store(store, lambda _: SWARM.policy)
 
     def two_blocks() -> None:
         with store.transaction():
@@ -274,15 +274,15 @@ def test_a_full_disk_is_said_and_survived(store: Store) -> None:
         store.append_block(6, [bytes(60_000)], b"")
     with pytest.raises(Misuse, match=r"full|undone"):
         two_blocks()
-    assert check_store(store, lambda: SWARM.policy) == before
+    assert check_store(store, lambda _: SWARM.policy) == before
     store.database.run("PRAGMA max_page_count = 100000")
     store.append_block(6, [bytes(60_000)], b"")
-    check_store(store, lambda: SWARM.policy)
+    check_store(store, lambda _: SWARM.policy)
 
 
 def test_nothing_is_written_after_sqlite_has_undone_a_transaction(store: Store) -> None:
     """As SQLite does by itself after some failures of a disk."""
-    before = check_store(store, lambda: SWARM.policy)
+    before = check_store(store, lambda _: SWARM.policy)
 
     def go_on() -> None:
         with store.transaction():
@@ -293,7 +293,7 @@ def test_nothing_is_written_after_sqlite_has_undone_a_transaction(store: Store) 
     with pytest.raises(Misuse, match="undone"):
         go_on()
     assert store.pending_read() == []
-    assert check_store(store, lambda: SWARM.policy) == before
+    assert check_store(store, lambda _: SWARM.policy) == before
     assert store.append_block(6, [b"y"], b"") == range(8, 9)
 
 
@@ -319,11 +319,11 @@ def test_a_killed_writer_loses_nothing_committed(path: Path) -> None:
     assert done.returncode == -9
     assert (path.parent / "ledger.db-wal").exists()
     with Store.open(path, read_only=True) as reader:
-        assert check_store(reader, lambda: SWARM.policy).height == 2
+        assert check_store(reader, lambda _: SWARM.policy).height == 2
     with Store.open(path) as store:
         assert store.entries(0, 3) == [b"entry 0", b"entry 1", b"entry 2"]
         store.append_block(3, [b"entry 3"], b"")
-        check_store(store, lambda: SWARM.policy)
+        check_store(store, lambda _: SWARM.policy)
     assert os.listdir(path.parent) == ["ledger.db"]
 
 
@@ -337,7 +337,7 @@ def test_readers_follow_a_writer_and_cannot_write(path: Path, store: Store) -> N
         assert reader.root() == store.root(8)
         reader.refresh()
         assert (reader.size, reader.height, reader.root()) == (9, 6, store.root())
-        check_store(reader, lambda: SWARM.policy)
+        check_store(reader, lambda _: SWARM.policy)
         for call in (
             lambda: reader.append_block(7, [b"y"], b""),
             lambda: reader.journal_append([]),
@@ -470,7 +470,7 @@ def damaged(store: Store, statement: str, arguments: tuple[object, ...]) -> NotV
         with store.transaction():
             store.database.run(statement, arguments)
             try:
-                check_store(store, lambda: SWARM.policy)
+                check_store(store, lambda _: SWARM.policy)
             except NotVerified as error:
                 caught.append(error)
             raise StopError
@@ -640,7 +640,7 @@ def test_what_only_sqlite_itself_notices_fails_the_check(path: Path, store: Stor
     """)
     connection.close()
     with Store.open(path) as again, pytest.raises(NotVerified, match=r"damaged .*blocks"):
-        check_store(again, lambda: SWARM.policy)
+        check_store(again, lambda _: SWARM.policy)
 
 
 def test_no_damage_to_the_file_becomes_a_traceback(path: Path, store: Store) -> None:
@@ -660,7 +660,7 @@ def test_no_damage_to_the_file_becomes_a_traceback(path: Path, store: Store) -> 
         copy.write_bytes(broken)
         try:
             with Store.open(copy, read_only=True) as reader:
-                assert check_store(reader, lambda: SWARM.policy).root == root
+                assert check_store(reader, lambda _: SWARM.policy).root == root
                 reader.journal_read()
                 for height in range(6):
                     reader.block(height)

@@ -1,0 +1,332 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Carries out what consensus says, in this order: persist, send, apply, certify, serve.
+
+Each epoch has a replica of its own. The block that holds the next roster is the last of its
+epoch: its replica vouches for it and retires, and another one goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Protocol
+
+from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed, Status
+from swarm_ledger.consensus.ready import Decided, Evidence, Ready, Serve, journaled
+from swarm_ledger.consensus.replica import Replica
+from swarm_ledger.consensus.settings import Settings
+from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
+from swarm_ledger.encoding import digest
+from swarm_ledger.envelope import Opener
+from swarm_ledger.errors import NotVerified, PeerFault
+from swarm_ledger.identity.roster import Roster
+from swarm_ledger.identity.trust import Trust
+from swarm_ledger.ledger.store import JournalRecord, Store
+from swarm_ledger.runtime.doorman import Doorman
+from swarm_ledger.runtime.epochs import RETIRED, Epoch, Epochs, Seat
+from swarm_ledger.runtime.identity import Keys
+from swarm_ledger.runtime.keeper import START_ANEW, Keeper
+from swarm_ledger.runtime.machine import Applied, Machine, Receipt
+from swarm_ledger.runtime.membership import Era
+from swarm_ledger.transport import Transport
+
+Emit = Callable[[str, dict[str, Any]], None]
+"""Receives events: a name, and fields that JSON can hold."""
+
+_SERVED_BYTES = 1 << 19
+_NOT_A_MEMBER = -1
+
+
+class Owner(Protocol):
+    """Whoever an engine works for."""
+
+    def on_applied(self, applied: Applied) -> None:
+        """A block is new in the ledger."""
+
+    def on_turn(self, waiting: Iterable[bytes]) -> None:
+        """Another epoch has begun. waiting: requests that the old one left."""
+
+    def on_evidence(self, evidence: Evidence, epoch: Epoch) -> None:
+        """A member contradicted itself."""
+
+    def on_fault(self, fault: PeerFault) -> None:
+        """A peer broke a rule."""
+
+
+class Engine:
+    """The replicas of one drone with their ledger, journal and radio.
+
+    settings: the protocol's parameters; members, me and base are each epoch's own. Raises
+    NotVerified where the ledger is another swarm's, or contradicts what a quorum cosigned.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        trust: Trust,
+        store: Store,
+        transport: Transport,
+        settings: Settings,
+        *,
+        owner: Owner,
+        now_ms: int,
+        emit: Emit,
+    ) -> None:
+        self.now_ms = now_ms
+        self._owner, self._keys, self._transport, self._emit = owner, keys, transport, emit
+        self._settings, self._trust = settings, trust
+        self.keeper = Keeper(store, trust)
+        self.epochs: Epochs
+
+    def start(self) -> Iterator[Applied]:
+        """Replay the ledger, block by block, then go on where it ends: before anything else."""
+        recent: list[bytes] = []
+        for applied in self.keeper.replay():
+            recent += (digest(receipt.body) for receipt in applied.receipts)
+            yield applied
+        self.epochs = self._restore(self._journal(), recent)
+        version = self.current.seat.roster.version
+        for later in self._trust.versions:
+            if later.roster.version > version:
+                self.epochs.ahead.append(self._seat(later.roster, Opener(later.roster)))
+
+    @property
+    def current(self) -> Epoch:
+        """The epoch at work."""
+        return self.epochs.current
+
+    @property
+    def machine(self) -> Machine:
+        """The state behind the ledger."""
+        return self.keeper.machine
+
+    @property
+    def speaks(self) -> bool:
+        """Whether we take part in the epoch at work, and others know us from the ledger."""
+        return self.current.replica.settings.speaks and self.current.seat.known
+
+    def hear(self, seat: Seat, signed: Signed[Message]) -> None:
+        """Take in a consensus message where it belongs.
+
+        From an epoch that is ahead, blocks help, and to know that there are some: their
+        certificates are checked here whoever hands them over.
+        """
+        self.epochs.heard[signed.sender] = seat
+        epoch = self.epochs.of(seat)
+        if epoch is None and isinstance(signed.message, (Status, Committed)):
+            epoch = self.current
+        own = seat.identity.member.index if seat.identity else _NOT_A_MEMBER
+        if epoch is not None and signed.sender != own:
+            epoch.replica.step(signed)
+
+    def tick(self, now_ms: int) -> None:
+        """Let time pass."""
+        replica = self.current.replica
+        replica.tick(now_ms)
+        if replica.checkpoint_due:
+            self._checkpoint()
+        for epoch in self.epochs.retired:
+            if replica.stable_seq <= epoch.replica.applied_seq:  # later, that one covers it
+                epoch.replica.tick(now_ms)
+
+    def introduce(self, to: int | None = None) -> None:
+        """Show our session in the epoch at work, and in the newest one that is ahead of it."""
+        for seat in (self.current.seat, *self.epochs.ahead[-1:]):
+            if seat.identity is None:
+                continue
+            if to is None:
+                self._transport.broadcast(seat.identity.delegation)
+            else:
+                self._transport.send(to, seat.identity.delegation)
+
+    def drain(self) -> None:
+        """Do all that has to be done."""
+        busy = True
+        while busy:
+            busy = False
+            for epoch in list(self.epochs):
+                ready = epoch.replica.ready()
+                if ready:
+                    busy = True
+                    self._carry_out(epoch, ready)
+
+    def _carry_out(self, epoch: Epoch, ready: Ready) -> None:
+        own = self._persist(epoch, ready)
+        for to, raw in own:
+            self._send(epoch, to, raw)
+        for resend in ready.resend:
+            self._send(epoch, resend.to, resend.raw)
+        for _, fault in ready.faults:
+            self._owner.on_fault(fault)
+        for evidence in ready.evidence:
+            self._owner.on_evidence(evidence, epoch)
+        for decided in ready.apply:
+            self._apply(epoch, decided)
+            if epoch is not self.current:
+                break  # what was agreed on behind an epoch's last block is void
+        epoch.stable = ready.stable[-1] if ready.stable else epoch.stable
+        self._certify(epoch)
+        for serve in ready.serve:
+            self._serve(epoch, serve)
+        for to, raw in own:
+            if to is None:
+                self._loop_back(epoch, raw)
+
+    def _persist(self, epoch: Epoch, ready: Ready) -> list[tuple[int | None, bytes]]:
+        """Seal what we say, and have on disk what binds us, before any of it is sent."""
+        records = list(ready.journal)
+        own: list[tuple[int | None, bytes]] = []
+        for outgoing in ready.send:
+            bound = outgoing.binding
+            seat = epoch.seat if bound else self.epochs.voice(epoch, outgoing.to)
+            raw = seat.seal(outgoing.message)
+            own.append((outgoing.to, raw))
+            if bound:
+                me = epoch.replica.settings.me
+                signed: Signed[Message] = Signed(me, outgoing.message, raw)
+                records.append(journaled(signed))
+        if records or ready.bodies:
+            store = self.keeper.store
+            with store.transaction():
+                store.journal_append(
+                    JournalRecord(r.seq, r.view, str(r.tag), r.raw, str(r.sender)) for r in records
+                )
+                for body in ready.bodies:
+                    store.pending_put(digest(body), body)
+        return own
+
+    def _loop_back(self, epoch: Epoch, raw: bytes) -> None:
+        if not raw or self.epochs.voice(epoch, None) is not epoch.seat:
+            return
+        try:
+            epoch.replica.step(epoch.seat.doorman.open_consensus(raw))
+        except PeerFault as fault:
+            self._owner.on_fault(fault)
+
+    def _send(self, epoch: Epoch, to: int | None, raw: bytes) -> None:
+        if not raw:
+            return
+        if to is None:
+            self._transport.broadcast(raw)
+        elif to != epoch.replica.settings.me:
+            self._transport.send(to, raw)
+
+    def _apply(self, epoch: Epoch, decided: Decided) -> None:
+        applied = self.keeper.append(decided)
+        epoch.replica.applied(decided)
+        self._owner.on_applied(applied)
+        if applied.roster is not None:
+            self._turn(epoch, applied.receipts)
+        elif applied.decisions or decided.seq % self._settings.interval == 0:
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        epoch = self.current
+        if self.speaks:
+            epoch.replica.checkpoint(self._claim(epoch.seat, self.keeper.store.height))
+
+    def _claim(self, seat: Seat, height: int) -> Checkpoint:
+        return self.keeper.claim(seat, height, self.now_ms // 1000)
+
+    def _certify(self, epoch: Epoch) -> None:
+        certified = self.keeper.certify(epoch, over=epoch is not self.current)
+        if certified is not None:
+            root = certified.root.hex()
+            self._emit(
+                "checkpoint", {"height": certified.seq, "size": certified.size, "root": root}
+            )
+
+    def _serve(self, epoch: Epoch, serve: Serve) -> None:
+        left = _SERVED_BYTES
+        for message in self.keeper.blocks(serve.seq, serve.seq + BLOCKS_AT_ONCE - 1):
+            raw = epoch.seat.seal(message)
+            left -= len(raw)
+            if left < 0 and message.seq > serve.seq:
+                return
+            self._send(epoch, serve.to, raw)
+
+    # from one epoch to the next
+
+    def _turn(self, old: Epoch, last: Iterable[Receipt]) -> None:
+        """Vouch for the last block of an epoch, and begin the next where it ends."""
+        height = self.keeper.store.height
+        old.replica.ready()  # what was queued is behind the end, where nothing is said any more
+        if self.speaks:
+            old.replica.checkpoint(self._claim(old.seat, height))
+        waiting = [pending.body for pending in old.replica.retire()]
+        era = self.machine.members.now
+        epoch = self._epoch(era, self._seat(era.roster, era.opener))
+        self._emit("epoch", {"version": era.roster.version, "height": height})
+        recent = (digest(receipt.body) for receipt in last)
+        epoch.replica.restore((), applied=height, time_ms=self.machine.time_ms, recent=recent)
+        self.epochs.turn(epoch)
+        self.introduce()
+        self._owner.on_turn(waiting)
+
+    def _seat(self, roster: Roster, ledger: Opener) -> Seat:
+        return Seat(Doorman(ledger), self._keys.begin(roster, self.now_ms // 1000))
+
+    def _epoch(self, era: Era, seat: Seat) -> Epoch:
+        settings = replace(
+            self._settings,
+            members=era.roster.validators,
+            me=seat.identity.member.index if seat.identity else _NOT_A_MEMBER,
+            base=era.base,
+        )
+        replica = Replica(settings, seat.doorman.open_consensus, now_ms=self.now_ms)
+        return Epoch(seat, era.base, replica)
+
+    # starting again
+
+    def _journal(self) -> dict[int, list[bytes]]:
+        """Return the journaled messages by the base of the era that they belong to."""
+        found: dict[int, list[bytes]] = {}
+        for record in self.keeper.store.journal_read():
+            base = self.machine.members.at(record.seq).base
+            found.setdefault(base, []).append(record.data)
+        return found
+
+    def _restore(self, journal: dict[int, list[bytes]], recent: list[bytes]) -> Epochs:
+        """Put the epochs back to where journal and ledger left them."""
+        *over, now = self.machine.members.eras[-RETIRED - 1 :]
+        epochs = Epochs(self._restored(now, journal, recent))
+        for era in over:
+            epochs.retired.appendleft(self._restored(era, journal, ()))
+        return epochs
+
+    def _restored(
+        self, era: Era, journal: dict[int, list[bytes]], recent: Iterable[bytes]
+    ) -> Epoch:
+        end = self.machine.members.end_of(era)
+        if end is None:
+            seat = self._seat(era.roster, era.opener)
+        else:
+            seat = Seat(Doorman(era.opener), self._keys.kept(era.roster))
+        epoch = self._epoch(era, seat)
+        try:
+            messages = [seat.doorman.open_consensus(raw) for raw in journal.get(era.base, ())]
+        except PeerFault as fault:
+            raise NotVerified(
+                f"a record is damaged ({fault.what})", where="journal", remedy=START_ANEW
+            ) from fault
+        epoch.replica.restore(
+            messages,
+            applied=self.keeper.store.height if end is None else end,
+            time_ms=self.machine.time_ms,
+            recent=recent,
+        )
+        epoch.stable = self.keeper.uncertified(messages, epoch.replica.settings.quorum)
+        if end is not None:
+            self._end_again(epoch, end, messages)
+        return epoch
+
+    def _end_again(self, epoch: Epoch, end: int, journal: list[Signed[Message]]) -> None:
+        """Retire an epoch after a restart; a crash may have come before we vouched for its end."""
+        latest, me = self.keeper.store.latest_checkpoint(), epoch.replica.settings.me
+        covered = latest is not None and latest.height >= end
+        said = any(
+            signed.sender == me and getattr(signed.message, "seq", 0) == end for signed in journal
+        )
+        if epoch.seat.known and epoch.replica.settings.speaks and not (covered or said):
+            epoch.replica.checkpoint(self._claim(epoch.seat, end))
+        epoch.replica.retire()

@@ -1,0 +1,85 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Gathers what convicts liars, and hands it in until they are convicted."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import suppress
+
+from swarm_ledger.consensus.messages import MAX_REQUEST_BYTES
+from swarm_ledger.consensus.ready import Evidence
+from swarm_ledger.errors import PeerFault
+from swarm_ledger.identity.roster import Member
+from swarm_ledger.runtime.engine import Emit, Engine
+from swarm_ledger.runtime.epochs import Epoch
+from swarm_ledger.runtime.evidence import accusation
+from swarm_ledger.transport import Transport
+from swarm_ledger.voting.observation import Observation
+
+_VOTES = 64
+"""Votes of one member that are remembered; as many as there can be open questions."""
+
+
+class Prosecutor:
+    """What one drone has against others in the present epoch: a case each, at most.
+
+    Votes are kept per author, so that whoever floods us displaces only its own. every_ms: how
+    often open cases are handed in again.
+    """
+
+    def __init__(self, engine: Engine, transport: Transport, emit: Emit, every_ms: int) -> None:
+        self._engine, self._transport, self._emit = engine, transport, emit
+        self._every_ms, self._tried_ms = every_ms, 0
+        self._votes: dict[int, OrderedDict[bytes, tuple[Observation, bytes]]] = {}
+        self._cases: dict[int, bytes] = {}
+
+    def begin_anew(self) -> None:
+        """Drop all: another epoch begins, in which nothing of this one can be judged."""
+        self._votes.clear()
+        self._cases.clear()
+
+    def hear(self, author: Member, vote: Observation, raw: bytes) -> None:
+        """Take note of a vote; its author may have told others, or us, something else."""
+        votes = self._votes.setdefault(author.index, OrderedDict())
+        known, before = votes.setdefault(vote.question, (vote, raw))
+        if len(votes) > _VOTES:
+            votes.popitem(last=False)
+        if known != vote:
+            self.accuse(author, accusation(before, raw))
+
+    def take(self, evidence: Evidence, epoch: Epoch) -> None:
+        """Accuse whom consensus caught; of an epoch that is over it can only be reported."""
+        culprit = epoch.seat.roster.members[evidence.culprit]
+        if epoch is self._engine.current:
+            self.accuse(culprit, accusation(evidence.first, evidence.second))
+        else:
+            self._emit("evidence", {"culprit": culprit.name})
+
+    def accuse(self, culprit: Member, against: bytes) -> None:
+        """Report a contradiction once, and open a case if it is not too large for an entry."""
+        index = culprit.index
+        if index in self._engine.machine.convicted or index in self._cases:
+            return
+        self._emit("evidence", {"culprit": culprit.name})
+        if len(against) <= MAX_REQUEST_BYTES:
+            self._cases[index] = against
+            self._tried_ms = 0
+
+    def tick(self, now_ms: int) -> None:
+        """Hand in what there is, until they are convicted.
+
+        It may have to wait: for the culprit's session to be on the ledger, or for room in the
+        pool, as it counts against the culprit's own quota.
+        """
+        if now_ms - self._tried_ms < self._every_ms:
+            return
+        self._tried_ms = now_ms
+        epoch = self._engine.current
+        for culprit, against in sorted(self._cases.items()):
+            if culprit in self._engine.machine.convicted:
+                del self._cases[culprit]
+                continue
+            with suppress(PeerFault):
+                epoch.seat.doorman.examine(against)
+                if epoch.replica.submit(against, culprit, now_ms):
+                    self._transport.broadcast(against)
