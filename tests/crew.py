@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, Opener, seal
+from swarm_ledger.identity.cose import kid
 from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
 from swarm_ledger.identity.trust import Trust, Version, sign_root, sign_roster
 from swarm_ledger.perception import CUP, TWO_FACES, Perceived
@@ -99,9 +100,9 @@ class Crew:
             expires=start_s + seconds,
         )
 
-    def keys(self, name: str, number: int = 0) -> CrewKeys:
+    def keys(self, name: str, number: int = 0, first: int = 0) -> CrewKeys:
         """Return a member's keys, whose sessions of all versions have that number."""
-        return CrewKeys(self, name, number)
+        return CrewKeys(self, name, number, first)
 
     def changed(
         self,
@@ -160,10 +161,10 @@ class Crew:
 
 
 class CrewKeys:
-    """The keys of one member. lost: the newest version whose session survived its ledger."""
+    """The keys of one member. first: the first of its sessions that this disk knows of."""
 
-    def __init__(self, crew: Crew, name: str, number: int) -> None:
-        self.crew, self.name, self.number, self.lost = crew, name, number, 0
+    def __init__(self, crew: Crew, name: str, number: int, first: int) -> None:
+        self.crew, self.name, self.number, self.first, self.lost = crew, name, number, first, 0
 
     @property
     def root_key(self) -> bytes:
@@ -178,5 +179,11 @@ class CrewKeys:
     def kept(self, roster: Roster) -> Identity | None:
         return self.begin(roster, T0_S)
 
-    def last_kept(self) -> int:
-        return self.lost
+    def holds(self, roster: Roster, session_kid: bytes) -> bool:
+        return any(
+            kid(self.crew.session(self.name, number, roster.version).public_key) == session_kid
+            for number in range(self.first, self.number + 1)
+        )
+
+    def lose(self) -> None:
+        """A member's keys follow from its name, so that none are in a file."""

@@ -27,7 +27,6 @@ from swarm_ledger.encoding import decode, digest, encode
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.identity.cose import kid, parse1
 from swarm_ledger.ledger.store import Store
-from swarm_ledger.perception import CUP
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.transport.memory import MemoryNetwork
 from swarm_ledger.voting.observation import parse_observation
@@ -97,7 +96,8 @@ class Lab:
     """A swarm under test.
 
     died: who was killed and is not up again; said: all that was sent; answered: who sent to whom
-    alone; liars: who may contradict itself.
+    alone; liars: who may contradict itself; lost: up to which version whose sessions were set
+    aside.
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class Lab:
         self.drones: dict[int, Drone] = {}
         self.stores: list[FragileStore] = []
         self.folders: dict[int, Path] = {}
+        self.lost: dict[int, int] = {}
         self.fuses: dict[int, Fuse] = {}
         self.sessions: dict[int, int] = {}
         self.said: list[tuple[int, bytes]] = []
@@ -121,9 +122,13 @@ class Lab:
         self._lives = 0
 
     def start(
-        self, member: int, *, kill_at: int | None = None, session: int = 0, labels: str = CUP
+        self, member: int, *, kill_at: int | None = None, session: int = 0, first: int = 0
     ) -> None:
-        """Bring a drone up, in the folder that its last life left; kill_at: which effect."""
+        """Bring a drone up, in the folder that its last life left.
+
+        kill_at: which effect. session: the number of its session; first: of the first one that
+        its disk knows of.
+        """
         self._lives += 1
         folder = self.folders.setdefault(member, self.home / f"life_{self._lives}")
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,9 +139,11 @@ class Lab:
         store.fuse, members = fuse, tuple(range(len(self.crew.names)))
         self.died.discard(member)
         self.network.now_ms = self.now_ms
+        keys = self.crew.keys(self.names[member], session, first)
+        keys.lost = self.lost.get(member, 0)
         with self._mortal(member):
             self.drones[member] = Drone(
-                self.crew.keys(self.names[member], session),
+                keys,
                 self.trust[member],
                 store,
                 Radio(self, member, fuse),
@@ -158,6 +165,11 @@ class Lab:
         fuse.at = fuse.count + 1
         with self._mortal(member):
             fuse.burn()
+
+    def wipe(self, member: int) -> None:
+        """Kill a drone, and lose all that was on its disk."""
+        self.kill(member)
+        del self.folders[member]
 
     def step(self) -> None:
         """Let one hundredth of a second pass."""

@@ -75,7 +75,7 @@ class Checkpoint(Record, tag=4, frozen=True):
     """
 
     seq: Seq
-    size: Seq
+    size: Annotated[int, Meta(ge=1, lt=2**53)]
     root: Digest
     cosignature: Annotated[bytes, Meta(min_length=72, max_length=72)]
 

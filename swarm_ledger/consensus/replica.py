@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from swarm_ledger.consensus import checkpoints, new_view, normal, sync, view_change
@@ -72,7 +73,7 @@ class Replica:
 
     @property
     def settings(self) -> Settings:
-        """What the replica was told when it started."""
+        """What the replica was told when it started, and whether it is mute now."""
         return self._state.settings
 
     @property
@@ -209,6 +210,21 @@ class Replica:
         if checkpoint.seq != self._state.applied:
             raise Misuse(f"checkpoint {checkpoint.seq} with {self._state.applied} applied.")
         self._state.say(checkpoint)
+
+    def set_mute(self, mute: bool) -> None:
+        """Only follow from now on, or take part in all that is under way."""
+        state = self._state
+        state.settings = replace(state.settings, mute=mute)
+        for seq in sorted(state.slots):
+            slot = state.slots[seq]
+            slot.prepare_sent = slot.commit_sent = False
+            normal.advance(state, seq)
+        normal.propose(state)
+
+    def claims(self) -> list[int]:
+        """Return how far the other members say that they are, one height of each that we heard."""
+        state = self._state
+        return [s.applied for peer, s in state.peers.items() if peer in state.settings.members]
 
     @property
     def checkpoint_due(self) -> bool:

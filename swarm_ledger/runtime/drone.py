@@ -178,9 +178,12 @@ class Drone:
 
     @property
     def standing(self) -> str:
-        """What we are in the present epoch: "member", "joining", or "removed"."""
+        """What we are in the present epoch: "member", "mute", "joining", or "removed".
+
+        Mute is a member that lost its disk, and with it what it may have said.
+        """
         if self._seat.identity is not None:
-            return "member"
+            return "mute" if self.engine.forgetful else "member"
         ahead = any(seat.identity is not None for seat in self.engine.epochs.ahead)
         return "joining" if ahead else "removed"
 

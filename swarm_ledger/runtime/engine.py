@@ -28,10 +28,17 @@ from swarm_ledger.runtime.identity import Keys
 from swarm_ledger.runtime.keeper import START_ANEW, Keeper
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.runtime.membership import Era
+from swarm_ledger.runtime.memory import Memory
 from swarm_ledger.transport import Transport
 
 Emit = Callable[[str, dict[str, Any]], None]
 """Receives events: a name, and fields that JSON can hold."""
+
+AFTER_A_LOST_DISK = (
+    "This drone signed things that its disk does not hold any more. It follows, and takes part "
+    "again from the next roster version on: have one signed and ordered. If the whole swarm "
+    "starts anew, delete the session files of all drones (*.lost as well)."
+)
 
 _SERVED_BYTES = 1 << 19
 _NOT_A_MEMBER = -1
@@ -76,6 +83,9 @@ class Engine:
         self._owner, self._keys, self._transport, self._emit = owner, keys, transport, emit
         self._settings, self._trust = settings, trust
         self.keeper = Keeper(store, trust)
+        if self.keeper.new:
+            keys.lose()
+        self._memory = Memory(keys)
         self.epochs: Epochs
 
     def start(self) -> Iterator[Applied]:
@@ -83,8 +93,12 @@ class Engine:
         recent: list[bytes] = []
         for applied in self.keeper.replay():
             recent += (digest(receipt.body) for receipt in applied.receipts)
+            self._memory.recollect(applied, self.machine.members.at(applied.height))
             yield applied
         self.epochs = self._restore(self._journal(), recent)
+        self._warn()
+        current = self.current
+        self._memory.begin(current.replica, whole=current.seat.known, now_ms=self.now_ms)
         version = self.current.seat.roster.version
         for later in self._trust.versions:
             if later.roster.version > version:
@@ -99,6 +113,11 @@ class Engine:
     def machine(self) -> Machine:
         """The state behind the ledger."""
         return self.keeper.machine
+
+    @property
+    def forgetful(self) -> bool:
+        """Whether we may have forgotten what we said in the epoch at work: then we only follow."""
+        return self._memory.lacks(self.current.seat.roster)
 
     @property
     def speaks(self) -> bool:
@@ -122,6 +141,7 @@ class Engine:
     def tick(self, now_ms: int) -> None:
         """Let time pass."""
         replica = self.current.replica
+        self._memory.tick(replica, self.current.seat.roster, now_ms)
         replica.tick(now_ms)
         if replica.checkpoint_due:
             self._checkpoint()
@@ -214,6 +234,9 @@ class Engine:
     def _apply(self, epoch: Epoch, decided: Decided) -> None:
         applied = self.keeper.append(decided)
         epoch.replica.applied(decided)
+        if self._memory.recollect(applied, self.machine.members.at(decided.seq)):
+            epoch.replica.set_mute(True)
+            self._warn()
         self._owner.on_applied(applied)
         if applied.roster is not None:
             self._turn(epoch, applied.receipts)
@@ -259,7 +282,10 @@ class Engine:
         self._emit("epoch", {"version": era.roster.version, "height": height})
         recent = (digest(receipt.body) for receipt in last)
         epoch.replica.restore((), applied=height, time_ms=self.machine.time_ms, recent=recent)
+        whole = old.seat.known and self._memory.whole
         self.epochs.turn(epoch)
+        self._warn()
+        self._memory.begin(epoch.replica, whole=whole, now_ms=self.now_ms)
         self.introduce()
         self._owner.on_turn(waiting)
 
@@ -272,9 +298,15 @@ class Engine:
             members=era.roster.validators,
             me=seat.identity.member.index if seat.identity else _NOT_A_MEMBER,
             base=era.base,
+            mute=self._memory.lacks(era.roster),
         )
         replica = Replica(settings, seat.doorman.open_consensus, now_ms=self.now_ms)
         return Epoch(seat, era.base, replica)
+
+    def _warn(self) -> None:
+        if self.forgetful and self.current.seat.identity is not None:
+            version = self.current.seat.roster.version
+            self._emit("lost_disk", {"version": version, "remedy": AFTER_A_LOST_DISK})
 
     # starting again
 

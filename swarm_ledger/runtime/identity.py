@@ -13,7 +13,7 @@ from typing import Annotated, Protocol
 from msgspec import Meta
 
 from swarm_ledger.encoding import Record, decode, encode
-from swarm_ledger.envelope import Kind, seal
+from swarm_ledger.envelope import MAX_SESSIONS_PER_MEMBER, Kind, seal
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.identity.roster import Member, Role, Roster
@@ -25,8 +25,9 @@ from swarm_ledger.signers import Signer, SoftwareSigner
 SESSION = "session.key"
 """Under roster version 1; under later ones the version and a dot stand before it."""
 
-_SESSION_FILE = re.compile(r"(?:([1-9][0-9]{0,9})\.)?session\.key")
-_KEPT_BYTES = 1024
+_SESSION_FILE = re.compile(r"(?:([1-9][0-9]{0,9})\.)?session\.key(\.lost)?")
+_LOST = ".lost"
+_KEPT_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,11 @@ def take_up(
 
 
 class _Kept(Record, frozen=True):
+    """before: key identifiers of the sessions that this one replaced."""
+
     seed: Annotated[bytes, Meta(min_length=32, max_length=32)]
     delegation: Annotated[bytes, Meta(min_length=1)]
+    before: tuple[bytes, ...] = ()
 
 
 def resume(
@@ -99,11 +103,13 @@ def resume(
     before_s, after_s: how long before and after now_s a new one is valid. Misuse as take_up()
     does, and where the file can't be read or written.
     """
-    found = kept(path, roster, root.public_key)
+    found = _kept(path, roster, root.public_key)
+    before: tuple[bytes, ...] = ()
     if found is not None and found[0].member == roster.named(name):
-        identity, session = found
+        identity, session, before = found
         if session.valid_at(now_s) and session.valid_at(now_s + after_s // 2):
             return identity
+        before = (*before, session.kid)[-MAX_SESSIONS_PER_MEMBER:]
     seed = os.urandom(32)
     identity = take_up(
         roster,
@@ -113,12 +119,17 @@ def resume(
         not_before=now_s - before_s,
         expires=now_s + after_s,
     )
-    _write(path, encode(_Kept(seed, identity.delegation)))
+    _write(path, encode(_Kept(seed, identity.delegation, before)))
     return identity
 
 
-def kept(path: Path, roster: Roster, root_key: bytes) -> tuple[Identity, Session] | None:
-    """Return the session kept in a file, if that root key delegated to it under that roster."""
+def _kept(
+    path: Path, roster: Roster, root_key: bytes
+) -> tuple[Identity, Session, tuple[bytes, ...]] | None:
+    """Return the session kept in a file, if that root key delegated to it under that roster.
+
+    With the identifiers of those that it replaced.
+    """
     with suppress(PeerFault):
         found: _Kept = decode(_read(path), _Kept, limit=_KEPT_BYTES)
         aad = domain(roster.swarm_id, Kind.SESSION, roster.version)
@@ -126,7 +137,7 @@ def kept(path: Path, roster: Roster, root_key: bytes) -> tuple[Identity, Session
         signer = SoftwareSigner(found.seed)
         if (session.member.public_key, session.public_key) == (root_key, signer.public_key):
             sealed = bytes([Kind.SESSION]) + session.raw
-            return Identity(roster, session.member, signer, sealed), session
+            return Identity(roster, session.member, signer, sealed), session, found.before
     return None
 
 
@@ -146,8 +157,15 @@ class Keys(Protocol):
     def kept(self, roster: Roster) -> Identity | None:
         """Return the session kept for a roster version, never a new one."""
 
-    def last_kept(self) -> int:
-        """Return the newest roster version with a kept session, 0 for none."""
+    def holds(self, roster: Roster, session_kid: bytes) -> bool:
+        """Whether a session of that roster version is, or was, one of those kept here."""
+
+    def lose(self) -> None:
+        """Set the kept sessions aside: the ledger that tells what they said is gone."""
+
+    @property
+    def lost(self) -> int:
+        """The newest roster version with a session that was set aside, 0 for none."""
 
 
 class FolderKeys:
@@ -184,13 +202,28 @@ class FolderKeys:
 
     def kept(self, roster: Roster) -> Identity | None:
         """Return the session kept for a roster version, if there is one."""
-        found = kept(self._path(roster.version), roster, self._root.public_key)
+        found = _kept(self._path(roster.version), roster, self._root.public_key)
         return found[0] if found else None
 
-    def last_kept(self) -> int:
-        """Return the newest roster version whose session file is in the folder, 0 for none."""
+    def holds(self, roster: Roster, session_kid: bytes) -> bool:
+        """Whether the file of that roster version has that session, or names it."""
+        found = _kept(self._path(roster.version), roster, self._root.public_key)
+        return found is not None and session_kid in (found[1].kid, *found[2])
+
+    def lose(self) -> None:
+        """Rename the session files; Misuse where that can't be done."""
+        for path in [p for p in self._folder.iterdir() if _SESSION_FILE.fullmatch(p.name)]:
+            if path.suffix != _LOST:
+                try:
+                    path.replace(path.with_name(path.name + _LOST))
+                except OSError as error:
+                    raise Misuse(f"cannot rename {path}: {error.strerror}.") from error
+
+    @property
+    def lost(self) -> int:
+        """The newest roster version with a session file that was set aside, 0 for none."""
         names = (_SESSION_FILE.fullmatch(path.name) for path in self._folder.iterdir())
-        return max((int(match[1] or 1) for match in names if match), default=0)
+        return max((int(match[1] or 1) for match in names if match and match[2]), default=0)
 
     def _path(self, version: int) -> Path:
         return self._folder / (SESSION if version == 1 else f"{version}.{SESSION}")

@@ -34,7 +34,7 @@ def parse_certificate(certificate: bytes) -> tuple[bytes, ...]:
 
 
 class Keeper:
-    """A ledger with the state machine behind it.
+    """A ledger with the state machine behind it. new: whether there was none in the store.
 
     Raises NotVerified where the stored ledger is another swarm's.
     """
@@ -43,7 +43,8 @@ class Keeper:
         self.store = store
         self.machine = Machine(trust)
         genesis = genesis_entry(trust.genesis)
-        if store.height < 0:
+        self.new = store.height < 0
+        if self.new:
             store.append_block(0, [genesis], b"")
         if store.entry(0) != genesis:
             raise NotVerified(

@@ -68,8 +68,16 @@ class SeededKeys:
         """Return the same one: it follows from the seed."""
         return self.begin(roster, START_MS // 1000)
 
-    def last_kept(self) -> int:
-        """Return 0: no simulated drone loses its disk."""
+    def holds(self, roster: Roster, session_kid: bytes) -> bool:
+        """Whether it is that one."""
+        return self.take_up(roster).session_kid == session_kid
+
+    def lose(self) -> None:
+        """Do nothing: each flight begins with an empty ledger."""
+
+    @property
+    def lost(self) -> int:
+        """0: no simulated drone loses its disk."""
         return 0
 
 

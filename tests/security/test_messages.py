@@ -254,6 +254,10 @@ CONSENSUS: dict[str, tuple[bytes, str]] = {
         CREW.say("drone_1", Checkpoint(1, 5, bytes(32), bytes(72))),
         "bad_signature",
     ),
+    "a checkpoint of an empty log": (
+        CREW.say("drone_1", claim("drone_1", size=0)),
+        "malformed",
+    ),
     "a checkpoint by a session that is not on the ledger": (
         carry(CREW.identity("drone_4").delegation, CREW.say("drone_4", claim("drone_4"))),
         "unknown_key",

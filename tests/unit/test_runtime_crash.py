@@ -189,7 +189,7 @@ def test_a_session_signs_as_the_log_only_once_the_ledger_holds_it(lab: MakeLab) 
     """It died before it certified what it knew to be stable, and comes back with another key."""
     swarm = lab()
     for member in range(4):
-        swarm.start(member, kill_at=48 if member == 1 else None)
+        swarm.start(member, kill_at=41 if member == 1 else None)
     while 1 not in swarm.died:
         swarm.step()
     swarm.start(1, session=1)
