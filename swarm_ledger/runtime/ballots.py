@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""One drone's votes on their way: sealed once, on disk before they are sent."""
+"""One drone's votes, sealed once, on disk before they are sent, and the deadlines of questions."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind, Opened
 from swarm_ledger.identity.roster import Role
 from swarm_ledger.runtime.engine import Engine
+from swarm_ledger.runtime.identity import Identity
+from swarm_ledger.runtime.machine import Tick
 from swarm_ledger.runtime.voter import Look, Voter
 from swarm_ledger.transport import Transport
 from swarm_ledger.voting.observation import Observation, parse_observation
+
+_TICK_MS = 1_000
 
 
 class Ballots:
@@ -21,6 +25,7 @@ class Ballots:
     def __init__(self, engine: Engine, transport: Transport, looks: int) -> None:
         self._engine, self._transport, self._voter = engine, transport, Voter(looks)
         self.sealed: dict[bytes, int] = {}
+        self._tick_ms = 0
 
     @property
     def curious(self) -> bool:
@@ -36,14 +41,32 @@ class Ballots:
         self._voter.voted(question)
 
     def tick(self) -> None:
-        """Vote on what we have seen enough of."""
+        """Vote on what we have seen enough of, and have questions closed whose time is up."""
         identity = self._engine.current.seat.identity
-        if not self._engine.speaks or identity is None or Role.VOTER not in identity.member.roles:
+        if identity is None:
             return
-        for question in self._engine.machine.tally.open_questions():
-            observation = self._voter.due(question, self._engine.now_ms)
-            if observation is not None:
-                self._cast(observation)
+        if self._engine.speaks and Role.VOTER in identity.member.roles:
+            for question in self._engine.machine.tally.open_questions():
+                observation = self._voter.due(question, self._engine.now_ms)
+                if observation is not None:
+                    self._cast(observation)
+        self._pass_deadlines(identity)
+
+    def _pass_deadlines(self, identity: Identity) -> None:
+        """Ask for a block when a question's time is up; the leader first, the others after it."""
+        replica, now_ms = self._engine.current.replica, self._engine.now_ms
+        settings = replica.settings
+        if not settings.speaks or now_ms - self._tick_ms < _TICK_MS:
+            return
+        order = settings.members
+        rank = (order.index(settings.me) - order.index(replica.leader)) % settings.n
+        patience = rank * settings.resend_ms
+        questions = self._engine.machine.tally.open_questions()
+        if any(question.deadline_ms + patience <= now_ms for question in questions):
+            self._tick_ms = now_ms
+            raw = identity.seal(Kind.TICK, encode(Tick(now_ms)))
+            replica.submit(raw, settings.me, now_ms)
+            self._transport.broadcast(raw)
 
     def _cast(self, observation: Observation, instead_of: bytes | None = None) -> None:
         """Seal a vote and send it. instead_of: the same one as it was sealed in another epoch.

@@ -14,30 +14,28 @@ from typing import Any
 
 from swarm_ledger.consensus.ready import Evidence
 from swarm_ledger.consensus.settings import Settings
-from swarm_ledger.encoding import digest, encode
+from swarm_ledger.encoding import digest
 from swarm_ledger.envelope import Kind, Opened, kind_of
 from swarm_ledger.errors import Misuse, PeerFault
-from swarm_ledger.identity.roster import Member, Role, Roster
-from swarm_ledger.identity.session import Session
+from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.ballots import Ballots
 from swarm_ledger.runtime.chronicle import describe
 from swarm_ledger.runtime.engine import Emit, Engine
 from swarm_ledger.runtime.epochs import ELSEWHERE, Epoch, Seat
+from swarm_ledger.runtime.greeting import Greeting
 from swarm_ledger.runtime.identity import Identity, Keys
 from swarm_ledger.runtime.keeper import Keeper
-from swarm_ledger.runtime.machine import Applied, Machine, Tick, read_request
+from swarm_ledger.runtime.machine import Applied, Machine, read_request
 from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.prosecutor import Prosecutor
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.transport import Transport
 from swarm_ledger.voting.observation import Observation, parse_observation
 
-_HELLO_MS = 500
-_HELLO_AGAIN_MS = 5_000
+_HAND_IN_MS = 5_000
 _MEET_MS = 5_000
-_TICK_MS = 1_000
 _NOBODY = -1
 
 
@@ -66,20 +64,19 @@ class Drone:
     ) -> None:
         self.faults: Counter[str] = Counter()
         self._keys, self._trust, self._transport, self._emit = keys, trust, transport, emit
-        self._resend_ms = settings.resend_ms
-        self._answered: dict[int, int] = {}
-        self._hello_ms = self._tick_ms = self._roster_ms = 0
+        self._roster_ms = 0
         self._start_ms, self._question = now_ms, question
         self.engine = Engine(
             keys, trust, store, transport, settings, owner=self, now_ms=now_ms, emit=emit
         )
+        self.greeting = Greeting(self.engine, transport, emit)
         self.ballots = Ballots(self.engine, transport, looks)
         self.prosecutor = Prosecutor(self.engine, transport, emit, settings.resend_ms)
         for applied in self.engine.start():
             self.on_replayed(applied)
         for _, body in self.keeper.store.pending_read():
             self._resume(body)
-        self._join()
+        self.greeting.begin()
         self.engine.introduce()
         self.engine.drain()
 
@@ -116,11 +113,10 @@ class Drone:
     def tick(self, now_ms: int) -> None:
         """Let time pass."""
         self._pass_time(now_ms)
-        self._greet()
+        self.greeting.tick()
         self._hand_in_roster()
         self._ask()
         self.ballots.tick()
-        self._pass_deadlines()
         self.prosecutor.tick(self._now_ms)
         self.engine.tick(self._now_ms)
         self.engine.drain()
@@ -171,12 +167,6 @@ class Drone:
         return self.ballots.curious
 
     @property
-    def met(self) -> int:
-        """How many validators' sessions are known here, our own included."""
-        known = {session.member.index for session in self._seat.doorman.sessions()}
-        return len(known.intersection(self.roster.validators))
-
-    @property
     def standing(self) -> str:
         """What we are in the present epoch: "member", "mute", "joining", or "removed".
 
@@ -201,7 +191,7 @@ class Drone:
             "root": store.root().hex(),
             "stable": replica.stable_seq,
             "pending": replica.pending,
-            "met": self.met,
+            "met": self.greeting.met,
             "key_store": member.key_store.label,
         }
 
@@ -228,8 +218,7 @@ class Drone:
         kind, now_s = kind_of(raw), self._now_ms // 1000
         route = self.engine.epochs.route
         if kind is Kind.SESSION:
-            seat, (session, known) = route(lambda seat: _introduced(seat, raw))
-            self._meet(seat, session, known=known)
+            self.greeting.hear(raw)
         elif kind in (Kind.CONSENSUS, Kind.CARRIED):
             self.engine.hear(*route(lambda seat: seat.doorman.hear(raw, now_s)))
         elif kind is Kind.EVIDENCE:
@@ -278,19 +267,6 @@ class Drone:
         """
         self.engine.current.replica.supply(raw, self._now_ms)
 
-    def _meet(self, seat: Seat, session: Session, *, known: bool) -> None:
-        member = session.member
-        if seat is self._seat:
-            self._order(bytes([Kind.SESSION]) + session.raw, member.index)
-        if self._is_me(member) or Role.VALIDATOR not in member.roles:
-            return
-        if not known and seat is self._seat:
-            self._emit("met", {"peer": member.name, "key_store": member.key_store.label})
-        due = self._now_ms - self._answered.get(member.index, -_HELLO_MS) >= _HELLO_MS
-        if due and seat.identity is not None:
-            self._answered[member.index] = self._now_ms
-            self._transport.send(member.index, seat.identity.delegation)
-
     def on_fault(self, fault: PeerFault) -> None:
         """Count what a peer did wrong, and report it the first time."""
         self.faults[fault.reason] += 1
@@ -299,23 +275,10 @@ class Drone:
 
     # acting by ourselves
 
-    def _join(self) -> None:
-        """Introduce ourselves to the ledger, where we are a member."""
-        identity = self._seat.identity
-        if identity is not None:
-            self._seat.doorman.lobby.add_session(identity.delegation)
-            self._order(identity.delegation, identity.member.index)
-
-    def _greet(self) -> None:
-        alone = self.met < len(self.roster.validators)
-        if self._now_ms - self._hello_ms >= (_HELLO_MS if alone else _HELLO_AGAIN_MS):
-            self._hello_ms = self._now_ms
-            self.engine.introduce()
-
     def _hand_in_roster(self) -> None:
         """Have the next roster version ordered, if we were given one: it proves itself."""
         following = self._trust.after(self.roster.version)
-        if following is None or self._now_ms - self._roster_ms < _HELLO_AGAIN_MS:
+        if following is None or self._now_ms - self._roster_ms < _HAND_IN_MS:
             return
         self._roster_ms = self._now_ms
         self._try_to_submit(roster_request(following))
@@ -324,7 +287,9 @@ class Drone:
         """Ask the first question when all have met, or enough of them and nobody else comes."""
         waited = self._now_ms - self._start_ms >= _MEET_MS
         settings = self.engine.current.replica.settings
-        if self._question is None or self.met < (settings.quorum if waited else settings.n):
+        if self._question is None or self.greeting.met < (
+            settings.quorum if waited else settings.n
+        ):
             return
         question, self._question = self._question, None
         self._try_to_submit(question)
@@ -334,22 +299,6 @@ class Drone:
             self.submit(raw, self._now_ms)
         except PeerFault as fault:
             self.on_fault(fault)
-
-    def _pass_deadlines(self) -> None:
-        """Ask for a block when a question's time is up; the leader first, the others after it."""
-        identity, replica = self._seat.identity, self.engine.current.replica
-        if identity is None or not replica.settings.speaks:
-            return
-        order = replica.settings.members
-        rank = (order.index(identity.member.index) - order.index(replica.leader)) % len(order)
-        patience = rank * self._resend_ms
-        due = any(
-            question.deadline_ms + patience <= self._now_ms
-            for question in self.machine.tally.open_questions()
-        )
-        if due and self._now_ms - self._tick_ms >= _TICK_MS:
-            self._tick_ms = self._now_ms
-            self._try_to_submit(identity.seal(Kind.TICK, encode(Tick(self._now_ms))))
 
     # what the ledger tells
 
@@ -380,8 +329,7 @@ class Drone:
 
     def on_turn(self, waiting: Iterable[bytes]) -> None:
         """Begin in a new epoch: introduce ourselves, and take along what still counts."""
-        self._answered.clear()
-        self._join()
+        self.greeting.begin()
         for body in waiting:
             if kind_of(body) is Kind.ROSTER:
                 with suppress(PeerFault):
@@ -412,10 +360,3 @@ class Drone:
                 if opened.kind is Kind.VOTE and self._is_me(opened.author):
                     self.ballots.voted(parse_observation(opened.payload).question)
         self._order(body, author)
-
-
-def _introduced(seat: Seat, raw: bytes) -> tuple[Session, bool]:
-    """Note a session where its delegation belongs; also return whether it was known."""
-    known = seat.doorman.sessions()
-    session = seat.doorman.lobby.add_session(raw)
-    return session, session in known

@@ -8,26 +8,22 @@ epoch: its replica vouches for it and retires, and another one goes on from ther
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any, Protocol
 
 from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed, Status
 from swarm_ledger.consensus.ready import Decided, Evidence, Ready, Serve, journaled
-from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
 from swarm_ledger.encoding import digest
 from swarm_ledger.envelope import Opener
-from swarm_ledger.errors import NotVerified, PeerFault
-from swarm_ledger.identity.roster import Roster
+from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import JournalRecord, Store
-from swarm_ledger.runtime.doorman import Doorman
-from swarm_ledger.runtime.epochs import RETIRED, Epoch, Epochs, Seat
+from swarm_ledger.runtime.epochs import Epoch, Epochs, Seat
+from swarm_ledger.runtime.founding import Founding
 from swarm_ledger.runtime.identity import Keys
-from swarm_ledger.runtime.keeper import START_ANEW, Keeper
+from swarm_ledger.runtime.keeper import Keeper
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
-from swarm_ledger.runtime.membership import Era
 from swarm_ledger.runtime.memory import Memory
 from swarm_ledger.transport import Transport
 
@@ -80,12 +76,13 @@ class Engine:
         emit: Emit,
     ) -> None:
         self.now_ms = now_ms
-        self._owner, self._keys, self._transport, self._emit = owner, keys, transport, emit
-        self._settings, self._trust = settings, trust
+        self._owner, self._transport, self._emit = owner, transport, emit
+        self._interval, self._trust = settings.interval, trust
         self.keeper = Keeper(store, trust)
         if self.keeper.new:
             keys.lose()
         self._memory = Memory(keys)
+        self._founding = Founding(keys, self.keeper, self._memory, settings)
         self.epochs: Epochs
 
     def start(self) -> Iterator[Applied]:
@@ -95,14 +92,15 @@ class Engine:
             recent += (digest(receipt.body) for receipt in applied.receipts)
             self._memory.recollect(applied, self.machine.members.at(applied.height))
             yield applied
-        self.epochs = self._restore(self._journal(), recent)
+        self.epochs = self._founding.restore(recent, self.now_ms)
         self._warn()
         current = self.current
         self._memory.begin(current.replica, whole=current.seat.known, now_ms=self.now_ms)
         version = self.current.seat.roster.version
         for later in self._trust.versions:
             if later.roster.version > version:
-                self.epochs.ahead.append(self._seat(later.roster, Opener(later.roster)))
+                seat = self._founding.seat(later.roster, Opener(later.roster), self.now_ms)
+                self.epochs.ahead.append(seat)
 
     @property
     def current(self) -> Epoch:
@@ -240,7 +238,7 @@ class Engine:
         self._owner.on_applied(applied)
         if applied.roster is not None:
             self._turn(epoch, applied.receipts)
-        elif applied.decisions or decided.seq % self._settings.interval == 0:
+        elif applied.decisions or decided.seq % self._interval == 0:
             self._checkpoint()
 
     def _checkpoint(self) -> None:
@@ -277,11 +275,8 @@ class Engine:
         if self.speaks:
             old.replica.checkpoint(self._claim(old.seat, height))
         waiting = [pending.body for pending in old.replica.retire()]
-        era = self.machine.members.now
-        epoch = self._epoch(era, self._seat(era.roster, era.opener))
-        self._emit("epoch", {"version": era.roster.version, "height": height})
-        recent = (digest(receipt.body) for receipt in last)
-        epoch.replica.restore((), applied=height, time_ms=self.machine.time_ms, recent=recent)
+        epoch = self._founding.next((digest(receipt.body) for receipt in last), self.now_ms)
+        self._emit("epoch", {"version": epoch.seat.roster.version, "height": height})
         whole = old.seat.known and self._memory.whole
         self.epochs.turn(epoch)
         self._warn()
@@ -289,76 +284,7 @@ class Engine:
         self.introduce()
         self._owner.on_turn(waiting)
 
-    def _seat(self, roster: Roster, ledger: Opener) -> Seat:
-        return Seat(Doorman(ledger), self._keys.begin(roster, self.now_ms // 1000))
-
-    def _epoch(self, era: Era, seat: Seat) -> Epoch:
-        settings = replace(
-            self._settings,
-            members=era.roster.validators,
-            me=seat.identity.member.index if seat.identity else _NOT_A_MEMBER,
-            base=era.base,
-            mute=self._memory.lacks(era.roster),
-        )
-        replica = Replica(settings, seat.doorman.open_consensus, now_ms=self.now_ms)
-        return Epoch(seat, era.base, replica)
-
     def _warn(self) -> None:
         if self.forgetful and self.current.seat.identity is not None:
             version = self.current.seat.roster.version
             self._emit("lost_disk", {"version": version, "remedy": AFTER_A_LOST_DISK})
-
-    # starting again
-
-    def _journal(self) -> dict[int, list[bytes]]:
-        """Return the journaled messages by the base of the era that they belong to."""
-        found: dict[int, list[bytes]] = {}
-        for record in self.keeper.store.journal_read():
-            base = self.machine.members.at(record.seq).base
-            found.setdefault(base, []).append(record.data)
-        return found
-
-    def _restore(self, journal: dict[int, list[bytes]], recent: list[bytes]) -> Epochs:
-        """Put the epochs back to where journal and ledger left them."""
-        *over, now = self.machine.members.eras[-RETIRED - 1 :]
-        epochs = Epochs(self._restored(now, journal, recent))
-        for era in over:
-            epochs.retired.appendleft(self._restored(era, journal, ()))
-        return epochs
-
-    def _restored(
-        self, era: Era, journal: dict[int, list[bytes]], recent: Iterable[bytes]
-    ) -> Epoch:
-        end = self.machine.members.end_of(era)
-        if end is None:
-            seat = self._seat(era.roster, era.opener)
-        else:
-            seat = Seat(Doorman(era.opener), self._keys.kept(era.roster))
-        epoch = self._epoch(era, seat)
-        try:
-            messages = [seat.doorman.open_consensus(raw) for raw in journal.get(era.base, ())]
-        except PeerFault as fault:
-            raise NotVerified(
-                f"a record is damaged ({fault.what})", where="journal", remedy=START_ANEW
-            ) from fault
-        epoch.replica.restore(
-            messages,
-            applied=self.keeper.store.height if end is None else end,
-            time_ms=self.machine.time_ms,
-            recent=recent,
-        )
-        epoch.stable = self.keeper.uncertified(messages, epoch.replica.settings.quorum)
-        if end is not None:
-            self._end_again(epoch, end, messages)
-        return epoch
-
-    def _end_again(self, epoch: Epoch, end: int, journal: list[Signed[Message]]) -> None:
-        """Retire an epoch after a restart; a crash may have come before we vouched for its end."""
-        latest, me = self.keeper.store.latest_checkpoint(), epoch.replica.settings.me
-        covered = latest is not None and latest.height >= end
-        said = any(
-            signed.sender == me and getattr(signed.message, "seq", 0) == end for signed in journal
-        )
-        if epoch.seat.known and epoch.replica.settings.speaks and not (covered or said):
-            epoch.replica.checkpoint(self._claim(epoch.seat, end))
-        epoch.replica.retire()

@@ -135,7 +135,7 @@ def test_one_more(lab: MakeLab) -> None:
     until_epoch(made, 2)
     examine(made, ONE)
     assert made.drones[6].status()["epoch"] == 2
-    assert made.drones[0].met == 5
+    assert made.drones[0].greeting.met == 5
 
 
 def test_one_that_waits_for_its_roster_to_be_ordered_has_it_ordered(lab: MakeLab) -> None:

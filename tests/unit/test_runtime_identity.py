@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.session import MAX_SESSION_SECONDS
 from swarm_ledger.identity.trust import write_trust
 from swarm_ledger.runtime.fleet import Fleet
-from swarm_ledger.runtime.identity import Identity, resume, take_up
+from swarm_ledger.runtime.identity import FolderKeys, Identity, resume, take_up
 from tests.crew import DAY_S, T0_S, Crew, key
 
 FLEET = """\
@@ -114,6 +115,62 @@ def test_a_fleet_keeps_its_drones_sessions(fleet: Fleet, crew: Crew) -> None:
     assert (fleet.folder / "drone_1" / "session.key").exists()
     assert fleet.settings("drone_2").me == 1
     assert fleet.question() is None
+
+
+def folder_keys(folder: Path, crew: Crew, name: str = "drone_1") -> FolderKeys:
+    return FolderKeys(folder, name, crew.root(name), before_s=60, after_s=DAY_S)
+
+
+def begun(keys: FolderKeys, roster: Roster, now_s: int = T0_S) -> Identity:
+    identity = keys.begin(roster, now_s)
+    assert identity is not None
+    return identity
+
+
+def test_each_roster_version_has_a_session_of_its_own(tmp_path: Path, crew: Crew) -> None:
+    keys, two = folder_keys(tmp_path, crew), crew.changed(crew.roster).roster
+    first, second = begun(keys, crew.roster), begun(keys, two)
+    assert first.session_kid != second.session_kid
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["2.session.key", "session.key"]
+    assert begun(keys, crew.roster).delegation == first.delegation
+    kept = keys.kept(two)
+    assert kept is not None
+    assert kept.delegation == second.delegation
+    assert keys.kept(crew.changed(two).roster) is None
+    gone = crew.changed(two, revoke=["drone_1"], add=["drone_5"]).roster
+    assert keys.begin(gone, T0_S) is None
+    assert folder_keys(tmp_path, crew, "watcher").begin(two, T0_S) is None
+
+
+def test_it_is_known_which_sessions_were_ever_held(tmp_path: Path, crew: Crew) -> None:
+    keys, two = folder_keys(tmp_path, crew), crew.changed(crew.roster).roster
+    held = [begun(keys, crew.roster, T0_S + day * DAY_S).session_kid for day in range(30)]
+    assert len(set(held)) == 30
+    assert [keys.holds(crew.roster, kid) for kid in held] == [False] * 13 + [True] * 17
+    assert not keys.holds(two, held[-1])
+    assert not folder_keys(tmp_path, crew, "drone_2").holds(crew.roster, held[-1])
+
+
+def test_sessions_are_set_aside_with_the_ledger_that_they_wrote(
+    tmp_path: Path, crew: Crew
+) -> None:
+    keys, two = folder_keys(tmp_path, crew), crew.changed(crew.roster).roster
+    assert keys.lost == 0
+    keys.lose()
+    assert keys.lost == 0
+    first = begun(keys, crew.roster)
+    begun(keys, two)
+    (tmp_path / "session.keys").write_bytes(b"not a session")
+    keys.lose()
+    assert folder_keys(tmp_path, crew).lost == keys.lost == 2
+    assert not keys.holds(crew.roster, first.session_kid)
+    assert begun(keys, crew.roster).session_kid != first.session_kid
+    keys.lose()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "2.session.key.lost",
+        "session.key.lost",
+        "session.keys",
+    ]
 
 
 def test_a_fleet_says_what_is_missing(fleet: Fleet) -> None:

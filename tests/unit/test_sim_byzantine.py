@@ -91,4 +91,4 @@ def test_silence_is_silent(tmp_path: Path) -> None:
     with swarm:
         assert swarm.run(watch)
         others = [d for d in swarm.drones if d.member.name != liar]
-        assert {drone.met for drone in others} == {3}
+        assert {drone.greeting.met for drone in others} == {3}
