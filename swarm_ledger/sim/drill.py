@@ -50,21 +50,29 @@ class Drill:
 class Swarm:
     """The drones as they report themselves.
 
-    Raises NotVerified where one ends that was not killed, or is accused: all of them are honest.
+    clock: seconds, to measure patience by. Raises NotVerified where one ends that was not killed,
+    or is accused: all of them are honest.
     """
 
-    def __init__(self, processes: Processes, patience_s: float, on_event: OnEvent) -> None:
+    def __init__(
+        self,
+        processes: Processes,
+        patience_s: float,
+        on_event: OnEvent,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.names = sorted(processes.pids)
         self._processes, self._patience_s, self._on_event = processes, patience_s, on_event
         self._last: dict[str, dict[str, Any]] = {}
         self._reports: Counter[str] = Counter()
         self._killed: set[str] = set()
+        self._clock = clock
 
     def until(self, what: str, holds: Callable[[], bool]) -> None:
         """Take in reports until that holds; NotVerified, saying what, if it does not in time."""
-        deadline = time.monotonic() + self._patience_s
+        deadline = self._clock() + self._patience_s
         while not holds():
-            if time.monotonic() >= deadline:
+            if self._clock() >= deadline:
                 raise NotVerified(f"waited {self._patience_s:g} s until {what}; {self._places()}.")
             event = self._processes.next_event(_POLL_S)
             if event is not None:

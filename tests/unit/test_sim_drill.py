@@ -26,16 +26,19 @@ def row(name: str, height: int = 0, view: int = 0, **more: Any) -> Event:
 
 
 class Script:
-    """Stands for the processes: its events are there at once, and then no more come."""
+    """Stands for the processes: its events are there at once, and then only time passes."""
 
     def __init__(self, *events: Event) -> None:
         self.pids = {name: number for number, name in enumerate(NAMES)}
         self.events: Iterator[Event] = iter(events)
         self.sent: list[tuple[str, Signals]] = []
         self.started: list[str] = []
+        self.now_s = 0.0
 
     def next_event(self, timeout_s: float) -> Event | None:
-        return next(self.events, None)
+        event = next(self.events, None)
+        self.now_s += 0 if event else timeout_s
+        return event
 
     def send(self, name: str, number: Signals) -> None:
         self.sent.append((name, number))
@@ -46,7 +49,8 @@ class Script:
 
 def swarm(*events: Event, patience_s: float = 0.05) -> tuple[Swarm, Script]:
     script = Script(*events)
-    return Swarm(cast(Processes, script), patience_s, lambda _: None), script
+    processes = cast(Processes, script)
+    return Swarm(processes, patience_s, lambda _: None, lambda: script.now_s), script
 
 
 def refusal(watched: Swarm, what: str = "nothing more comes") -> str:
