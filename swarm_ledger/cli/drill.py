@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""`swarm-ledger drill`: four real drones lose their leader and are cut apart, under load."""
+"""`swarm-ledger drill`: four real drones lose their leader, their links, a disk, under load."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.sim.drill import Drill, go_through
 from swarm_ledger.sim.events import Event
 
-_COLUMNS = ("leader", "view", "height", "stable", "pending")
+_COLUMNS = ("leader", "epoch", "view", "height", "stable", "pending")
 
 
 def drill(
@@ -39,7 +39,7 @@ def drill(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Kill the leader of four real drones under load, cut them apart, and see them recover.
+    """Kill the leader of four real drones, cut them apart, wipe a disk, and see them recover.
 
     Exit code 0 if they recover and end with one ledger that holds, 1 if not, 2 if it can't be
     started here.

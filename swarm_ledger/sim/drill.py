@@ -1,16 +1,20 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""Four real drones under load lose their leader, are cut apart, and have to recover each time.
+"""Four real drones under load lose their leader, are cut apart, lose a disk, change their roster.
+
+They have to recover each time.
 
 Every wait is for something that the drones report, has a deadline, and says what it waits for.
 """
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +22,14 @@ import msgspec
 
 from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.errors import NotVerified
+from swarm_ledger.identity.roster import render_roster
+from swarm_ledger.identity.trust import load_trust, write_version
 from swarm_ledger.runtime.fleet import ConsensusEntry, Fleet
+from swarm_ledger.signers import open_signer
 from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.links import Links
 from swarm_ledger.sim.load import ENOUGH
-from swarm_ledger.sim.mission import Mission, prepare, utc_now
+from swarm_ledger.sim.mission import KEY, OPERATOR, ROSTER_DAYS, Mission, prepare, utc_now
 from swarm_ledger.sim.processes import Processes, environment
 from swarm_ledger.sim.watch import OnEvent
 
@@ -209,6 +216,8 @@ def go_through(drill: Drill, say: Say, on_event: OnEvent) -> Fleet:
             _lose_leader(swarm, say)
             _cut_in_half(swarm, links, say)
             _cut_leader_off(swarm, links, say)
+            wiped = _lose_disk(swarm, fleet, say)
+            _enrol_again(swarm, fleet, wiped, say)
             swarm.enough()
             end = swarm.one_ledger()
             say(f"no more load: all are at height {end['height']}, root {end['root'][:16]}")
@@ -269,3 +278,45 @@ def _cut_leader_off(swarm: Swarm, links: Links, say: Say) -> None:
     say(f"the other three go on without it: height {swarm.goes_on(others)}")
     links.heal()
     say(f"the links are whole again, and all four go on: height {swarm.goes_on(swarm.names)}")
+
+
+def _lose_disk(swarm: Swarm, fleet: Fleet, say: Say) -> str:
+    leader, _ = swarm.leader()
+    name = next(name for name in swarm.names if name != leader)
+    swarm.kill(name)
+    folder = fleet.folder / fleet.drone(name).folder
+    for path in [path for path in folder.iterdir() if path.name != KEY]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    say(f"{name} is killed, and all on its disk is lost but its root key")
+    swarm.restart(name)
+    goal = swarm.top()
+    mute = f"{name} has {goal} blocks again, and only follows"
+    swarm.until(
+        mute, lambda: swarm.top([name]) >= goal and swarm.each("standing", [name]) == ["mute"]
+    )
+    say(f"{name} has the ledger again, and follows: it can't know what it signed before")
+    return name
+
+
+def _enrol_again(swarm: Swarm, fleet: Fleet, wiped: str, say: Say) -> None:
+    directory = fleet.folder / fleet.file.roster
+    newest = load_trust(directory).newest
+    raw = render_roster(newest.swarm_id, newest.version + 1, newest.members)
+    operator = open_signer(f"file:{fleet.folder / OPERATOR / KEY}")
+    expires = (utc_now() + timedelta(days=ROSTER_DAYS)).replace(microsecond=0)
+    write_version(directory, raw, [operator], expires=expires)
+    say(f"the operator signs roster version {newest.version + 1}, with the same members")
+    leader, _ = swarm.leader()
+    bearer = next(name for name in swarm.names if name not in (leader, wiped))
+    swarm.kill(bearer)
+    swarm.restart(bearer)
+    version = newest.version + 1
+    say(f"{bearer} is started again, finds it, and has it ordered")
+    swarm.until(
+        f"all four are in epoch {version}",
+        lambda: swarm.each("epoch", swarm.names) == [version] * len(swarm.names),
+    )
+    swarm.until(
+        f"{wiped} takes part", lambda: set(swarm.each("standing", swarm.names)) == {"member"}
+    )
+    say(f"{wiped} takes part again, and all four go on: height {swarm.goes_on(swarm.names)}")

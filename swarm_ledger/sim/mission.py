@@ -38,7 +38,8 @@ TRANSPORTS = ("memory", "zmq", "ros")
 MAX_DRONES = 100
 MAX_TIMEOUT_S = 86_400
 OPERATOR = "operator_1"
-_ROSTER_DAYS = 365
+KEY = "key.pem"
+ROSTER_DAYS = 365
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Mission:
 
 
 def prepare(mission: Mission, *, now: datetime) -> Fleet:
-    """Lay out a run folder: keys, signed roster, sealed question, fleet file.
+    """Lay out a run folder: keys, the operator's too, signed roster, question, fleet file.
 
     Keys are derived from the seed in the memory transport, whose runs can be repeated to the
     byte, and fresh otherwise. Misuse if the folder already holds a run.
@@ -130,12 +131,12 @@ def prepare(mission: Mission, *, now: datetime) -> Fleet:
 def _lay_out(mission: Mission, now: datetime) -> None:
     folder, names, liars = mission.run_dir, mission.names(), mission.liars()
     keys = {name: _key(mission, name) for name in [*names, OPERATOR]}
-    for name in names:
+    for name, key in keys.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
-        keys[name].save(folder / name / "key.pem")
+        key.save(folder / name / KEY)
     swarm_id = f"sim-{keys[OPERATOR].public_key.hex()[:8]}"
     raw = render_roster(swarm_id, 1, _members(names, keys))
-    expires = (now + timedelta(days=_ROSTER_DAYS)).replace(microsecond=0)
+    expires = (now + timedelta(days=ROSTER_DAYS)).replace(microsecond=0)
     write_trust(folder / "roster", raw, [keys[OPERATOR]], threshold=1, expires=expires)
     question = Question(
         subject="What stands at the centre?",
@@ -151,7 +152,7 @@ def _lay_out(mission: Mission, now: datetime) -> None:
         roster="roster",
         drones=[
             DroneEntry(
-                name, f"file:{name}/key.pem", name, endpoint, mission.attack * (name in liars)
+                name, f"file:{name}/{KEY}", name, endpoint, mission.attack * (name in liars)
             )
             for name, endpoint in zip(names, endpoints, strict=True)
         ],

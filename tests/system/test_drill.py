@@ -32,7 +32,15 @@ def test_the_swarm_recovers_and_all_four_ledgers_end_identical(tmp_path: Path) -
     found = said.json
     assert found["recovered"]
     steps = "\n".join(step["what"] for step in found["steps"])
-    for words in ("is killed with SIGKILL", "commit in view", "has caught up", "neither half"):
+    for words in (
+        "is killed with SIGKILL",
+        "commit in view",
+        "has caught up",
+        "neither half",
+        "all on its disk is lost",
+        "and follows",
+        "takes part again",
+    ):
         assert words in steps, steps
     roster = load_trust(folder / "roster")
     ledgers = []
