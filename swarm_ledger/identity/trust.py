@@ -221,24 +221,12 @@ def _write(directory: Path, files: Mapping[str, bytes]) -> None:
         raise Misuse(f"cannot write the roster to {directory}: {error.strerror}.") from error
 
 
-def load_roster(directory: Path, *, now: datetime | None = None) -> Roster:
-    """Read and verify the first roster in a directory.
+def load_trust(directory: Path, *, now: datetime | None = None) -> Trust:
+    """Read and verify a roster directory with all versions in it.
 
-    now: where given, metadata that has expired by then is refused; an investigator who replays
-    an old flight leaves it out. Raises NotVerified, or Misuse where files are missing.
-    """
-    root, targets, roster = (_read(directory / name) for name in (ROOT, TARGETS, ROSTER))
-    try:
-        trust = Trust(root, [(targets, roster)])
-        return trust.verify(targets, roster, now=now)
-    except NotVerified as error:
-        raise NotVerified(str(error), where=str(directory)) from error
-
-
-def load_trust(directory: Path) -> Trust:
-    """Read and verify a roster directory with all versions in it, expired or not.
-
-    Raises NotVerified, or Misuse where files are missing.
+    now: where given, a newest version whose metadata has expired by then is refused; an
+    investigator who replays an old flight leaves it out. Raises NotVerified, or Misuse where
+    files are missing.
     """
     root, targets, roster = (_read(directory / name) for name in (ROOT, TARGETS, ROSTER))
     found = (_LATER.fullmatch(path.name) for path in directory.iterdir())
@@ -248,9 +236,12 @@ def load_trust(directory: Path) -> Trust:
         for version in later
     ]
     try:
-        return Trust(root, [(targets, roster), *pairs])
+        trust = Trust(root, [(targets, roster), *pairs])
+        newest = trust.versions[-1]
+        trust.verify(newest.targets, newest.roster.raw, now=now)
     except NotVerified as error:
         raise NotVerified(str(error), where=str(directory)) from error
+    return trust
 
 
 def _read(path: Path) -> bytes:

@@ -137,8 +137,8 @@ def _check_checkpoints(database: Database, policy: Callable[[int], Policy]) -> t
         block = database.row("SELECT first + count FROM blocks WHERE height = ?", (height,))
         if block is None or block[0] != size:
             raise NotVerified(f"its block doesn't end at checkpoint size {size}", where=where)
+        wanted = policy(typed(height, int, where))
         try:
-            wanted = policy(typed(height, int, where))
             checked = wanted.examine(typed(note, bytes, "checkpoint"), exact=True)
         except NotVerified as error:
             raise NotVerified(error.what, where=where) from error

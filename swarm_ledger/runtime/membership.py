@@ -152,8 +152,9 @@ def membership_of(store: Store, trust: Trust) -> Membership:
     """
     membership, time_ms = Membership(trust), 0
     for height in range(1, store.height + 1):
+        entries = store.block(height).entries
         try:
-            header, requests = split_block(store.block(height).entries)
+            header, requests = split_block(entries)
         except NotVerified as error:
             raise NotVerified(error.what, where=f"height {height}") from error
         time_ms = max(time_ms, header.time_ms)

@@ -20,7 +20,7 @@ from swarm_ledger.consensus.messages import (
     Want,
 )
 from swarm_ledger.encoding import digest, encode
-from swarm_ledger.envelope import Kind, seal
+from swarm_ledger.envelope import Kind, Opener, seal
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.runtime.doorman import Doorman, log_checkpoint
 from swarm_ledger.runtime.identity import take_up
@@ -139,7 +139,7 @@ def doorman(crew: Crew) -> Doorman:
         not_before=T0_S,
         expires=T0_S + 100,
     )
-    made = Doorman(crew.roster)
+    made = Doorman(Opener(crew.roster))
     made.ledger.add_session(there.delegation)
     return made
 

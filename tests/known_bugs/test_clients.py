@@ -68,7 +68,7 @@ def test_read_only_optimisation_one_drone_is_enough_to_read_from(lab: Callable[.
     for member in (0, 1):
         store = swarm.drones[member].keeper.store
         policy = check_policy_file(
-            policy_file(sessions_in(store, swarm.crew.roster)), swarm.crew.roster
+            policy_file(sessions_in(store, swarm.crew.trust)), swarm.crew.trust
         )
         index, settled = find_decision(store, 1)
         assert settled.answer == "cup"

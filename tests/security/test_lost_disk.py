@@ -11,7 +11,14 @@ from swarm_ledger.consensus.messages import BINDING, Status
 from swarm_ledger.runtime.memory import PATIENCE_MS, Caution
 from tests.crew import Crew
 from tests.lab import Lab
-from tests.security.test_membership import CREW, decides, examine, hand_in, until, until_epoch
+from tests.security.test_changing_members import (
+    CREW,
+    decides,
+    examine,
+    hand_in,
+    until,
+    until_epoch,
+)
 
 MakeLab = Callable[..., Lab]
 AGAIN = CREW.changed(CREW.roster)

@@ -36,7 +36,7 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity import cose
 from swarm_ledger.identity.cose import parse1
 from swarm_ledger.identity.session import domain
-from swarm_ledger.identity.trust import load_roster, write_trust
+from swarm_ledger.identity.trust import load_trust, write_trust
 from swarm_ledger.ledger.checkpoint import cosign
 from swarm_ledger.ledger.note import Note, NoteSignature
 from swarm_ledger.light_client import verify_proof
@@ -520,12 +520,12 @@ def test_a_roster_without_enough_operators_or_too_old(tmp_path: Path, crew: Crew
     operators = [key("op 1"), key("op 2"), key("op 3")]
     write_trust(tmp_path / "a", crew.raw_roster, operators, threshold=2, expires=end)
     write_trust(tmp_path / "b", crew.raw_roster, operators[:1], threshold=1, expires=end)
-    assert load_roster(tmp_path / "a", now=end - timedelta(1)) == crew.roster
+    assert load_trust(tmp_path / "a", now=end - timedelta(1)).genesis == crew.roster
     (tmp_path / "a" / "targets.json").write_bytes((tmp_path / "b" / "targets.json").read_bytes())
     with pytest.raises(NotVerified):
-        load_roster(tmp_path / "a")
+        load_trust(tmp_path / "a")
     with pytest.raises(NotVerified, match="expired"):
-        load_roster(tmp_path / "b", now=end)
+        load_trust(tmp_path / "b", now=end)
 
 
 def test_a_ledger_of_another_roster_is_not_continued(swarm: Lab) -> None:

@@ -20,7 +20,7 @@ from swarm_ledger.identity.roster import (
     parse_roster,
     render_roster,
 )
-from swarm_ledger.identity.trust import load_roster, write_trust
+from swarm_ledger.identity.trust import load_trust, write_trust
 from swarm_ledger.signers import KeyStore, SoftwareSigner
 from tests.crew import Crew, key
 
@@ -144,7 +144,7 @@ def test_any_bytes_are_a_roster_or_misuse(noise: bytes, at: int, cut: int) -> No
 
 
 def test_signed_and_loaded(tmp_path: Path) -> None:
-    roster = load_roster(write(tmp_path, OPERATORS, 2), now=NOW)
+    roster = load_trust(write(tmp_path, OPERATORS, 2), now=NOW).genesis
     assert roster == CREW.roster
 
 
@@ -157,15 +157,15 @@ def test_two_of_three_operators(tmp_path: Path) -> None:
         path.write_text(
             json.dumps({**whole, "signatures": [whole["signatures"][i] for i in kept]})
         )
-        assert load_roster(tmp_path).swarm_id == "test"
+        assert load_trust(tmp_path).genesis.swarm_id == "test"
     one, two = whole["signatures"][:2]
     for few in ([one], [], [one, {**two, "sig": one["sig"]}], [one, {**two, "keyid": "00" * 20}]):
         path.write_text(json.dumps({**whole, "signatures": few}))
         with pytest.raises(NotVerified):
-            load_roster(tmp_path)
+            load_trust(tmp_path)
     path.write_text(json.dumps({**whole, "signatures": [one, one]}))
     with pytest.raises(NotVerified):
-        load_roster(tmp_path)
+        load_trust(tmp_path)
 
 
 @pytest.mark.parametrize("threshold", [0, 4, -1])
@@ -182,16 +182,16 @@ def test_metadata_of_other_operators(tmp_path: Path) -> None:
         kept = (tmp_path / "ours" / name).read_bytes()
         (tmp_path / "ours" / name).write_bytes((tmp_path / "theirs" / name).read_bytes())
         with pytest.raises(NotVerified):
-            load_roster(tmp_path / "ours")
+            load_trust(tmp_path / "ours")
         (tmp_path / "ours" / name).write_bytes(kept)
 
 
 def test_expired_metadata(tmp_path: Path) -> None:
     write(tmp_path, OPERATORS)
-    assert load_roster(tmp_path, now=SOON - timedelta(seconds=1))
+    assert load_trust(tmp_path, now=SOON - timedelta(seconds=1)).genesis
     with pytest.raises(NotVerified, match="expired"):
-        load_roster(tmp_path, now=SOON)
-    assert load_roster(tmp_path) == CREW.roster  # an investigator, years later
+        load_trust(tmp_path, now=SOON)
+    assert load_trust(tmp_path).genesis == CREW.roster  # an investigator, years later
 
 
 def test_another_version_than_was_signed(tmp_path: Path) -> None:
@@ -200,12 +200,12 @@ def test_another_version_than_was_signed(tmp_path: Path) -> None:
     new = write(tmp_path / "new", OPERATORS, roster=Crew(version=2).raw_roster)
     (new / "roster.json").write_bytes((old / "roster.json").read_bytes())
     with pytest.raises(NotVerified):
-        load_roster(new)
+        load_trust(new)
     (new / "roster.json").write_bytes(Crew(version=2).raw_roster)
-    assert load_roster(new).version == 2
+    assert load_trust(new).genesis.version == 2
     (new / "targets.json").write_bytes((old / "targets.json").read_bytes())
     with pytest.raises(NotVerified):
-        load_roster(new)
+        load_trust(new)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -213,10 +213,10 @@ def test_missing_and_oversize_files(tmp_path: Path, name: str) -> None:
     write(tmp_path, OPERATORS)
     (tmp_path / name).write_bytes(b" " * ((1 << 20) + 1))
     with pytest.raises(NotVerified, match="larger than"):
-        load_roster(tmp_path)
+        load_trust(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(Misuse, match="cannot read"):
-        load_roster(tmp_path)
+        load_trust(tmp_path)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -227,7 +227,7 @@ def test_files_that_are_something_else(tmp_path: Path, name: str, raw: bytes) ->
     write(tmp_path, OPERATORS)
     (tmp_path / name).write_bytes(raw)
     with pytest.raises(NotVerified):
-        load_roster(tmp_path)
+        load_trust(tmp_path)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -241,7 +241,7 @@ def test_no_change_goes_unnoticed(
     at %= len(raw)
     (tmp_path / name).write_bytes(raw[:at] + noise + raw[at + cut :])
     try:
-        roster = load_roster(tmp_path, now=NOW)
+        roster = load_trust(tmp_path, now=NOW).genesis
     except NotVerified:
         return
     assert roster == CREW.roster

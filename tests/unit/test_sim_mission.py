@@ -12,7 +12,7 @@ import pytest
 from swarm_ledger.envelope import Kind, Opener
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.roster import Role
-from swarm_ledger.identity.trust import load_roster
+from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.runtime.fleet import FLEET
 from swarm_ledger.sim.mission import OPERATOR, Mission, prepare
 from swarm_ledger.voting.question import parse_question
@@ -66,7 +66,7 @@ def test_liars_are_drawn_by_the_seed(tmp_path: Path) -> None:
 def test_a_run_folder_is_complete_and_verified(tmp_path: Path) -> None:
     mission = Mission(run_dir=tmp_path / "run", drones=7, byzantine=2, attack="silent", seed=4)
     fleet = prepare(mission, now=NOW)
-    roster = load_roster(tmp_path / "run" / "roster", now=NOW)
+    roster = load_trust(tmp_path / "run" / "roster", now=NOW).genesis
     assert roster == fleet.roster
     assert [m.name for m in roster.members] == [*mission.names(), OPERATOR]
     assert roster.named(OPERATOR).roles == {Role.OPERATOR}
@@ -85,9 +85,9 @@ def test_a_run_folder_is_complete_and_verified(tmp_path: Path) -> None:
 
 def test_the_roster_expires(tmp_path: Path) -> None:
     prepare(Mission(run_dir=tmp_path), now=NOW)
-    load_roster(tmp_path / "roster", now=NOW + timedelta(days=364))
+    load_trust(tmp_path / "roster", now=NOW + timedelta(days=364))
     with pytest.raises(NotVerified, match="expired"):
-        load_roster(tmp_path / "roster", now=NOW + timedelta(days=366))
+        load_trust(tmp_path / "roster", now=NOW + timedelta(days=366))
 
 
 def test_keys_repeat_in_memory_and_nowhere_else(tmp_path: Path) -> None:
