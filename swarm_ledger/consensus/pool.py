@@ -90,6 +90,10 @@ class Pool:
             pending.blocks += 1
         return passed_over
 
+    def drop(self, key: bytes) -> None:
+        """Forget a pending request, which may come again."""
+        self._held[self._pending.pop(key).author] -= 1
+
     def waiting(self, but: Container[bytes]) -> Iterator[tuple[bytes, Pending]]:
         """Iterate over what is pending and not in `but`, oldest first."""
         return ((key, pending) for key, pending in self._pending.items() if key not in but)

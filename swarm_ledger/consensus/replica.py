@@ -170,6 +170,20 @@ class Replica:
         self._state.set_clock(now_ms)
         return normal.on_body(self._state, digest(body), body, added=False)
 
+    def withdraw(self, unwanted: Callable[[bytes], bool]) -> list[bytes]:
+        """Drop waiting requests that nobody would take in any more; return their digests.
+
+        Else a leader would be blamed for not ordering them. What an open slot orders stays.
+        """
+        state = self._state
+        if not state.active:
+            return []
+        waiting = state.pool.waiting(but=state.in_flight)
+        dropped = [key for key, pending in waiting if unwanted(pending.body)]
+        for key in dropped:
+            state.pool.drop(key)
+        return dropped
+
     def tick(self, now_ms: int) -> None:
         """Let time pass (POSIX ms): backwards it stands still, and jumps are not waited for."""
         self._state.set_clock(now_ms)

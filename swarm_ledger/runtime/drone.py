@@ -15,11 +15,12 @@ from typing import Any
 from swarm_ledger.consensus.ready import Evidence
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.encoding import digest
-from swarm_ledger.envelope import Kind, Opened, kind_of
+from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.admission import Admission
 from swarm_ledger.runtime.ballots import Ballots
 from swarm_ledger.runtime.chronicle import describe
 from swarm_ledger.runtime.engine import Emit, Engine
@@ -27,12 +28,12 @@ from swarm_ledger.runtime.epochs import ELSEWHERE, Epoch, Seat
 from swarm_ledger.runtime.greeting import Greeting
 from swarm_ledger.runtime.identity import Identity, Keys
 from swarm_ledger.runtime.keeper import Keeper
-from swarm_ledger.runtime.machine import Applied, Machine, read_request
+from swarm_ledger.runtime.machine import Applied, Machine
 from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.prosecutor import Prosecutor
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.transport import Transport
-from swarm_ledger.voting.observation import Observation, parse_observation
+from swarm_ledger.voting.observation import Observation
 
 _HAND_IN_MS = 5_000
 _MEET_MS = 5_000
@@ -71,11 +72,11 @@ class Drone:
         )
         self.greeting = Greeting(self.engine, transport, emit)
         self.ballots = Ballots(self.engine, transport, looks)
+        self.admission = Admission(self.engine, self.ballots, keys.root_key)
         self.prosecutor = Prosecutor(self.engine, transport, emit, settings.resend_ms)
         for applied in self.engine.start():
             self.on_replayed(applied)
-        for _, body in self.keeper.store.pending_read():
-            self._resume(body)
+        self.admission.take_back(restarted=True)
         self.greeting.begin()
         self.engine.introduce()
         self.engine.drain()
@@ -114,6 +115,7 @@ class Drone:
         """Let time pass."""
         self._pass_time(now_ms)
         self.greeting.tick()
+        self.admission.tick()
         self._hand_in_roster()
         self._ask()
         self.ballots.tick()
@@ -216,56 +218,15 @@ class Drone:
 
     def _receive(self, raw: bytes) -> None:
         kind, now_s = kind_of(raw), self._now_ms // 1000
-        route = self.engine.epochs.route
         if kind is Kind.SESSION:
             self.greeting.hear(raw)
         elif kind in (Kind.CONSENSUS, Kind.CARRIED):
+            route = self.engine.epochs.route
             self.engine.hear(*route(lambda seat: seat.doorman.hear(raw, now_s)))
-        elif kind is Kind.EVIDENCE:
-            culprit = self._seat.doorman.examine(raw).culprit.index
-            if culprit not in self.machine.convicted:
-                self._order(raw, culprit)
-            else:
-                self._supply(raw)
-        elif kind is Kind.ROSTER:
-            self._succeed(raw)
         else:
-            seat, opened = route(lambda seat: seat.doorman.open(raw))
-            self._request(seat, opened)
-
-    def _succeed(self, raw: bytes) -> None:
-        try:
-            self.machine.members.succeed(raw, max(self._now_ms, self.machine.time_ms))
-        except PeerFault as fault:
-            if fault.reason == "expired_roster":
-                self._supply(raw)
-            raise
-        self._order(raw, _NOBODY)
-
-    def _request(self, seat: Seat, opened: Opened) -> None:
-        content = read_request(opened)
-        if seat is not self._seat:
-            version = seat.roster.version
-            raise PeerFault("stale_epoch", f"a {opened.kind.name} of epoch {version}.")
-        try:
-            opened.check_fresh(self._now_ms // 1000)
-        except PeerFault:
-            self._supply(opened.raw)
-            raise
-        self._order(opened.raw, opened.author.index)
-        if isinstance(content, Observation):
-            self.prosecutor.hear(opened.author, content, opened.raw)
-
-    def _order(self, raw: bytes, author: int) -> bool:
-        return self.engine.current.replica.submit(raw, author, self._now_ms)
-
-    def _supply(self, raw: bytes) -> None:
-        """Take in what we would not order any more, if somebody did who could not know that.
-
-        Clocks and ledgers differ for a while: the swarm must not stand still over a request that
-        some drones hold and others refuse. The state machine judges it by the ledger's own time.
-        """
-        self.engine.current.replica.supply(raw, self._now_ms)
+            request = self.admission.take(raw)
+            if request and request.author and isinstance(request.content, Observation):
+                self.prosecutor.hear(request.author, request.content, raw)
 
     def on_fault(self, fault: PeerFault) -> None:
         """Count what a peer did wrong, and report it the first time."""
@@ -334,29 +295,4 @@ class Drone:
             if kind_of(body) is Kind.ROSTER:
                 with suppress(PeerFault):
                     self._receive(body)
-        for _, body in self.keeper.store.pending_read():
-            self._resume(body)
-
-    def _resume(self, body: bytes) -> None:
-        """Take back a request that was accepted before, whatever has expired since.
-
-        What belongs to another epoch is void, but our own vote is said again in the present one.
-        """
-        author = _NOBODY
-        with suppress(PeerFault):
-            kind, door = kind_of(body), self._seat.doorman
-            if kind is Kind.SESSION:
-                author = door.lobby.add_session(body).member.index
-            elif kind is Kind.EVIDENCE:
-                author = door.examine(body).culprit.index
-            elif kind is not Kind.ROSTER:
-                seat, opened = self.engine.epochs.route(lambda seat: seat.doorman.open(body))
-                if seat is not self._seat:
-                    if opened.kind is Kind.VOTE and self._is_me(opened.author):
-                        self.ballots.say_again(opened)
-                    self.keeper.store.pending_remove([digest(body)])
-                    return
-                author = opened.author.index
-                if opened.kind is Kind.VOTE and self._is_me(opened.author):
-                    self.ballots.voted(parse_observation(opened.payload).question)
-        self._order(body, author)
+        self.admission.take_back(restarted=False)

@@ -1,0 +1,139 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Which requests one drone takes in to be ordered, and which it gives up.
+
+What one honest drone holds and all others refuse would have it blame every leader. So either all
+refuse it alike, as its bytes tell; or it was late here by our own clock or ledger: then we take it
+in if somebody ordered it, and drop it otherwise, whoever may have accepted it before.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from swarm_ledger.envelope import Kind, kind_of
+from swarm_ledger.errors import PeerFault
+from swarm_ledger.identity.roster import Member
+from swarm_ledger.runtime.ballots import Ballots
+from swarm_ledger.runtime.engine import Engine
+from swarm_ledger.runtime.machine import Tick, read_request
+from swarm_ledger.voting.observation import Observation, parse_observation
+from swarm_ledger.voting.question import Question
+
+LATE = ("stale_session", "stale_roster", "expired_roster", "convicted")
+"""Why a request that all could have taken in is not taken in any more, or not yet."""
+
+_WITHDRAW_MS = 1_000
+_NOBODY = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that was taken in. author: of evidence the culprit, of a roster nobody."""
+
+    author: Member | None
+    content: Question | Observation | Tick | None = None
+
+
+class Admission:
+    """The requests of one drone's present epoch. root_key: the drone's own, public."""
+
+    def __init__(self, engine: Engine, ballots: Ballots, root_key: bytes) -> None:
+        self._engine, self._ballots, self._root_key = engine, ballots, root_key
+        self._withdrew_ms = 0
+
+    def take(self, raw: bytes) -> Request | None:
+        """Take in what has just arrived; None for what is no news. PeerFault if it is refused."""
+        try:
+            request = self._judge(raw)
+        except PeerFault as fault:
+            if fault.reason in LATE:
+                self._engine.current.replica.supply(raw, self._engine.now_ms)
+            if fault.reason == "convicted":
+                return None
+            raise
+        self._order(raw, request.author)
+        return request
+
+    def _judge(self, raw: bytes) -> Request:
+        kind, engine = kind_of(raw), self._engine
+        if kind is Kind.ROSTER:
+            now_ms = max(engine.now_ms, engine.machine.time_ms)
+            engine.machine.members.succeed(raw, now_ms)
+            return Request(None)
+        if kind is Kind.EVIDENCE:
+            culprit = engine.current.seat.doorman.examine(raw).culprit
+            if culprit.index in engine.machine.convicted:
+                raise PeerFault("convicted", f"{culprit.name} is convicted already.")
+            return Request(culprit)
+        seat, opened = engine.epochs.route(lambda seat: seat.doorman.open(raw))
+        content = read_request(opened)
+        if seat is not engine.current.seat:
+            version = seat.roster.version
+            raise PeerFault("stale_epoch", f"a {kind.name} of epoch {version}.")
+        opened.check_fresh(engine.now_ms // 1000)
+        return Request(opened.author, content)
+
+    def _order(self, raw: bytes, author: Member | None) -> None:
+        index = author.index if author else _NOBODY
+        self._engine.current.replica.submit(raw, index, self._engine.now_ms)
+
+    def tick(self) -> None:
+        """Give up, now and then, what would not be taken in any more."""
+        now_ms = self._engine.now_ms
+        if now_ms - self._withdrew_ms >= _WITHDRAW_MS:
+            self._withdrew_ms = now_ms
+            dropped = self._engine.current.replica.withdraw(self._late)
+            if dropped:
+                self._engine.keeper.store.pending_remove(dropped)
+
+    def _late(self, raw: bytes) -> bool:
+        try:
+            if kind_of(raw) is not Kind.SESSION:
+                self._judge(raw)
+        except PeerFault as fault:
+            return fault.reason in LATE
+        return False
+
+    def take_back(self, *, restarted: bool) -> None:
+        """Go on with the requests on disk that belong to the present epoch, and drop the others.
+
+        After a restart, one that can't be opened is kept, as its author has not introduced itself
+        again: a batch that we prepared may hold it. What has expired since is kept in any case.
+        """
+        store = self._engine.keeper.store
+        for key, body in store.pending_read():
+            try:
+                ours = self._resume(body)
+            except PeerFault:
+                ours = restarted
+                if restarted:
+                    self._order(body, None)
+            if not ours:
+                store.pending_remove([key])
+
+    def _resume(self, body: bytes) -> bool:
+        """Have a request ordered in the present epoch; False if it belongs to another one.
+
+        Then it is void, but our own vote is said again. PeerFault if it can't be told.
+        """
+        kind, engine = kind_of(body), self._engine
+        here, route, author = engine.current.seat, engine.epochs.route, None
+        if kind is Kind.ROSTER:
+            seat = here
+        elif kind is Kind.SESSION:
+            seat, author = route(lambda seat: seat.doorman.lobby.delegated(body).member)
+            with suppress(PeerFault):
+                seat.doorman.lobby.add_session(body)
+        elif kind is Kind.EVIDENCE:
+            seat, author = route(lambda seat: seat.doorman.examine(body).culprit)
+        else:
+            seat, opened = route(lambda seat: seat.doorman.open(body))
+            author = opened.author
+            if kind is Kind.VOTE and author.public_key == self._root_key:
+                if seat is not here:
+                    self._ballots.say_again(opened)
+                self._ballots.voted(parse_observation(opened.payload).question)
+        if seat is here:
+            self._order(body, author)
+        return seat is here
