@@ -26,7 +26,7 @@ from swarm_ledger.errors import PeerFault
 def propose(state: State) -> None:
     """As the leader, assign pending requests to sequence numbers (adaptive batching)."""
     settings = state.settings
-    if not state.leading or state.applied < state.stable:
+    if not len(state.pool) or not state.leading or state.applied < state.stable:
         return  # a leader that lags could propose what was applied long ago
     while len(state.pool) and state.next_seq <= state.stable + settings.window:
         busy = state.next_seq - 1 - state.applied

@@ -245,11 +245,14 @@ class Replica:
         """Whether a quiet swarm should vouch for the blocks since the last checkpoint."""
         return self._state.settings.speaks and checkpoints.idle_checkpoint_due(self._state)
 
+    @property
+    def busy(self) -> bool:
+        """Whether something has to happen now."""
+        return bool(self._state.ready)
+
     def ready(self) -> Ready:
         """Return what has to happen now, and forget it."""
-        ready = self._state.ready
-        if ready:
-            self._state.ready = Ready()
+        ready, self._state.ready = self._state.ready, Ready()
         return ready
 
     def _replay_early(self) -> None:

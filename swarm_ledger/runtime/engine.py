@@ -163,10 +163,9 @@ class Engine:
         while busy:
             busy = False
             for epoch in list(self.epochs):
-                ready = epoch.replica.ready()
-                if ready:
+                if epoch.replica.busy:
                     busy = True
-                    self._carry_out(epoch, ready)
+                    self._carry_out(epoch, epoch.replica.ready())
 
     def _carry_out(self, epoch: Epoch, ready: Ready) -> None:
         own = self._persist(epoch, ready)

@@ -77,7 +77,7 @@ class Air:
         for other in to:
             if other == sender or (sender, other) in self.cut:
                 continue
-            yield from self._deliver(sender, other, raw, wait)
+            yield from self._deliver(sender, other, raw, int(wait) + 1)
 
     def _on_the_air(self, now_ms: int, size: int) -> float | None:
         """Wait for a free channel, send; None if another transmission destroyed this one."""
@@ -99,11 +99,12 @@ class Air:
         return begins + duration
 
     def _deliver(
-        self, sender: int, other: int, raw: bytes, wait: float
-    ) -> Iterator[tuple[int, int, bytes]]:
+        self, sender: int, other: int, raw: bytes, wait: int
+    ) -> list[tuple[int, int, bytes]]:
+        arrivals: list[tuple[int, int, bytes]] = []
         weather, rng = self.weather, self.rng
         if weather.loss and rng.random() < weather.loss:
-            return
+            return arrivals
         copies = 1 + (weather.twice > 0 and rng.random() < weather.twice)
         for _ in range(copies):
             span = weather.delay_ms
@@ -116,4 +117,5 @@ class Air:
                 changed = bytearray(raw)
                 changed[rng.randrange(len(raw))] ^= rng.randint(1, 255)
                 content = bytes(changed)
-            yield int(wait) + 1 + int(rng.random() * span), other, content
+            arrivals.append((wait + int(rng.random() * span), other, content))
+        return arrivals

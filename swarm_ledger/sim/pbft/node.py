@@ -198,11 +198,11 @@ class Node:
 
     def _pump(self) -> None:
         while True:
-            while ready := self.replica.ready():
-                self._carry_out(self.epoch.version, self.replica, ready)
+            while self.replica.busy:
+                self._carry_out(self.epoch.version, self.replica, self.replica.ready())
             for version, replica in self.retired.items():
-                if ready := replica.ready():
-                    self._carry_out(version, replica, ready)
+                if replica.busy:
+                    self._carry_out(version, replica, replica.ready())
                     break
             else:
                 return
