@@ -170,11 +170,14 @@ class Replica:
         self._state.set_clock(now_ms)
         return normal.on_body(self._state, digest(body), body, added=False)
 
-    def tick(self, now_ms: int) -> None:
-        """Let time pass (POSIX ms): backwards it stands still, and jumps are not waited for."""
+    def tick(self, now_ms: int, *, covered: bool = False) -> None:
+        """Let time pass (POSIX ms): backwards it stands still, and jumps are not waited for.
+
+        covered: a later epoch's checkpoint vouches for the end of this one, which is over.
+        """
         self._state.set_clock(now_ms)
         if self._state.retired:
-            sync.tick_retired(self._state)
+            sync.tick_retired(self._state, covered=covered)
             return
         normal.propose(self._state)
         view_change.tick(self._state)

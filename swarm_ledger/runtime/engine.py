@@ -144,8 +144,7 @@ class Engine:
         if replica.checkpoint_due:
             self._checkpoint()
         for epoch in self.epochs.retired:
-            if replica.stable_seq <= epoch.replica.applied_seq:  # later, that one covers it
-                epoch.replica.tick(now_ms)
+            epoch.replica.tick(now_ms, covered=replica.stable_seq > epoch.replica.applied_seq)
 
     def introduce(self, to: int | None = None) -> None:
         """Show our session in the epoch at work, and in the newest one that is ahead of it."""

@@ -14,9 +14,14 @@ import pytest
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.identity.trust import Version
-from swarm_ledger.runtime.machine import Machine
+from swarm_ledger.runtime.machine import Machine, Tick
 from tests.crew import T0_MS
-from tests.security.test_membership import CREW, ONE
+from tests.lab import Lab
+from tests.security.test_lost_disk import AGAIN
+from tests.security.test_membership import CREW, ONE, decides, hand_in, until, until_epoch
+
+MakeLab = Callable[..., Lab]
+HONEST = (0, 1, 2)
 
 
 def nested(version: Version, depth: int) -> bytes:
@@ -39,3 +44,28 @@ def test_a_roster_is_judged_alike_however_deep_the_call_is(depth: int) -> None:
         for frames in (0, 100, 300, 500)
     }
     assert len(judged) == 1
+
+
+def tick(lab: Lab, name: str = "drone_1") -> bytes:
+    """A request that asks for a block, and nothing else."""
+    return CREW.identity(name).seal(Kind.TICK, encode(Tick(lab.now_ms)))
+
+
+def test_one_that_was_away_for_long_catches_up_with_the_end_of_its_epoch(lab: MakeLab) -> None:
+    """It has no newer roster: those who are in the next epoch show it all that is left of its own,
+    more often than once each.
+    """
+    made = lab(crew=CREW, places=16)
+    for member in range(4):
+        made.start(member)
+    made.until_decided()
+    made.kill(3)
+    for _ in range(130):
+        made.drones[0].submit(tick(made), made.now_ms)
+        made.run(30)
+    hand_in(made, AGAIN)
+    until_epoch(made, 2)
+    decides(made, 2, AGAIN.roster)
+    until_epoch(made, 2)
+    made.start(3)
+    until(made, lambda: made.drones[3].roster.version == 2)
