@@ -145,7 +145,7 @@ class Opener:
         Of two delegations for one key the one that expires last counts. PeerFault
         ("too_many_sessions") beyond MAX_SESSIONS_PER_MEMBER.
         """
-        session = self._delegated(raw)
+        session = self.delegated(raw)
         known = self._sessions.get(session.kid)
         if known is not None and (known.member, known.public_key) != (
             session.member,
@@ -193,7 +193,7 @@ class Opener:
         delegation, sealed = parts
         if kind_of(sealed) is not Kind.CONSENSUS:
             raise PeerFault("malformed", "only consensus messages carry a delegation.")
-        return self._open(sealed, self._delegated(delegation), raw)
+        return self._open(sealed, self.delegated(delegation), raw)
 
     def _open(self, raw: bytes, along: Session | None = None, whole: bytes = b"") -> Opened:
         """Verify one envelope; along: the session that came with it in the bytes `whole`."""
@@ -215,7 +215,8 @@ class Opener:
         cose.verify1(message, public_key, aad)
         return Opened(kind, author, message.payload, whole or raw, session)
 
-    def _delegated(self, raw: bytes) -> Session:
+    def delegated(self, raw: bytes) -> Session:
+        """Verify a sealed delegation, and don't remember it; PeerFault if it is not one."""
         if kind_of(raw) is not Kind.SESSION:
             raise PeerFault("malformed", "not a delegation.")
         for session in self._sessions.values():

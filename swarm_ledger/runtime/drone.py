@@ -37,6 +37,7 @@ from swarm_ledger.voting.observation import Observation, parse_observation
 _HAND_IN_MS = 5_000
 _MEET_MS = 5_000
 _NOBODY = -1
+_REQUESTS = (Kind.SESSION, Kind.QUESTION, Kind.VOTE, Kind.TICK, Kind.EVIDENCE, Kind.ROSTER)
 
 
 class Drone:
@@ -215,8 +216,16 @@ class Drone:
             self._receive(raw)
 
     def _receive(self, raw: bytes) -> None:
-        kind, now_s = kind_of(raw), self._now_ms // 1000
-        route = self.engine.epochs.route
+        kind = kind_of(raw)
+        try:
+            self._take_in(kind, raw)
+        except PeerFault:
+            if kind in _REQUESTS:
+                self._supply(raw)
+            raise
+
+    def _take_in(self, kind: Kind, raw: bytes) -> None:
+        now_s, route = self._now_ms // 1000, self.engine.epochs.route
         if kind is Kind.SESSION:
             self.greeting.hear(raw)
         elif kind in (Kind.CONSENSUS, Kind.CARRIED):
@@ -228,30 +237,22 @@ class Drone:
             else:
                 self._supply(raw)
         elif kind is Kind.ROSTER:
-            self._succeed(raw)
+            self.machine.members.succeed(raw, max(self._now_ms, self.machine.time_ms))
+            self._order(raw, _NOBODY)
         else:
             seat, opened = route(lambda seat: seat.doorman.open(raw))
             self._request(seat, opened)
-
-    def _succeed(self, raw: bytes) -> None:
-        try:
-            self.machine.members.succeed(raw, max(self._now_ms, self.machine.time_ms))
-        except PeerFault as fault:
-            if fault.reason == "expired_roster":
-                self._supply(raw)
-            raise
-        self._order(raw, _NOBODY)
 
     def _request(self, seat: Seat, opened: Opened) -> None:
         content = read_request(opened)
         if seat is not self._seat:
             version = seat.roster.version
             raise PeerFault("stale_epoch", f"a {opened.kind.name} of epoch {version}.")
-        try:
-            opened.check_fresh(self._now_ms // 1000)
-        except PeerFault:
-            self._supply(opened.raw)
-            raise
+        opened.check_fresh(self._now_ms // 1000)
+        session, name = opened.session, opened.author.name
+        if session is not None and not seat.doorman.ledger.knows(opened.author, session.kid):
+            # Others may never get to know it: nobody must be left alone with what it signed.
+            raise PeerFault("unknown_key", f"{name}'s session is not on the ledger yet.")
         self._order(opened.raw, opened.author.index)
         if isinstance(content, Observation):
             self.prosecutor.hear(opened.author, content, opened.raw)
@@ -262,8 +263,9 @@ class Drone:
     def _supply(self, raw: bytes) -> None:
         """Take in what we would not order any more, if somebody did who could not know that.
 
-        Clocks and ledgers differ for a while: the swarm must not stand still over a request that
-        some drones hold and others refuse. The state machine judges it by the ledger's own time.
+        Clocks and ledgers differ for a while, and a liar shows each drone other sessions: the
+        swarm must not stand still over a request that some drones hold and others refuse. The
+        state machine judges it by the ledger's own time and sessions.
         """
         self.engine.current.replica.supply(raw, self._now_ms)
 

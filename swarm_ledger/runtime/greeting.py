@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-from swarm_ledger.envelope import Kind
 from swarm_ledger.identity.roster import Role
-from swarm_ledger.identity.session import Session
 from swarm_ledger.runtime.engine import Emit, Engine
-from swarm_ledger.runtime.epochs import Seat
 from swarm_ledger.transport import Transport
 
 _HELLO_MS = 500
@@ -47,11 +44,13 @@ class Greeting:
 
     def hear(self, raw: bytes) -> None:
         """Take in somebody's session; PeerFault where it belongs nowhere."""
-        seat, (session, known) = self._engine.epochs.route(lambda seat: _introduced(seat, raw))
-        member, now_ms = session.member, self._engine.now_ms
-        here, me = seat is self._engine.current.seat, seat.identity
-        if here:
-            self._order(bytes([Kind.SESSION]) + session.raw, member.index)
+        route, now_ms = self._engine.epochs.route, self._engine.now_ms
+        seat, session = route(lambda seat: seat.doorman.lobby.delegated(raw))
+        member, me = session.member, seat.identity
+        here, known = seat is self._engine.current.seat, session in seat.doorman.sessions()
+        if here:  # before we look for room: others may have room for it, and not for what we noted
+            self._order(raw, member.index)
+        seat.doorman.lobby.add_session(raw)
         if Role.VALIDATOR not in member.roles or (me is not None and member == me.member):
             return
         if here and not known:
@@ -62,10 +61,3 @@ class Greeting:
 
     def _order(self, delegation: bytes, author: int) -> None:
         self._engine.current.replica.submit(delegation, author, self._engine.now_ms)
-
-
-def _introduced(seat: Seat, raw: bytes) -> tuple[Session, bool]:
-    """Note a session where its delegation belongs; also return whether it was known."""
-    known = seat.doorman.sessions()
-    session = seat.doorman.lobby.add_session(raw)
-    return session, session in known

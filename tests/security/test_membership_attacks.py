@@ -13,6 +13,7 @@ import pytest
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind
+from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Version
 from swarm_ledger.runtime.machine import Machine, Tick
 from tests.crew import T0_MS
@@ -46,9 +47,9 @@ def test_a_roster_is_judged_alike_however_deep_the_call_is(depth: int) -> None:
     assert len(judged) == 1
 
 
-def tick(lab: Lab, name: str = "drone_1") -> bytes:
+def tick(lab: Lab, name: str = "drone_1", roster: Roster | None = None) -> bytes:
     """A request that asks for a block, and nothing else."""
-    return CREW.identity(name).seal(Kind.TICK, encode(Tick(lab.now_ms)))
+    return CREW.identity(name, roster=roster).seal(Kind.TICK, encode(Tick(lab.now_ms)))
 
 
 def test_one_that_was_away_for_long_catches_up_with_the_end_of_its_epoch(lab: MakeLab) -> None:
@@ -69,3 +70,55 @@ def test_one_that_was_away_for_long_catches_up_with_the_end_of_its_epoch(lab: Ma
     until_epoch(made, 2)
     made.start(3)
     until(made, lambda: made.drones[3].roster.version == 2)
+
+
+def three(lab: MakeLab) -> Lab:
+    """Three honest drones that have decided, and drone_4, who is played by the test."""
+    made = lab(crew=CREW, places=16)
+    made.liars.add("drone_4")
+    for member in HONEST:
+        made.start(member)
+    tell(made, CREW.identity("drone_4").delegation)
+    made.until_decided()
+    return made
+
+
+def tell(lab: Lab, raw: bytes, members: tuple[int, ...] = HONEST) -> None:
+    for member in members:
+        lab.drones[member].receive(raw, lab.now_ms)
+
+
+def goes_on(lab: Lab, roster: Roster | None = None) -> None:
+    """Each member's request is ordered, and all hold the same then."""
+    live = list(lab.drones.values())
+    for member, drone in lab.drones.items():
+        height = drone.keeper.store.height
+        drone.submit(tick(lab, lab.names[member], roster), lab.now_ms)
+        until(lab, lambda above=height: all(d.keeper.store.height > above for d in live))
+    lab.until(min(d.keeper.store.height for d in live))
+    lab.assert_no_contradiction()
+
+
+def test_each_drone_is_shown_other_sessions(lab: MakeLab) -> None:
+    """More than it notes of one member: who is shown 16 refuses what another one has ordered."""
+    made = three(lab)
+    for member in HONEST:
+        for number in range(1, 20):
+            session = CREW.identity("drone_4", 1 + number + 20 * member)
+            tell(made, session.delegation, (member,))
+    goes_on(made)
+
+
+def test_a_vote_by_a_session_that_one_drone_knows(lab: MakeLab) -> None:
+    """It was shown to each of them when there was no room for it in the pool."""
+    made = three(lab)
+    for member in HONEST:
+        for _ in range(64):
+            made.now_ms += 1
+            tell(made, tick(made, "drone_4"), (member,))
+        secret = CREW.identity("drone_4", 1 + member)
+        tell(made, secret.delegation, (member,))
+    until(made, lambda: not any(d.status()["pending"] for d in made.drones.values()))
+    for member in HONEST:
+        tell(made, CREW.vote("drone_4", session=1 + member), (member,))
+    goes_on(made)
