@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed
 from swarm_ledger.consensus.ready import ALWAYS, Decided, Stable
 from swarm_ledger.encoding import decode, digest, encode
+from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.checkpoint import assemble
@@ -66,7 +67,8 @@ class Keeper:
     def append(self, decided: Decided) -> Applied:
         """Apply a decided batch and store its block, durably.
 
-        The last block of an epoch takes its journal along: nothing in there binds any more.
+        The last block of an epoch takes its journal along, as nothing in there binds any more, and
+        all requests but votes, which may be said again.
         """
         applied = self.machine.apply(decided.seq, decided.time_ms, decided.bodies)
         with self.store.transaction():
@@ -74,6 +76,8 @@ class Keeper:
             self.store.pending_remove(digest(body) for body in decided.bodies)
             if applied.roster is not None:
                 self.store.journal_truncate(ALWAYS + 1)
+                pending = self.store.pending_read()
+                self.store.pending_remove(key for key, raw in pending if raw[0] != Kind.VOTE)
         return applied
 
     def claim(self, seat: Seat, height: int, now_s: int) -> Checkpoint:

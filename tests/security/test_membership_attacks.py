@@ -122,3 +122,23 @@ def test_a_vote_by_a_session_that_one_drone_knows(lab: MakeLab) -> None:
     for member in HONEST:
         tell(made, CREW.vote("drone_4", session=1 + member), (member,))
     goes_on(made)
+
+
+def test_a_session_that_was_in_flight_when_its_epoch_ended(lab: MakeLab) -> None:
+    """It was prepared behind the end by those who had it, and is void: who does not have it would
+    not take it any more.
+    """
+    made = three(lab)
+    void = CREW.identity("drone_4", 7).delegation
+    carry_on = made.network.carry
+    made.network.carry = lambda sender, to, data: (  # type: ignore[method-assign]
+        None if to == 2 and data == void else carry_on(sender, to, data)
+    )
+    hand_in(made, AGAIN, to=0)
+    tell(made, void, (0, 1))
+    until(made, lambda: all(d.roster.version == 2 for d in made.drones.values()))
+    made.network.carry = carry_on  # type: ignore[method-assign]
+    until_epoch(made, 2)
+    goes_on(made, AGAIN.roster)
+    store = made.drones[0].keeper.store
+    assert void not in [store.entry(index) for index in range(store.size)]
