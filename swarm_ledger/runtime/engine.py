@@ -139,7 +139,7 @@ class Engine:
     def tick(self, now_ms: int) -> None:
         """Let time pass."""
         replica = self.current.replica
-        self._memory.tick(replica, self.current.seat.roster, now_ms)
+        self._memory.tick(replica, self.current.seat, now_ms)
         replica.tick(now_ms)
         if replica.checkpoint_due:
             self._checkpoint()

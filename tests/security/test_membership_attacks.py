@@ -11,15 +11,19 @@ from collections.abc import Callable
 
 import pytest
 
+from swarm_ledger.consensus.messages import Committed, Status, parse
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind
+from swarm_ledger.identity.cose import parse1
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Version
 from swarm_ledger.runtime.machine import Machine, Tick
+from swarm_ledger.runtime.memory import PATIENCE_MS
 from tests.crew import T0_MS
-from tests.lab import Lab
-from tests.security.test_lost_disk import AGAIN
+from tests.lab import LIMIT, Lab
+from tests.security.test_lost_disk import AGAIN, bound
 from tests.security.test_membership import CREW, ONE, decides, hand_in, until, until_epoch
+from tests.security.test_swarm import inner
 
 MakeLab = Callable[..., Lab]
 HONEST = (0, 1, 2)
@@ -142,3 +146,50 @@ def test_a_session_that_was_in_flight_when_its_epoch_ended(lab: MakeLab) -> None
     goes_on(made, AGAIN.roster)
     store = made.drones[0].keeper.store
     assert void not in [store.entry(index) for index in range(store.size)]
+
+
+# lost disks
+
+
+def test_a_liar_does_not_keep_a_beginner_quiet_in_a_busy_swarm(lab: MakeLab) -> None:
+    """It claims blocks that nobody has, and others go on coming: there is no pause to wait for."""
+    made = lab(crew=CREW, places=16)
+    made.liars.add("drone_4")
+    for member in (0, 1, 3):
+        made.start(member)
+    made.until_decided()
+    lie, carry_on = CREW.say("drone_4", Status(0, 10**9, 0)), made.network.carry
+    made.network.carry = lambda sender, to, data: carry_on(  # type: ignore[method-assign]
+        sender, to, lie if (sender, to) == (3, 2) and says(data, Status) else data
+    )
+    made.start(2)
+    for _ in range(5):
+        made.run(4_000)
+        made.drones[0].submit(tick(made), made.now_ms)
+    assert made.drones[2].engine.speaks
+
+
+def test_blocks_that_are_kept_from_it_do_not_make_it_speak(lab: MakeLab) -> None:
+    """A stranger lets through to it how far the others are, and not what they have."""
+    made = lab(crew=CREW, places=16)
+    for member in range(4):
+        made.start(member)
+    made.until_decided()
+    made.wipe(2)
+    since, carry_on = len(made.said), made.network.carry
+    made.network.carry = lambda sender, to, data: (  # type: ignore[method-assign]
+        None if to == 2 and says(data, Committed) else carry_on(sender, to, data)
+    )
+    made.start(2, session=1, first=1)
+    made.run(3 * PATIENCE_MS)
+    assert not made.drones[2].engine.current.replica.settings.speaks
+    made.network.carry = carry_on  # type: ignore[method-assign]
+    until(made, lambda: made.drones[2].standing == "mute")
+    assert bound(made, since, 2) == []
+
+
+def says(raw: bytes, form: type) -> bool:
+    """Whether sealed bytes are that message of consensus."""
+    if raw[0] not in (Kind.CONSENSUS, Kind.CARRIED):
+        return False
+    return isinstance(parse(parse1(inner(raw)[1:], limit=LIMIT).payload), form)
