@@ -78,9 +78,9 @@ class Engine:
         self.now_ms = now_ms
         self._owner, self._transport, self._emit = owner, transport, emit
         self._interval, self._trust = settings.interval, trust
+        if store.height < 0:
+            keys.lose()  # before there is a ledger again: a crash must not hide that it was gone
         self.keeper = Keeper(store, trust)
-        if self.keeper.new:
-            keys.lose()
         self._memory = Memory(keys)
         self._founding = Founding(keys, self.keeper, self._memory, settings)
         self.epochs: Epochs

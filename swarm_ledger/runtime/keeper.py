@@ -35,7 +35,7 @@ def parse_certificate(certificate: bytes) -> tuple[bytes, ...]:
 
 
 class Keeper:
-    """A ledger with the state machine behind it. new: whether there was none in the store.
+    """A ledger with the state machine behind it; begins one where there is none in the store.
 
     Raises NotVerified where the stored ledger is another swarm's.
     """
@@ -44,8 +44,7 @@ class Keeper:
         self.store = store
         self.machine = Machine(trust)
         genesis = genesis_entry(trust.genesis)
-        self.new = store.height < 0
-        if self.new:
+        if store.height < 0:
             store.append_block(0, [genesis], b"")
         if store.entry(0) != genesis:
             raise NotVerified(

@@ -19,7 +19,7 @@ from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Version
 from swarm_ledger.runtime.machine import Machine, Tick
 from swarm_ledger.runtime.memory import PATIENCE_MS
-from tests.crew import T0_MS
+from tests.crew import T0_MS, CrewKeys
 from tests.lab import LIMIT, Lab
 from tests.security.test_lost_disk import AGAIN, bound
 from tests.security.test_membership import CREW, ONE, decides, hand_in, until, until_epoch
@@ -193,3 +193,19 @@ def says(raw: bytes, form: type) -> bool:
     if raw[0] not in (Kind.CONSENSUS, Kind.CARRIED):
         return False
     return isinstance(parse(parse1(inner(raw)[1:], limit=LIMIT).payload), form)
+
+
+def test_a_crash_does_not_hide_that_the_ledger_was_lost(
+    lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sessions are on disk still; it dies as soon as there is a ledger again."""
+    made = lab(crew=CREW, places=16)
+    for member in range(4):
+        made.start(member)
+    made.until_decided()
+    made.wipe(3)
+    monkeypatch.setattr(CrewKeys, "lose", lambda _: made.lost.update({3: 1}))
+    made.start(3, kill_at=2)
+    assert made.died == {3}
+    made.start(3)
+    assert made.drones[3].standing == "mute"
