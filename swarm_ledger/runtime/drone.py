@@ -75,9 +75,9 @@ class Drone:
         self.prosecutor = Prosecutor(self.engine, transport, emit, settings.resend_ms)
         for applied in self.engine.start():
             self.on_replayed(applied)
+        self.greeting.begin()  # or what our session sealed before the ledger had it were unknown
         for _, body in self.keeper.store.pending_read():
             self._resume(body)
-        self.greeting.begin()
         self.engine.introduce()
         self.engine.drain()
 

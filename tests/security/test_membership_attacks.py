@@ -209,3 +209,25 @@ def test_a_crash_does_not_hide_that_the_ledger_was_lost(
     assert made.died == {3}
     made.start(3)
     assert made.drones[3].standing == "mute"
+
+
+def test_a_vote_said_again_is_known_after_a_crash(lab: MakeLab) -> None:
+    """Its drone restarts before the ledger holds its new session: it must not look again."""
+    made = lab(crew=CREW, places=16)
+    for member in range(4):
+        made.start(member)
+    carry_on = made.network.carry
+    made.network.carry = lambda sender, to, data: (  # type: ignore[method-assign]
+        None if sender and data[0] == Kind.VOTE else carry_on(sender, to, data)
+    )
+    until(made, lambda: any(who == 2 and raw[0] == Kind.VOTE for who, raw in made.said))
+    hand_in(made, AGAIN)
+    until(made, lambda: made.drones[2].roster.version == 2)
+    assert not made.drones[2].engine.speaks
+    made.kill(2)
+    made.start(2)
+    assert not made.drones[2].curious
+    made.network.carry = carry_on  # type: ignore[method-assign]
+    until_epoch(made, 2)
+    made.until_decided()
+    made.assert_no_contradiction()
