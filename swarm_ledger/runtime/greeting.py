@@ -46,6 +46,7 @@ class Greeting:
         """Take in somebody's session; PeerFault where it belongs nowhere."""
         route, now_ms = self._engine.epochs.route, self._engine.now_ms
         seat, session = route(lambda seat: seat.doorman.lobby.delegated(raw))
+        session.check_not_over(now_ms // 1000)
         member, me = session.member, seat.identity
         here, known = seat is self._engine.current.seat, session in seat.doorman.sessions()
         if here:  # before we look for room: others may have room for it, and not for what we noted

@@ -19,7 +19,7 @@ from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Version
 from swarm_ledger.runtime.machine import Machine, Tick
 from swarm_ledger.runtime.memory import PATIENCE_MS
-from tests.crew import T0_MS, CrewKeys
+from tests.crew import DAY_S, T0_MS, T0_S, CrewKeys
 from tests.lab import LIMIT, Lab
 from tests.security.test_lost_disk import AGAIN, bound
 from tests.security.test_membership import CREW, ONE, decides, hand_in, until, until_epoch
@@ -231,3 +231,12 @@ def test_a_vote_said_again_is_known_after_a_crash(lab: MakeLab) -> None:
     until_epoch(made, 2)
     made.until_decided()
     made.assert_no_contradiction()
+
+
+def test_a_delegation_made_earlier_does_not_silence_its_member(lab: MakeLab) -> None:
+    """It was heard in another flight under the same roster, and is over since a day."""
+    made = three(lab)
+    old = CREW.identity("drone_3", 5, start_s=T0_S - 3 * DAY_S)
+    tell(made, old.delegation)
+    made.run(1_000)
+    assert made.drones[2].standing == "member"
