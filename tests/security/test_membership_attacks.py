@@ -240,3 +240,28 @@ def test_a_delegation_made_earlier_does_not_silence_its_member(lab: MakeLab) -> 
     tell(made, old.delegation)
     made.run(1_000)
     assert made.drones[2].standing == "member"
+
+
+def test_status_of_others_from_before_it_lost_its_disk_does_not_make_it_speak(
+    lab: MakeLab,
+) -> None:
+    """A stranger repeats to it how far the others were when the swarm began."""
+    made = lab(crew=CREW, places=16)
+    for member in range(4):
+        made.start(member)
+    made.until_decided()
+    old = [
+        raw
+        for sender, raw in made.said
+        if sender in (1, 2) and says(raw, Status) and raw[0] == Kind.CARRIED
+    ]
+    made.wipe(0)
+    since, carry_on = len(made.said), made.network.carry
+    made.network.carry = lambda sender, to, data: (  # type: ignore[method-assign]
+        None if to == 0 else carry_on(sender, to, data)
+    )
+    made.start(0, session=1, first=1)
+    for raw in old:
+        tell(made, raw, (0,))
+    made.run(1_000)
+    assert bound(made, since, 0) == []
