@@ -228,7 +228,7 @@ class Replica:
             raise Misuse(f"checkpoint {checkpoint.seq} with {self._state.applied} applied.")
         self._state.say(checkpoint)
 
-    def set_mute(self, mute: bool) -> None:
+    def set_mute(self, *, mute: bool) -> None:
         """Only follow from now on, or take part in all that is under way."""
         state = self._state
         state.settings = replace(state.settings, mute=mute)

@@ -231,7 +231,7 @@ class Engine:
         applied = self.keeper.append(decided)
         epoch.replica.applied(decided)
         if self.memory.recollect(applied, self.machine.members.at(decided.seq)):
-            epoch.replica.set_mute(True)
+            epoch.replica.set_mute(mute=True)
             self._warn()
         self._owner.on_applied(applied)
         if applied.roster is not None:

@@ -88,7 +88,7 @@ class Memory:
         self._caution, self._claims = None, {}
         if not whole and settings.speaks:
             self._caution = Caution(settings.quorum, settings.f, now_ms)
-            replica.set_mute(True)
+            replica.set_mute(mute=True)
 
     def claim(self, member: int, height: int) -> None:
         """Take note of how long another member's ledger is, as it answers the session we show."""
@@ -104,4 +104,4 @@ class Memory:
             seat.known or self._caution.over(self._claims.values(), replica.applied_seq, now_ms)
         ):
             self._caution = None
-            replica.set_mute(self.lacks(seat.roster))
+            replica.set_mute(mute=self.lacks(seat.roster))
