@@ -57,12 +57,15 @@ class SeededKeys:
         secret = f"session {self._seed} {self._name} {roster.version}"
         return take_up(
             roster,
-            self._name,
             self._root,
             SoftwareSigner(hashlib.sha256(secret.encode()).digest()),
             not_before=START_MS // 1000,
             expires=START_MS // 1000 + _SESSION_SECONDS,
         )
+
+    def renew(self, held: Identity, now_s: int) -> Identity | None:
+        """Return None: no simulated flight lasts that long."""
+        return None
 
     def kept(self, roster: Roster) -> Identity | None:
         """Return the same one: it follows from the seed."""
