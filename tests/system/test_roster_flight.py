@@ -52,9 +52,7 @@ class Field:
         return ["-m", "swarm_ledger.sim.load", *fleet]
 
     def start(self, *names: str) -> Processes:
-        return Processes(
-            self.folder, {name: self.command(name) for name in names}, surroundings()
-        )
+        return Processes(self.folder, {name: self.command(name) for name in names}, surroundings())
 
     def request(self, name: str, key: str) -> Path:
         """A drone makes a key, and asks for it."""
