@@ -171,8 +171,8 @@ class CrewKeys:
         return self.crew.root(self.name).public_key
 
     def begin(self, roster: Roster, now_s: int) -> Identity | None:
-        members = [member.name for member in roster.members if Role.VALIDATOR in member.roles]
-        if self.name not in members:
+        member = roster.with_key(self.root_key)
+        if member is None or Role.VALIDATOR not in member.roles:
             return None
         return self.crew.identity(self.name, self.number, roster=roster)
 

@@ -47,8 +47,8 @@ class SeededKeys:
 
     def begin(self, roster: Roster, now_s: int) -> Identity | None:
         """Return the session of a roster version, valid from the start of the flight on."""
-        members = [member.name for member in roster.members if Role.VALIDATOR in member.roles]
-        if self._name not in members:
+        member = roster.with_key(self.root_key)
+        if member is None or Role.VALIDATOR not in member.roles:
             return None
         return self.take_up(roster)
 
