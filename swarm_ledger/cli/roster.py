@@ -247,8 +247,7 @@ def verify(
     """Check all signatures, and that nothing has expired; exit 1 says what does not hold."""
     try:
         trust = load_trust(directory, now=utc_now())
-        if any(len(roster_request(version)) > MAX_ENTRY_BYTES for version in trust.versions):
-            raise NotVerified("with its roots it is too large for an entry.", where=ROSTER)
+        _check_sizes(trust)
         if ledger is not None:
             _not_behind(trust, ledger)
     except NotVerified as error:
@@ -278,6 +277,7 @@ def submit(
     The files may as well be copied by hand: roots first, <version>.targets.json last.
     """
     trust = load_trust(directory, now=utc_now())
+    _check_sizes(trust)
     for folder in to:
         load_trust(folder).check_learnt(trust)
         files = {
@@ -288,6 +288,17 @@ def submit(
         }
         write_files(folder, files)
         console.print(f"{escape(str(folder))}: {', '.join(files) or 'nothing is new'}")
+
+
+def _check_sizes(trust: Trust) -> None:
+    for version in trust.versions:
+        size = len(roster_request(version))
+        if size > MAX_ENTRY_BYTES:
+            raise NotVerified(
+                f"version {version.roster.version} takes {size} bytes with its roots.",
+                where=ROSTER,
+                remedy=f"An entry of the ledger has at most {MAX_ENTRY_BYTES}.",
+            )
 
 
 def _not_behind(trust: Trust, folder: Path) -> None:

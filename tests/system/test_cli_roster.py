@@ -13,10 +13,14 @@ import pytest
 from swarm_ledger.identity.enrolment import make_request, open_request
 from swarm_ledger.identity.roster import render_roster
 from swarm_ledger.identity.trust import load_trust, write_files
-from swarm_ledger.identity.tuf import sign_roster
+from swarm_ledger.identity.tuf import sign_root, sign_roster
+from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.blocks import genesis_entry
 from swarm_ledger.runtime.fleet import FLEET, Fleet
+from swarm_ledger.runtime.machine import Machine
+from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.signers import SoftwareSigner
-from tests.crew import END, key
+from tests.crew import END, T0_MS, Crew, key
 from tests.system.command import Said, call, run
 
 SWARM = "demo"
@@ -310,6 +314,42 @@ def test_submit_hands_on_what_goes_on_from_there(desk: Desk, tmp_path: Path) -> 
     assert "version 2 is gone" in desk.refused("submit", there)
     other = Desk(tmp_path / "other")
     assert other.call("submit", there).code == 1, "of another swarm"
+
+
+def test_a_version_that_no_entry_can_hold_is_not_handed_on(desk: Desk, tmp_path: Path) -> None:
+    """Each change of operators is carried along by all later rosters."""
+    there = shutil.copytree(desk.roster, tmp_path / "there")
+    operators = [desk.key("ann"), desk.key("bob")]
+    for number in range(2, 72):
+        raw = sign_root(operators, threshold=2, expires=END, version=number)
+        write_files(desk.roster, {f"{number}.root.json": raw})
+    roster = render_roster(SWARM, 2, load_trust(desk.roster).newest.members)
+    targets = sign_roster(roster, operators, expires=END)
+    write_files(desk.roster, {"2.roster.json": roster, "2.targets.json": targets})
+    assert "bytes with its roots" in desk.refused("verify")
+    assert "at most 65535" in desk.refused("submit", there)
+    assert load_trust(there).newest.version == 1
+
+
+def test_verify_knows_a_later_version_from_a_ledger(tmp_path: Path) -> None:
+    """Somebody keeps the newest files from an operator; a drone's ledger tells."""
+    crew = Crew()
+    write_files(
+        tmp_path,
+        {"root.json": crew.anchor[0], "targets.json": crew.anchor[1][0]}
+        | {"roster.json": crew.raw_roster},
+    )
+    given = "roster", "verify", tmp_path, "--ledger", tmp_path / "drone", "--json"
+    machine, later = Machine(crew.trust), crew.changed(crew.roster)
+    (tmp_path / "drone").mkdir()
+    with Store.open(tmp_path / "drone" / "ledger.db") as store:
+        store.append_block(0, [genesis_entry(crew.roster)], b"")
+        assert call(*given).json["verified"]
+        applied = machine.apply(1, T0_MS, [roster_request(later)])
+        store.append_block(1, applied.entries, b"")
+    said = call(*given)
+    assert said.code == 1
+    assert "has version 2, this folder 1" in said.json["error"]
 
 
 def test_quickstart_is_ready_to_fly(tmp_path: Path) -> None:
