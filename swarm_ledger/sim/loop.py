@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from swarm_ledger.errors import SwarmLedgerError
+from swarm_ledger.errors import Misuse, SwarmLedgerError
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.runtime.drone import Drone
+from swarm_ledger.runtime.engine import Emit
 from swarm_ledger.runtime.fleet import Fleet, wall_clock_ms
 from swarm_ledger.runtime.lookout import Lookout
 from swarm_ledger.sim.byzantine import corrupt
@@ -55,12 +56,18 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
             drone.tick(now_ms)
             if lookout.look(drone, now_ms) or drone.roster.version != epoch:
                 epoch = drone.roster.version
-                transport.learn(
-                    lookout.fleet.endpoints(drone.roster, *_rosters(lookout.fleet.trust))
-                )
+                _connect(transport, lookout.fleet, drone, emit)
             if now_ms - told_ms >= _STATUS_MS:
                 told_ms = now_ms
                 emit("status", drone.status())
+
+
+def _connect(transport: ZmqTransport, fleet: Fleet, drone: Drone, emit: Emit) -> None:
+    """Find those who are new; a slip in a fleet file that was changed in flight ends nobody."""
+    try:
+        transport.learn(fleet.endpoints(drone.roster, *_rosters(fleet.trust)))
+    except Misuse as error:
+        emit("roster_refused", {"what": error.explain()})
 
 
 def _rosters(trust: Trust) -> list[Roster]:

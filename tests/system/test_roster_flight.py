@@ -42,9 +42,11 @@ class Field:
     def roster_of(self, name: str) -> Path:
         return self.folder / f"roster_{name}"
 
-    def write(self, name: str) -> None:
-        """Write a drone's fleet file, with all that are known by now."""
-        file = FleetFile(roster=self.roster_of(name).name, drones=self.entries)
+    def write(self, name: str, endpoint: str = "") -> None:
+        """Write a drone's fleet file, with all that are known by now; endpoint: for the last."""
+        *others, last = self.entries
+        last = msgspec.structs.replace(last, endpoint=endpoint or last.endpoint)
+        file = FleetFile(roster=self.roster_of(name).name, drones=[*others, last])
         (self.folder / f"{name}.yaml").write_bytes(msgspec.yaml.encode(file))
 
     def command(self, name: str) -> list[str]:
@@ -84,6 +86,14 @@ def test_members_come_go_and_change_their_keys_in_flight(tmp_path: Path) -> None
     with field.start(*FOUR) as processes:
         swarm = Swarm(processes, PATIENCE_S, field.heard.append)
         swarm.goes_on(FOUR)
+
+        # A slip of the pen in a fleet file is reported, and ends nobody.
+        field.write("drone_3", endpoint="nonsense")
+        swarm.until(
+            "drone_3 says what is wrong",
+            lambda: any(e.event == "roster_refused" for e in field.heard),
+        )
+        field.write("drone_3")
 
         # One more: its address is written into the fleet files in flight, the roster into one.
         made = field.request("drone_5", "key.pem")
