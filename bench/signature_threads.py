@@ -48,8 +48,8 @@ def crew() -> tuple[Roster, list[Identity]]:
     sessions = [SoftwareSigner(digest(f"session {name}".encode())) for name in names]
     span = {"not_before": NOW_S - 60, "expires": NOW_S + 3_600}
     return roster, [
-        take_up(roster, name, root, session, **span)
-        for name, root, session in zip(names, roots, sessions, strict=True)
+        take_up(roster, root, session, **span)
+        for root, session in zip(roots, sessions, strict=True)
     ]
 
 

@@ -75,11 +75,14 @@ class Opened:
     session: Session | None
 
     def fresh_at(self, now_s: int) -> bool:
-        """Whether the signing session was valid at that time (POSIX seconds)."""
-        return self.session is None or self.session.valid_at(now_s)
+        """Whether session and membership were valid at that time (POSIX seconds)."""
+        session = self.session is None or self.session.valid_at(now_s)
+        return session and self.author.valid_at(now_s)
 
     def check_fresh(self, now_s: int) -> None:
-        """Raise PeerFault "stale_session" unless the session was valid at that time."""
+        """Raise PeerFault "stale_session" or "stale_member" unless both were valid then."""
+        if not self.author.valid_at(now_s):
+            raise PeerFault("stale_member", f"{self.author.name} is no member at that time.")
         if not self.fresh_at(now_s):
             raise PeerFault(
                 "stale_session", f"{self.author.name}'s session is not valid at that time."

@@ -12,7 +12,8 @@ from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, Opener, seal
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
-from swarm_ledger.identity.trust import Trust, Version, sign_root, sign_roster
+from swarm_ledger.identity.trust import Trust, Version
+from swarm_ledger.identity.tuf import sign_root, sign_roster
 from swarm_ledger.perception import CUP, TWO_FACES, Perceived
 from swarm_ledger.runtime.identity import Identity, take_up
 from swarm_ledger.runtime.voter import Look
@@ -93,7 +94,6 @@ class Crew:
         """Take up a member's session; under a later roster it has other keys."""
         return take_up(
             roster or self.roster,
-            name,
             self.root(name),
             self.session(name, number, 1 if roster is None else roster.version),
             not_before=start_s - 60,
@@ -171,10 +171,13 @@ class CrewKeys:
         return self.crew.root(self.name).public_key
 
     def begin(self, roster: Roster, now_s: int) -> Identity | None:
-        members = [member.name for member in roster.members if Role.VALIDATOR in member.roles]
-        if self.name not in members:
+        member = roster.with_key(self.root_key)
+        if member is None or Role.VALIDATOR not in member.roles:
             return None
         return self.crew.identity(self.name, self.number, roster=roster)
+
+    def renew(self, held: Identity, now_s: int) -> Identity | None:
+        return None
 
     def kept(self, roster: Roster) -> Identity | None:
         return self.begin(roster, T0_S)

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 import swarm_ledger
-from swarm_ledger.cli import doctor, drill, ledger, perception, sim, simulate, twins, verify
+from swarm_ledger.cli import (
+    doctor,
+    drill,
+    ledger,
+    perception,
+    roster,
+    sim,
+    simulate,
+    twins,
+    verify,
+)
 
 app = typer.Typer(
     name="swarm-ledger",
@@ -25,6 +35,7 @@ app.command("twins")(twins.twins)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(roster.app, name="roster")
 app.add_typer(perception.app, name="perception")
 
 

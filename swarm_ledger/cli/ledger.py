@@ -18,7 +18,8 @@ from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.output import Json, console, print_json, progress_console
 from swarm_ledger.envelope import kind_of
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.identity.trust import ROSTER, Trust, load_trust
+from swarm_ledger.identity.trust import Trust, load_trust
+from swarm_ledger.identity.tuf import ROSTER
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.chronicle import conviction_fields, decision_fields

@@ -36,7 +36,8 @@ class Role(Enum):
 class Member:
     """One member. index: its place in the roster, by which messages refer to it.
 
-    Without a role it is revoked: it keeps its place, and can do nothing.
+    Without a role it is revoked: it keeps its place, and can do nothing. not_before, expires: when
+    its word counts, POSIX seconds, 0 for no such limit.
     """
 
     index: int
@@ -44,18 +45,34 @@ class Member:
     public_key: bytes
     key_store: KeyStore
     roles: frozenset[Role]
+    not_before: int = 0
+    expires: int = 0
+
+    def valid_at(self, now_s: int) -> bool:
+        """Whether its word counts at that time (POSIX seconds)."""
+        return self.not_before <= now_s and (not self.expires or now_s < self.expires)
 
     @cached_property
     def drone_id(self) -> str:
         """Derived from the root key, 32 hex digits; the name is only a label."""
-        return digest(self.public_key)[:16].hex()
+        return self.id_of(self.public_key)
+
+    @staticmethod
+    def id_of(public_key: bytes) -> str:
+        """Return the id of the drone with that root key."""
+        return digest(public_key)[:16].hex()
 
 
-class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+_Time = Annotated[int, Meta(ge=0, lt=2**40)]
+
+
+class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     name: Annotated[str, Meta(pattern=r"\A[A-Za-z]([A-Za-z0-9]|_(?!_)){0,31}\Z")]
     key: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
     key_store: Annotated[str, Meta(pattern=r"\A(software|pkcs11|tpm2)\Z")]
     roles: Annotated[list[Role], Meta(max_length=4)]
+    not_before: _Time = 0
+    expires: _Time = 0
 
 
 class _RosterForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,11 +115,21 @@ class Roster:
 
     def named(self, name: str) -> Member:
         """Return the member of that name; Misuse if there is none."""
-        for member in self.members:
-            if member.name == name:
-                return member
-        names = ", ".join(member.name for member in self.members)
-        raise Misuse(f"the roster has no member {name!r}; it has {names}.")
+        found = self.listed(name)
+        if found is None:
+            names = ", ".join(member.name for member in self.members)
+            raise Misuse(f"the roster has no member {name!r}; it has {names}.")
+        return found
+
+    def listed(self, label: str) -> Member | None:
+        """Return the member with that name or drone id, rather one that is not revoked."""
+        found = [member for member in self.members if label in (member.name, member.drone_id)]
+        return max(found, key=lambda member: bool(member.roles), default=None)
+
+    def with_key(self, public_key: bytes) -> Member | None:
+        """Return the member with that root key."""
+        member = self.by_kid.get(kid(public_key))
+        return member if member is not None and member.public_key == public_key else None
 
     def _with(self, role: Role) -> tuple[int, ...]:
         return tuple(member.index for member in self.members if role in member.roles)
@@ -123,6 +150,8 @@ def parse_roster(raw: bytes) -> Roster:
             public_key=bytes.fromhex(item.key),
             key_store=KeyStore[item.key_store.upper()],
             roles=frozenset(item.roles),
+            not_before=item.not_before,
+            expires=item.expires,
         )
         for index, item in enumerate(form.members)
     )
@@ -142,6 +171,8 @@ def render_roster(swarm_id: str, version: int, members: Sequence[Member]) -> byt
                 member.public_key.hex(),
                 member.key_store.label,
                 sorted(member.roles, key=lambda role: role.value),
+                member.not_before,
+                member.expires,
             )
             for member in members
         ],
@@ -153,8 +184,9 @@ def check_succession(old: Roster, new: Roster) -> None:
     """Raise Misuse that says which rule a next version breaks.
 
     A member keeps its place and name as long as it keeps its key, so that an index means the same
-    member in all versions that list it. Whoever leaves is revoked: it keeps its place without
-    roles, and only the version after that may give the place to another key.
+    key in all versions that list it. Whoever leaves is revoked: it keeps its place without roles,
+    and only the version after that may give the place to another key. So a drone with a new key
+    gets a new place; its old one stays behind, revoked, under the same name.
     """
     if new.swarm_id != old.swarm_id:
         raise Misuse(f"a roster of {new.swarm_id} can't follow one of {old.swarm_id}.")
@@ -183,7 +215,7 @@ def check_succession(old: Roster, new: Roster) -> None:
 
 def _check(roster: Roster) -> None:
     for what, values in (
-        ("name", [member.name for member in roster.members]),
+        ("name", [member.name for member in roster.members if member.roles]),
         ("key", [member.public_key.hex() for member in roster.members]),
     ):
         twice = {value for value in values if values.count(value) > 1}
@@ -194,6 +226,8 @@ def _check(roster: Roster) -> None:
     for member in roster.members:
         if Role.OPERATOR in member.roles and len(member.roles) > 1:
             raise Misuse(f"in the roster, {member.name} is an operator and may be nothing else.")
+        if member.expires and member.expires <= member.not_before:
+            raise Misuse(f"in the roster, {member.name} expires before it begins.")
         if member.name in _RESERVED:
             raise Misuse(f"in the roster, nobody may be named {member.name}: policies use it.")
     if len(roster.voters) < len(roster.validators):

@@ -1,121 +1,81 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""The roster's signatures: TUF metadata, root and targets signed by k of m operators.
+"""Whose word on rosters counts: TUF's chain of roots, and roster versions signed under it.
 
 Files in a roster directory: root.json (the trust anchor), targets.json, roster.json (its target);
-for each later version of the roster <version>.targets.json and <version>.roster.json.
+for each later version of the roster <version>.targets.json and <version>.roster.json; for each
+later set of operators <version>.root.json.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
-from securesystemslib.exceptions import UnverifiedSignatureError
-from securesystemslib.signer import Key, Signature, SSlibKey
-from securesystemslib.signer import Signer as TufSigner
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, TargetFile, Targets
+from tuf.api.metadata import Metadata, Root, Targets
 
 from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.identity import tuf
 from swarm_ledger.identity.roster import Roster, check_succession, parse_roster
+from swarm_ledger.identity.tuf import ROOT, ROSTER, TARGETS, sign_root, sign_roster
 from swarm_ledger.signers import Signer
 
-ROOT, TARGETS, ROSTER = "root.json", "targets.json", "roster.json"
-_LATER = re.compile(r"([1-9][0-9]{0,9})\.targets\.json")
+_LATER = re.compile(r"([1-9][0-9]{0,9})\.(root|targets|roster)\.json")
 _MAX_METADATA_BYTES = 1 << 20
-_MAX_BRACKETS = 256
-"""In targets.json, one for each signature and ten more: how deep JSON may be nested depends on the
-caller's stack, and drones must agree on what they take."""
 
 
-class _OperatorKey(TufSigner):
-    """One of our signers, as TUF wants it."""
+class Roots:
+    """Operators' roots, each signed by enough of the operators before it and of its own.
 
-    def __init__(self, signer: Signer) -> None:
-        self._signer = signer
-        self._key = SSlibKey.from_dict(
-            signer.public_key.hex()[:40],
-            {
-                "keytype": "ed25519",
-                "scheme": "ed25519",
-                "keyval": {"public": signer.public_key.hex()},
-            },
-        )
-
-    @property
-    def public_key(self) -> Key:
-        return self._key
-
-    @classmethod
-    def from_priv_key_uri(
-        cls, priv_key_uri: str, public_key: Key, secrets_handler: object = None
-    ) -> TufSigner:
-        raise NotImplementedError("operators' keys are opened by swarm_ledger.signers")
-
-    def sign(self, payload: bytes) -> Signature:
-        return Signature(self._key.keyid, self._signer.sign(payload).hex())
-
-
-@dataclass(frozen=True)
-class Version:
-    """A roster with the metadata by which operators signed it, as they stand in the files."""
-
-    targets: bytes
-    roster: Roster
-
-
-class Trust:
-    """The operators' root, and the roster versions known to be signed by them.
-
-    root: TUF root metadata, the trust anchor, believed as it is. versions: ascending; the first
-    is the one that the ledger starts with, the others may be ordered later. Raises NotVerified.
+    first: the trust anchor, believed as it is; later: those that follow it, without a gap (TUF
+    5.3). The last one rules. Raises NotVerified.
     """
 
-    def __init__(self, root: bytes, versions: Sequence[tuple[bytes, bytes]]) -> None:
-        self._root = _parse(Root, root, ROOT)
-        _verify(self._root.signed, "root", self._root, ROOT)
-        self.versions = tuple(
-            Version(targets, self.verify(targets, roster)) for targets, roster in versions
-        )
-        if not self.versions:
-            raise NotVerified("there is no roster.", where=ROSTER)
-        for one, following in zip(self.versions, self.versions[1:], strict=False):
-            try:
-                check_succession(one.roster, following.roster)
-            except Misuse as error:
-                where = f"roster version {following.roster.version}"
-                raise NotVerified(error.what, where=where) from error
+    def __init__(self, first: bytes, later: Sequence[bytes] = ()) -> None:
+        self.first, self.later = first, tuple(later)
+        anchor = tuf.parse(Root, first, ROOT)
+        tuf.check(anchor, anchor.signed, "root", ROOT)
+        self._chain: list[Metadata[Root]] = [anchor]
+        for raw in later:
+            before = self._chain[-1].signed
+            where = f"{before.version + 1}.{ROOT}"
+            metadata = tuf.parse(Root, raw, where)
+            if metadata.signed.version != before.version + 1:
+                raise NotVerified(
+                    f"root version {metadata.signed.version} can't follow {before.version}.",
+                    where=where,
+                )
+            tuf.check(metadata, before, "root", where)
+            tuf.check(metadata, metadata.signed, "root", where)
+            self._chain.append(metadata)
 
     @property
-    def genesis(self) -> Roster:
-        """The roster that the ledger starts with."""
-        return self.versions[0].roster
+    def last(self) -> Root:
+        """The root that rules."""
+        return self._chain[-1].signed
 
-    @property
-    def newest(self) -> Roster:
-        """The newest roster that is known, whether it was ordered yet or not."""
-        return self.versions[-1].roster
+    @cached_property
+    def said(self) -> tuple[bytes, ...]:
+        """What each of them says, in TUF's canonical form: more signatures don't change it."""
+        return tuple(metadata.signed_bytes for metadata in self._chain)
 
-    def after(self, version: int) -> Version | None:
-        """Return the first known version after that one."""
-        return next((one for one in self.versions if one.roster.version > version), None)
+    def up_to(self, count: int) -> Roots:
+        """Return the first root with that many of the later ones."""
+        return Roots(self.first, self.later[:count])
 
-    def verify(self, targets: bytes, roster: bytes, *, now: datetime | None = None) -> Roster:
-        """Return a roster that enough operators signed, and whose version its metadata states.
+    def follows(self, other: Roots) -> bool:
+        """Whether this chain is the other one, or goes on from it."""
+        return self.said[: len(other.said)] == other.said
 
-        now: where given, metadata that has expired by then is refused. Raises NotVerified.
-        """
-        if targets.count(b"[") + targets.count(b"{") > _MAX_BRACKETS:
-            raise NotVerified("nested more deeply than any that was signed.", where=TARGETS)
-        metadata = _parse(Targets, targets, TARGETS)
-        _verify(self._root.signed, "targets", metadata, TARGETS)
-        for name, signed in ((ROOT, self._root.signed), (TARGETS, metadata.signed)):
-            if now is not None and signed.is_expired(now.astimezone(timezone.utc)):
-                raise NotVerified(f"expired on {signed.expires}.", where=name)
+    def verify(self, targets: bytes, roster: bytes) -> Proven:
+        """Return a roster that enough operators of the last root signed. Raises NotVerified."""
+        metadata = tuf.parse(Targets, targets, TARGETS)
+        tuf.check(metadata, self.last, "targets", TARGETS)
         try:
             metadata.signed.targets[ROSTER].verify_length_and_hashes(roster)
             parsed = parse_roster(roster)
@@ -125,59 +85,134 @@ class Trust:
             raise NotVerified(error.what, where=ROSTER) from error
         if parsed.version != metadata.signed.version:
             raise NotVerified("its version is not that of targets.json.", where=ROSTER)
-        return parsed
+        return Proven(Version(targets, parsed, self.later), self, metadata.signed.expires)
 
 
-_SignedT = TypeVar("_SignedT", Root, Targets)
+@dataclass(frozen=True)
+class Version:
+    """A roster with the metadata by which operators signed it, as they stand in the files.
 
-
-def _parse(form: type[_SignedT], raw: bytes, where: str) -> Metadata[_SignedT]:
-    try:
-        metadata = Metadata[_SignedT].from_bytes(raw)
-    except (RepositoryError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise NotVerified(f"not TUF metadata: {error}.", where=where) from error
-    if not isinstance(metadata.signed, form):
-        raise NotVerified("metadata of another type.", where=where)
-    return metadata
-
-
-def _verify(root: Root, role: str, metadata: Metadata[_SignedT], where: str) -> None:
-    try:
-        root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-    except (RepositoryError, UnverifiedSignatureError, ValueError) as error:
-        raise NotVerified(f"{error}.", where=where) from error
-
-
-def sign_root(operators: Sequence[Signer], *, threshold: int, expires: datetime) -> bytes:
-    """Return root metadata; Misuse for a threshold that the operators can't meet.
-
-    threshold: how many operators' signatures a roster needs.
+    roots: those after the first, up to the one under which it was signed.
     """
-    if not 1 <= threshold <= len(operators):
-        raise Misuse(f"{len(operators)} operators can't meet a threshold of {threshold}.")
-    root = Root(version=1, expires=expires, consistent_snapshot=False)
-    signers = [_OperatorKey(operator) for operator in operators]
-    for role in ("root", "targets"):
-        for signer in signers:
-            root.add_key(signer.public_key, role)
-        root.roles[role].threshold = threshold
-    return _signed(Metadata(root), signers)
+
+    targets: bytes
+    roster: Roster
+    roots: tuple[bytes, ...] = ()
 
 
-def sign_roster(roster: bytes, operators: Sequence[Signer], *, expires: datetime) -> bytes:
-    """Return the targets metadata by which operators vouch for a roster.
+@dataclass(frozen=True)
+class Proven:
+    """A version that was verified. until: when its own metadata expires."""
 
-    Misuse if it is not a valid roster.
+    version: Version
+    roots: Roots
+    until: datetime
+
+    @property
+    def roster(self) -> Roster:
+        """The roster."""
+        return self.version.roster
+
+    @property
+    def expires(self) -> datetime:
+        """When it is over: the roster's metadata or the root's, whichever is first."""
+        return min(self.until, self.roots.last.expires)
+
+    @property
+    def expires_s(self) -> int:
+        """The same in POSIX seconds."""
+        return int(self.expires.timestamp())
+
+    def check_current(self, now: datetime) -> None:
+        """Raise NotVerified where it has expired by then."""
+        for name, until in ((ROOT, self.roots.last.expires), (TARGETS, self.until)):
+            if now.astimezone(timezone.utc) >= until:
+                raise NotVerified(
+                    f"expired on {until}.",
+                    where=name,
+                    remedy="Have operators sign a version that lasts longer: roster renew.",
+                )
+
+
+class Trust:
+    """The operators' roots, and the roster versions known to be signed by them.
+
+    root: TUF root metadata, the trust anchor, believed as it is. versions: targets and roster,
+    ascending; the first is the one that the ledger starts with, the others may be ordered later.
+    roots: later roots, ascending. Raises NotVerified.
     """
-    targets = Targets(version=parse_roster(roster).version, expires=expires)
-    targets.targets[ROSTER] = TargetFile.from_data(ROSTER, roster, ["sha256"])
-    return _signed(Metadata(targets), [_OperatorKey(operator) for operator in operators])
 
+    def __init__(
+        self, root: bytes, versions: Sequence[tuple[bytes, bytes]], roots: Sequence[bytes] = ()
+    ) -> None:
+        self.roots = Roots(root, roots)
+        if not versions:
+            raise NotVerified("there is no roster.", where=ROSTER)
+        self.first = self.roots.up_to(0).verify(*versions[0])
+        proven, ruling = [], len(roots)
+        for pair in reversed(versions[1:]):
+            found = self._proven(pair, ruling)
+            proven.append(found)
+            ruling = len(found.version.roots)
+        self.proven = (self.first, *reversed(proven))
+        self.versions = tuple(one.version for one in self.proven)
+        for one, following in zip(self.versions, self.versions[1:], strict=False):
+            try:
+                check_succession(one.roster, following.roster)
+            except Misuse as error:
+                where = f"roster version {following.roster.version}"
+                raise NotVerified(error.what, where=where) from error
 
-def _signed(metadata: Metadata[_SignedT], signers: Sequence[_OperatorKey]) -> bytes:
-    for signer in signers:
-        metadata.sign(signer, append=True)
-    return metadata.to_bytes()
+    def _proven(self, pair: tuple[bytes, bytes], ruling: int) -> Proven:
+        """Verify a version by the newest root that it can be verified by, up to that one.
+
+        So whoever has it ordered brings along a change of operators that came with it.
+        """
+        for count in range(ruling, 0, -1):
+            try:
+                return self.roots.up_to(count).verify(*pair)
+            except NotVerified:
+                continue
+        return self.roots.up_to(0).verify(*pair)
+
+    @property
+    def genesis(self) -> Roster:
+        """The roster that the ledger starts with."""
+        return self.first.roster
+
+    @property
+    def newest(self) -> Roster:
+        """The newest roster that is known, whether it was ordered yet or not."""
+        return self.proven[-1].roster
+
+    def after(self, version: int) -> Version | None:
+        """Return the first known version after that one."""
+        return next((one for one in self.versions if one.roster.version > version), None)
+
+    def verify(self, targets: bytes, roster: bytes, roots: Sequence[bytes] = ()) -> Proven:
+        """Verify a version from the first root alone, by the roots that came with it.
+
+        Raises NotVerified.
+        """
+        return Roots(self.roots.first, roots).verify(targets, roster)
+
+    def check_learnt(self, new: Trust) -> None:
+        """Raise NotVerified unless another folder's content goes on from this one.
+
+        It may know more; it may not have lost or changed a version, or a root: a rollback.
+        """
+        if not new.roots.follows(self.roots):
+            raise NotVerified("the roots of operators are not those known before.", where=ROOT)
+        rosters = {version.roster.version: version.roster for version in new.versions}
+        for known in self.versions:
+            found = rosters.get(known.roster.version)
+            if found != known.roster:
+                what = "is gone" if found is None else "is another one than before"
+                raise NotVerified(
+                    f"roster version {known.roster.version} {what}.",
+                    where=ROSTER,
+                    remedy="Versions are never removed or replaced; bring the newest ones back.",
+                )
 
 
 def write_trust(
@@ -195,33 +230,20 @@ def write_trust(
     """
     root = sign_root(operators, threshold=threshold, expires=expires)
     targets = sign_roster(roster, operators, expires=expires)
-    _write(directory, {ROOT: root, TARGETS: targets, ROSTER: roster})
+    write_files(directory, {ROOT: root, ROSTER: roster, TARGETS: targets})
 
 
-def write_version(
-    directory: Path, roster: bytes, operators: Sequence[Signer], *, expires: datetime
-) -> None:
-    """Sign a next version of a roster and write its two files next to the first ones.
+def write_files(directory: Path, files: dict[str, bytes]) -> None:
+    """Write files in that order, each whole or not at all; Misuse where that can't be done.
 
-    Misuse if it can't follow the newest one there, or if these operators are not enough.
+    Give roots first and targets last: a reader looks for what goes with those that it finds.
     """
-    trust = load_trust(directory)
-    parsed = parse_roster(roster)
-    check_succession(trust.newest, parsed)
-    targets = sign_roster(roster, operators, expires=expires)
-    try:
-        trust.verify(targets, roster)
-    except NotVerified as error:
-        raise Misuse(f"{len(operators)} operators did not sign enough: {error.what}") from error
-    version = parsed.version
-    _write(directory, {f"{version}.{TARGETS}": targets, f"{version}.{ROSTER}": roster})
-
-
-def _write(directory: Path, files: Mapping[str, bytes]) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
-            (directory / name).write_bytes(data)
+            fresh = directory / f".{name}.new"
+            fresh.write_bytes(data)
+            os.replace(fresh, directory / name)
     except OSError as error:
         raise Misuse(f"cannot write the roster to {directory}: {error.strerror}.") from error
 
@@ -233,23 +255,32 @@ def load_trust(directory: Path, *, now: datetime | None = None) -> Trust:
     investigator who replays an old flight leaves it out. Raises NotVerified, or Misuse where
     files are missing.
     """
-    root, targets, roster = (_read(directory / name) for name in (ROOT, TARGETS, ROSTER))
-    found = (_LATER.fullmatch(path.name) for path in directory.iterdir())
-    later = sorted(int(match[1]) for match in found if match)
+    root, targets, roster = (read_file(directory / name) for name in (ROOT, TARGETS, ROSTER))
+    later = {kind: _numbers(directory, kind) for kind in ("targets", "root")}
     pairs = [
-        (_read(directory / f"{version}.{TARGETS}"), _read(directory / f"{version}.{ROSTER}"))
-        for version in later
+        (
+            read_file(directory / f"{version}.{TARGETS}"),
+            read_file(directory / f"{version}.{ROSTER}"),
+        )
+        for version in later["targets"]
     ]
+    roots = [read_file(directory / f"{version}.{ROOT}") for version in later["root"]]
     try:
-        trust = Trust(root, [(targets, roster), *pairs])
-        newest = trust.versions[-1]
-        trust.verify(newest.targets, newest.roster.raw, now=now)
+        trust = Trust(root, [(targets, roster), *pairs], roots)
+        if now is not None:
+            trust.proven[-1].check_current(now)
     except NotVerified as error:
-        raise NotVerified(str(error), where=str(directory)) from error
+        raise NotVerified(str(error), where=str(directory), remedy=error.remedy) from error
     return trust
 
 
-def _read(path: Path) -> bytes:
+def _numbers(directory: Path, kind: str) -> list[int]:
+    found = (_LATER.fullmatch(path.name) for path in directory.iterdir())
+    return sorted(int(match[1]) for match in found if match and match[2] == kind)
+
+
+def read_file(path: Path) -> bytes:
+    """Read one file of a roster directory; Misuse if it can't be, NotVerified if it is huge."""
     try:
         data = path.read_bytes()
     except OSError as error:

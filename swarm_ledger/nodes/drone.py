@@ -26,6 +26,7 @@ from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.runtime.identity import Identity
+from swarm_ledger.runtime.lookout import Lookout
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.sim.byzantine import corrupt, eyes
 from swarm_ledger.sim.events import StdoutEvents
@@ -52,9 +53,10 @@ class DroneNode(Node):
         self._checkpoints = self.create_publisher(Checkpoint, "/swarm/checkpoints", LATCHED)
         self._observations = self.create_publisher(Observation, "observation", SENSOR)
         self._status = self.create_publisher(SwarmStatus, "status", STATUS)
-        roster = self.fleet.trust.newest
-        member = roster.named(self.name)
-        self._transport = RosTransport(self, roster, member.index)
+        member = self.fleet.member(self.name)
+        self._transport = RosTransport(self, self.fleet.trust.newest, member.index)
+        self._lookout = Lookout(self.fleet, self.name, self._emit)
+        self._epoch = 0
         self.create_timer(_TICK_S, self._on_tick)
         self.create_timer(_STATUS_S, self._on_status)
 
@@ -86,6 +88,12 @@ class DroneNode(Node):
             self.drone = self._launch(now_ms)
         self.drone.receive_all(self._transport.arrived(), self._now_ms())
         self.drone.tick(self._now_ms())
+        epoch = self.drone.roster.version
+        if self._lookout.look(self.drone, self._now_ms()) or epoch != self._epoch:
+            self._epoch = epoch
+            known = self.drone.roster, self._lookout.fleet.trust.newest
+            for roster in sorted(known, key=lambda one: one.version):
+                self._transport.learn(roster)
 
     def _launch(self, now_ms: int) -> Drone:
         attack = self.fleet.drone(self.name).attack
@@ -93,7 +101,7 @@ class DroneNode(Node):
         def identity() -> Identity:
             return self.fleet.identity(self.name, now_ms // 1000)
 
-        return Drone(
+        drone = Drone(
             self.fleet.keys(self.name),
             self.fleet.trust,
             self._store,
@@ -104,6 +112,8 @@ class DroneNode(Node):
             looks=self.fleet.file.looks,
             question=self.fleet.question(),
         )
+        self._lookout.check_current(drone, now_ms)
+        return drone
 
     def _on_event(self, event: str, fields: dict[str, Any]) -> None:
         self._emit(event, fields)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from swarm_interfaces.msg import Envelope
 
 from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
@@ -28,19 +29,29 @@ class RosTransport:
     """
 
     def __init__(self, node: Node, roster: Roster, member: int) -> None:
+        self._node, self._own = node, roster.members[member].name
         self._roster = roster
         self._arrived: deque[bytes] = deque()
         self._waiting = 0
         self.dropped = 0
         self._everybody = node.create_publisher(Envelope, EVERYBODY, ENVELOPES)
-        self._inboxes = {
-            other.index: node.create_publisher(Envelope, f"{INBOX}/{other.name}", ENVELOPES)
-            for other in roster.members
-            if other.index in roster.validators and other.index != member
-        }
-        own = f"{INBOX}/{roster.members[member].name}"
-        for topic in (EVERYBODY, own):
+        self._topics: dict[str, Publisher] = {}
+        self._inboxes: dict[int, Publisher] = {}
+        self.learn(roster)
+        for topic in (EVERYBODY, f"{INBOX}/{self._own}"):
             node.create_subscription(Envelope, topic, self._receive, ENVELOPES)
+
+    def learn(self, roster: Roster) -> None:
+        """Find the inboxes of a later roster's members; one with a new key keeps its inbox."""
+        self._roster = roster
+        for other in (roster.members[index] for index in roster.validators):
+            if other.name == self._own:
+                continue
+            topic = f"{INBOX}/{other.name}"
+            if topic not in self._topics:
+                publisher = self._node.create_publisher(Envelope, topic, ENVELOPES)
+                self._topics[topic] = publisher
+            self._inboxes[other.index] = self._topics[topic]
 
     def send(self, to: int, data: bytes) -> None:
         """Send to one member; dropped if it has no inbox."""

@@ -20,7 +20,7 @@ from swarm_ledger.runtime.machine import Tick, read_request
 from swarm_ledger.voting.observation import Observation, parse_observation
 from swarm_ledger.voting.question import Question
 
-LATE = ("stale_session", "stale_roster", "expired_roster", "convicted")
+LATE = ("stale_session", "stale_member", "stale_roster", "expired_roster", "convicted")
 """Why a request that all could have taken in is not taken in any more, or not yet."""
 
 _NOBODY = -1

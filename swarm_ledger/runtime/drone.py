@@ -31,6 +31,7 @@ from swarm_ledger.runtime.keeper import Keeper
 from swarm_ledger.runtime.machine import Applied, Machine
 from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.prosecutor import Prosecutor
+from swarm_ledger.runtime.renewal import Renewal
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.transport import Transport
 from swarm_ledger.voting.observation import Observation
@@ -71,6 +72,7 @@ class Drone:
             keys, trust, store, transport, settings, owner=self, now_ms=now_ms, emit=emit
         )
         self.greeting = Greeting(self.engine, transport, emit)
+        self.renewal = Renewal(self.engine, keys, emit)
         self.ballots = Ballots(self.engine, transport, looks)
         often = settings.request_timeout_ms // 4
         self.admission = Admission(self.engine, self.ballots, keys.root_key, often)
@@ -108,6 +110,18 @@ class Drone:
         self._transport.broadcast(raw)
         self.engine.drain()
 
+    def learn(self, trust: Trust, now_ms: int) -> None:
+        """Take in roster versions that came since: the next one is handed in to the swarm.
+
+        Raises NotVerified where they do not go on from those that are known here.
+        """
+        self._pass_time(now_ms)
+        self._trust.check_learnt(trust)
+        self._trust, self._roster_ms = trust, 0
+        self.engine.look_ahead(trust)
+        self.engine.introduce()
+        self.engine.drain()
+
     def look(self, look: Look) -> None:
         """Take in one judged image; when there are enough of them, vote."""
         self.ballots.look(look)
@@ -115,6 +129,7 @@ class Drone:
     def tick(self, now_ms: int) -> None:
         """Let time pass."""
         self._pass_time(now_ms)
+        self.renewal.tick()
         self.greeting.tick()
         self.admission.tick()
         self._hand_in_roster()

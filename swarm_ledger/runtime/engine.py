@@ -96,8 +96,12 @@ class Engine:
         self._warn()
         current = self.current
         self.memory.begin(current.replica, whole=current.seat.known, now_ms=self.now_ms)
-        version = self.current.seat.roster.version
-        for later in self._trust.versions:
+        self.look_ahead(self._trust)
+
+    def look_ahead(self, trust: Trust) -> None:
+        """Take places under the roster versions that may be ordered later."""
+        version = max(seat.roster.version for seat in (self.current.seat, *self.epochs.ahead))
+        for later in trust.versions:
             if later.roster.version > version:
                 seat = self._founding.seat(later.roster, Opener(later.roster), self.now_ms)
                 self.epochs.ahead.append(seat)
@@ -147,14 +151,18 @@ class Engine:
             epoch.replica.tick(now_ms, covered=replica.stable_seq > epoch.replica.applied_seq)
 
     def introduce(self, to: int | None = None) -> None:
-        """Show our session in the epoch at work, and in the newest one that is ahead of it."""
+        """Show our session in the epoch at work, and in the newest one that is ahead of it.
+
+        And the one that is to follow, if any.
+        """
         for seat in (self.current.seat, *self.epochs.ahead[-1:]):
-            if seat.identity is None:
-                continue
-            if to is None:
-                self._transport.broadcast(seat.identity.delegation)
-            else:
-                self._transport.send(to, seat.identity.delegation)
+            for identity in (seat.identity, seat.following):
+                if identity is None:
+                    continue
+                if to is None:
+                    self._transport.broadcast(identity.delegation)
+                else:
+                    self._transport.send(to, identity.delegation)
 
     def drain(self) -> None:
         """Do all that has to be done."""
@@ -171,7 +179,7 @@ class Engine:
         for to, raw in own:
             self._send(epoch, to, raw)
         for resend in ready.resend:
-            self._send(epoch, resend.to, resend.raw)
+            self._send(epoch, resend.to, epoch.seat.again(resend.raw))
         for _, fault in ready.faults:
             self._owner.on_fault(fault)
         for evidence in ready.evidence:

@@ -27,18 +27,23 @@ RETIRED = 4
 ELSEWHERE = ("unknown_key", "bad_signature", "not_a_member")
 """How a message of another epoch looks here."""
 
+_SPOKEN = (Kind.CONSENSUS, Kind.CARRIED)
+
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Seat:
     """Our place under one roster version: how we hear its members, and speak among them.
 
-    identity: None where we are no validator, and have nothing to say.
+    identity: None where we are no validator, and have nothing to say. following: the session that
+    is to take its place. renewed: whether one did already.
     """
 
     doorman: Doorman
     identity: Identity | None
+    following: Identity | None = None
+    renewed: bool = False
 
     @property
     def roster(self) -> Roster:
@@ -57,6 +62,23 @@ class Seat:
             return b""
         sealed = self.identity.seal(Kind.CONSENSUS, encode(message))
         return sealed if self.known else carry(self.identity.delegation, sealed)
+
+    def again(self, raw: bytes) -> bytes:
+        """Return what is to be repeated, sealed anew if a session that we replaced had sealed it.
+
+        That may be over, and nobody would take it in. It says the same: no contradiction.
+        """
+        if not self.renewed or self.identity is None or raw[0] not in _SPOKEN:
+            return raw
+        opened = self.doorman.open(raw)
+        now = self.identity.session_kid
+        if (
+            opened.author != self.identity.member
+            or not opened.session
+            or opened.session.kid == now
+        ):
+            return raw
+        return self.seal(self.doorman.open_consensus(raw).message)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.errors import Misuse
-from swarm_ledger.identity.roster import Roster
+from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.trust import Trust, load_trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.identity import FolderKeys, Identity, Keys
@@ -36,7 +36,9 @@ _Path = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z")]
 class DroneEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One drone. key: URI of its root key; folder: where its ledger is; endpoint: for ZeroMQ.
 
-    attack: only in simulation, how it lies. Paths are relative to the fleet file.
+    name: a label for people and commands; who it is follows from its key. id: what the roster
+    knows it by, where it has another name there. attack: only in simulation, how it lies. Paths
+    are relative to the fleet file.
     """
 
     name: str
@@ -44,6 +46,7 @@ class DroneEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: _Path
     endpoint: str = ""
     attack: str = ""
+    id: Annotated[str, Meta(pattern=r"\A([0-9a-f]{32})?\Z")] = ""
 
 
 class ConsensusEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,9 +78,9 @@ class FleetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Fleet:
-    """A fleet file with the folder that its paths are relative to, and its verified rosters."""
+    """A fleet file, in the folder that its paths are relative to, and its verified rosters."""
 
-    folder: Path
+    path: Path
     file: FleetFile
     trust: Trust
 
@@ -99,7 +102,16 @@ class Fleet:
         except (msgspec.MsgspecError, ValueError, AttributeError, RecursionError) as error:
             # The last three are YAML's own: a date that is none, a tag that does not fit.
             raise Misuse(f"{path} is not a valid fleet file: {error}.") from error
-        return cls(path.parent, file, load_trust(path.parent / file.roster))
+        return cls(path, file, load_trust(path.parent / file.roster))
+
+    def again(self) -> Fleet:
+        """Read the same files once more; raises as load() does."""
+        return Fleet.load(self.path)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that paths are relative to."""
+        return self.path.parent
 
     def drone(self, name: str) -> DroneEntry:
         """Return the entry of that name; Misuse if there is none."""
@@ -109,31 +121,51 @@ class Fleet:
         names = ", ".join(entry.name for entry in self.file.drones)
         raise Misuse(f"the fleet file has no drone {name!r}; it has {names}.")
 
+    def member(self, name: str) -> Member:
+        """Return who a drone of ours is in the newest roster, by its root key.
+
+        Misuse if no member has that key.
+        """
+        found = self.trust.newest.with_key(open_signer(self._key_uri(name)).public_key)
+        if found is None:
+            raise Misuse(
+                f"the key for {name} is not the one in the roster, nor any other's.",
+                remedy="Check the key's URI, or enrol the new key with a new roster version.",
+            )
+        return found
+
     def settings(self, name: str) -> Settings:
-        """Return the consensus settings of a drone, as under the newest roster."""
-        member = self.trust.newest.named(name)
-        validators = self.trust.newest.validators
+        """Return the consensus settings of a drone of ours, as under the newest roster."""
+        member, validators = self.member(name), self.trust.newest.validators
         if member.index not in validators:
-            raise Misuse(f"{name} is not a validator in the roster.")
+            raise Misuse(f"{member.name} is not a validator in the roster.")
         return Settings(validators, member.index, **msgspec.structs.asdict(self.file.consensus))
 
-    def endpoints(self) -> dict[int, str]:
-        """Return the ZeroMQ addresses by roster index; Misuse if one is missing."""
+    def endpoints(self, *rosters: Roster) -> dict[int, str]:
+        """Return the ZeroMQ addresses by roster index; Misuse if one is missing.
+
+        rosters: the newest one otherwise; where an index has two owners, the later one counts.
+        Entries that stand for nobody in there are left out: a drone may be in the file before it
+        is in the roster.
+        """
         for entry in self.file.drones:
             if not entry.endpoint:
                 raise Misuse(f"the fleet file gives {entry.name} no endpoint.")
-        newest = self.trust.newest
-        return {newest.named(e.name).index: e.endpoint for e in self.file.drones}
+        return {
+            member.index: entry.endpoint
+            for roster in sorted(rosters or (self.trust.newest,), key=lambda one: one.version)
+            for entry in self.file.drones
+            if (member := roster.listed(entry.id or entry.name)) is not None
+        }
 
     def store(self, name: str) -> Store:
         """Open a drone's ledger, or create it."""
-        return Store.open(self._folder(name) / LEDGER)
+        return Store.open(self.home(name) / LEDGER)
 
     def keys(self, name: str) -> Keys:
         """Open a drone's root key, with the sessions in its folder."""
         return FolderKeys(
-            self._folder(name),
-            name,
+            self.home(name),
             open_signer(self._key_uri(name)),
             before_s=_CLOCK_LEEWAY_SECONDS,
             after_s=_SESSION_SECONDS,
@@ -158,7 +190,8 @@ class Fleet:
         except OSError as error:
             raise Misuse(f"cannot read {self.file.question}: {error.strerror}.") from error
 
-    def _folder(self, name: str) -> Path:
+    def home(self, name: str) -> Path:
+        """Return a drone's own folder, which is there from then on."""
         folder = self.folder / self.drone(name).folder
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from swarm_ledger.envelope import MAX_SESSIONS_PER_MEMBER, Kind, seal
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.identity.roster import Member, Role, Roster
-from swarm_ledger.identity.session import Session, delegate, domain, open_delegation
+from swarm_ledger.identity.session import delegate, domain, open_delegation
 from swarm_ledger.ledger.checkpoint import Checkpoint, cosign, sign_checkpoint, witness_key
 from swarm_ledger.ledger.note import NoteSignature, NoteVerifier
 from swarm_ledger.signers import Signer, SoftwareSigner
@@ -32,12 +32,17 @@ _KEPT_BYTES = 4096
 
 @dataclass(frozen=True)
 class Identity:
-    """A member of a roster with its session key. delegation: the sealed Kind.SESSION message."""
+    """A member of a roster with its session key. delegation: the sealed Kind.SESSION message.
+
+    not_before, expires: when the session is valid, POSIX seconds.
+    """
 
     roster: Roster
     member: Member
     session: Signer
     delegation: bytes
+    not_before: int
+    expires: int
 
     def seal(self, kind: Kind, payload: bytes) -> bytes:
         """Seal a payload with the session key."""
@@ -68,21 +73,21 @@ def cosigner_key(roster: Roster, member: Member, public_key: bytes) -> NoteVerif
 
 
 def take_up(
-    roster: Roster, name: str, root: Signer, session: Signer, *, not_before: int, expires: int
+    roster: Roster, root: Signer, session: Signer, *, not_before: int, expires: int
 ) -> Identity:
     """Delegate from a member's root key to a session key (times in POSIX seconds).
 
-    Misuse if the root key is not the one that the roster has for that name.
+    Misuse if no member of the roster has that root key.
     """
-    member = roster.named(name)
-    if member.public_key != root.public_key:
+    member = roster.with_key(root.public_key)
+    if member is None:
         raise Misuse(
-            f"the key for {name} is not the one in the roster.",
+            "this key is not one in the roster.",
             remedy="Check the key's URI, or enrol the new key with a new roster version.",
         )
     aad = domain(roster.swarm_id, Kind.SESSION, roster.version)
     token = delegate(root, session, aad, not_before=not_before, expires=expires)
-    return Identity(roster, member, session, bytes([Kind.SESSION]) + token)
+    return Identity(roster, member, session, bytes([Kind.SESSION]) + token, not_before, expires)
 
 
 class _Kept(Record, frozen=True):
@@ -94,26 +99,27 @@ class _Kept(Record, frozen=True):
 
 
 def resume(
-    path: Path, roster: Roster, name: str, root: Signer, *, now_s: int, before_s: int, after_s: int
+    path: Path, roster: Roster, root: Signer, *, now_s: int, before_s: int, after_s: int
 ) -> Identity:
     """Take up the session kept in a file, or begin a new one and keep it there, mode 0600.
 
     A restart should go on with its session: a slow root key need not sign, and the ledger need
-    not order one delegation more. A kept session is taken while it has half of its time left.
+    not order one delegation more. A kept session is taken while it has half of its time left. The
+    new one is on disk before anybody hears of it: a session of ours that the ledger holds and our
+    disk does not tells that the disk was lost.
     before_s, after_s: how long before and after now_s a new one is valid. Misuse as take_up()
     does, and where the file can't be read or written.
     """
     found = _kept(path, roster, root.public_key)
     before: tuple[bytes, ...] = ()
-    if found is not None and found[0].member == roster.named(name):
-        identity, session, before = found
-        if session.valid_at(now_s) and session.valid_at(now_s + after_s // 2):
+    if found is not None:
+        identity, before = found
+        if identity.not_before <= now_s < identity.expires - after_s // 2:
             return identity
-        before = (*before, session.kid)[-MAX_SESSIONS_PER_MEMBER:]
+        before = (*before, identity.session_kid)[-MAX_SESSIONS_PER_MEMBER:]
     seed = os.urandom(32)
     identity = take_up(
         roster,
-        name,
         root,
         SoftwareSigner(seed),
         not_before=now_s - before_s,
@@ -125,7 +131,7 @@ def resume(
 
 def _kept(
     path: Path, roster: Roster, root_key: bytes
-) -> tuple[Identity, Session, tuple[bytes, ...]] | None:
+) -> tuple[Identity, tuple[bytes, ...]] | None:
     """Return the session kept in a file, if that root key delegated to it under that roster.
 
     With the identifiers of those that it replaced.
@@ -137,7 +143,8 @@ def _kept(
         signer = SoftwareSigner(found.seed)
         if (session.member.public_key, session.public_key) == (root_key, signer.public_key):
             sealed = bytes([Kind.SESSION]) + session.raw
-            return Identity(roster, session.member, signer, sealed), session, found.before
+            span = session.not_before, session.expires
+            return Identity(roster, session.member, signer, sealed, *span), found.before
     return None
 
 
@@ -153,6 +160,9 @@ class Keys(Protocol):
 
         None if the drone is no validator in it.
         """
+
+    def renew(self, held: Identity, now_s: int) -> Identity | None:
+        """Begin the session that is to follow one, if it is time for that; else None."""
 
     def kept(self, roster: Roster) -> Identity | None:
         """Return the session kept for a roster version, never a new one."""
@@ -174,10 +184,8 @@ class FolderKeys:
     before_s, after_s: how long before and after now a new session is valid.
     """
 
-    def __init__(
-        self, folder: Path, name: str, root: Signer, *, before_s: int, after_s: int
-    ) -> None:
-        self._folder, self._name, self._root = folder, name, root
+    def __init__(self, folder: Path, root: Signer, *, before_s: int, after_s: int) -> None:
+        self._folder, self._root = folder, root
         self._before_s, self._after_s = before_s, after_s
 
     @property
@@ -187,18 +195,23 @@ class FolderKeys:
 
     def begin(self, roster: Roster, now_s: int) -> Identity | None:
         """Go on with the session of a roster version, or begin one; Misuse as resume() does."""
-        named = [member for member in roster.members if member.name == self._name]
-        if not named or Role.VALIDATOR not in named[0].roles:
+        member = roster.with_key(self.root_key)
+        if member is None or Role.VALIDATOR not in member.roles:
             return None
         return resume(
             self._path(roster.version),
             roster,
-            self._name,
             self._root,
             now_s=now_s,
             before_s=self._before_s,
             after_s=self._after_s,
         )
+
+    def renew(self, held: Identity, now_s: int) -> Identity | None:
+        """Begin the next session once half of the time of that one is over; Misuse as begin()."""
+        if now_s < held.expires - self._after_s // 2:
+            return None
+        return self.begin(held.roster, now_s)
 
     def kept(self, roster: Roster) -> Identity | None:
         """Return the session kept for a roster version, if there is one."""
@@ -208,7 +221,7 @@ class FolderKeys:
     def holds(self, roster: Roster, session_kid: bytes) -> bool:
         """Whether the file of that roster version has that session, or names it."""
         found = _kept(self._path(roster.version), roster, self._root.public_key)
-        return found is not None and session_kid in (found[1].kid, *found[2])
+        return found is not None and session_kid in (found[0].session_kid, *found[1])
 
     def lose(self) -> None:
         """Rename the session files; Misuse where that can't be done."""

@@ -135,6 +135,8 @@ class Machine:
             opened = self.opener.open(body)
             author = opened.author
             opened.check_fresh(self.time_ms // 1000)
+            if self.time_ms // 1000 >= self.members.now.expires_s:
+                raise PeerFault("expired_roster", "operators did not renew the roster in time.")
             result, content = self._act(opened)
             return Receipt(kind, author, result, body, content)
         except PeerFault as fault:

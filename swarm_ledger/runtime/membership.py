@@ -14,7 +14,7 @@ from swarm_ledger.encoding import decode, digest, encode
 from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind, Opener
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import Member, Roster, check_succession
-from swarm_ledger.identity.trust import Trust, Version
+from swarm_ledger.identity.trust import Proven, Trust, Version
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.evidence import Charge, examine
@@ -39,12 +39,14 @@ class Era:
     """The blocks under one roster version: those after `base`, up to the next era's base.
 
     opener: knows the sessions of this version that the ledger holds. The era's own members commit
-    its blocks and cosign its checkpoints, that of its last block included.
+    its blocks and cosign its checkpoints, that of its last block included. expires_s: from that
+    ledger time on (POSIX seconds) only the next roster counts, and what goes with it.
     """
 
     roster: Roster
     base: int
     opener: Opener
+    expires_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,11 @@ class Ruling:
 
 
 def roster_request(version: Version) -> bytes:
-    """Return the entry by which a roster version takes effect; it proves itself, signed by TUF."""
-    return bytes([Kind.ROSTER]) + encode([version.targets, version.roster.raw])
+    """Return the entry by which a roster version takes effect; it proves itself, signed by TUF.
+
+    It carries the roots after the first, so that it does from the first root alone.
+    """
+    return bytes([Kind.ROSTER]) + encode([version.targets, version.roster.raw, *version.roots])
 
 
 class Membership:
@@ -70,10 +75,11 @@ class Membership:
 
     def __init__(self, trust: Trust) -> None:
         self.trust = trust
-        self.eras = [Era(trust.genesis, 0, Opener(trust.genesis))]
+        self.eras = [Era(trust.genesis, 0, Opener(trust.genesis), trust.first.expires_s)]
+        self._roots = trust.first.roots
         self.convicted: dict[int, int] = {}
         self.convictions: list[Conviction] = []
-        self._next: Roster | None = None
+        self._next: Proven | None = None
 
     @property
     def now(self) -> Era:
@@ -88,28 +94,33 @@ class Membership:
         """Return the height of an era's last block, None for the present one."""
         return next((other.base for other in self.eras if other.base > era.base), None)
 
-    def succeed(self, raw: bytes, time_ms: int) -> Roster:
+    def succeed(self, raw: bytes, time_ms: int) -> Proven:
         """Return the roster in a request if it may follow the present one at that ledger time.
 
         Raises PeerFault: "malformed", "oversize", "bad_roster", "stale_roster", and, for one that
         would do at another time, "expired_roster".
         """
-        pair: tuple[bytes, bytes] = decode(raw[1:], tuple[bytes, bytes], limit=MAX_ENTRY_BYTES)
+        parts: tuple[bytes, ...] = decode(raw[1:], tuple[bytes, ...], limit=MAX_ENTRY_BYTES)
+        if len(parts) < 2:
+            raise PeerFault("malformed", "a roster comes with its metadata.")
         try:
-            roster = self.trust.verify(*pair)
+            proven = self.trust.verify(parts[0], parts[1], parts[2:])
         except NotVerified as error:
             raise PeerFault("bad_roster", f"operators did not sign it so: {error}") from error
-        if roster.version <= self.now.roster.version:
+        roster, present = proven.roster, self.now.roster
+        if roster.version <= present.version:
             raise PeerFault("stale_roster", f"roster version {roster.version} is over.")
+        if not proven.roots.follows(self._next.roots if self._next else self._roots):
+            raise PeerFault("stale_roster", "other operators are in charge by now.")
         try:
-            check_succession(self.now.roster, roster)
+            check_succession(present, roster)
         except Misuse as error:
             raise PeerFault("bad_roster", error.what) from error
         try:
-            self.trust.verify(*pair, now=_EPOCH + timedelta(milliseconds=time_ms))
+            proven.check_current(_EPOCH + timedelta(milliseconds=time_ms))
         except (NotVerified, OverflowError) as error:
             raise PeerFault("expired_roster", f"it is too late for it: {error}") from error
-        return roster
+        return proven
 
     def apply(self, kind: Kind, body: bytes, height: int, time_ms: int) -> Ruling:
         """Take one request of MEMBERSHIP; PeerFault for one that counts for nothing."""
@@ -117,11 +128,12 @@ class Membership:
             self.now.opener.delegated(body).check_not_over(time_ms // 1000)
             return Ruling("session", self.now.opener.add_session(body).member)
         if kind is Kind.ROSTER:
-            roster = self.succeed(body, time_ms)
+            proven, known = self.succeed(body, time_ms), self._next
             # The highest, not the first: a request that was ordered once is never ordered again.
-            if self._next is not None and roster.version <= self._next.version:
-                raise PeerFault("stale_roster", f"this block has version {self._next.version}.")
-            self._next = roster
+            if known is not None and proven.roster.version <= known.roster.version:
+                version = known.roster.version
+                raise PeerFault("stale_roster", f"this block has version {version}.")
+            self._next = proven
             return Ruling("roster")
         charge = examine(body, self.now.opener)
         if charge.culprit.index in self.convicted:
@@ -132,17 +144,20 @@ class Membership:
 
     def end_block(self, height: int) -> Roster | None:
         """End a block; return the roster that takes effect right after it, if there is one."""
-        roster, self._next = self._next, None
-        if roster is not None:
-            self.eras.append(Era(roster, height, Opener(roster)))
-            self.convicted = {}
+        proven, self._next = self._next, None
+        if proven is None:
+            return None
+        roster, self._roots = proven.roster, proven.roots
+        self.eras.append(Era(roster, height, Opener(roster), proven.expires_s))
+        self.convicted = {}
         return roster
 
     def state(self) -> bytes:
         """Return an encoding of the whole state, equal on replicas that agree."""
         sessions = [session.kid for session in self.now.opener.sessions()]
         roster = [self.now.roster.version, digest(self.now.roster.raw), self.now.base]
-        return encode([roster, sessions, sorted(self.convicted.items())])
+        roots = [digest(said) for said in self._roots.said]
+        return encode([roster, roots, sessions, sorted(self.convicted.items())])
 
 
 def membership_of(store: Store, trust: Trust) -> Membership:

@@ -22,8 +22,7 @@ import msgspec
 
 from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.errors import NotVerified
-from swarm_ledger.identity.roster import render_roster
-from swarm_ledger.identity.trust import load_trust, write_version
+from swarm_ledger.identity import draft as drafts
 from swarm_ledger.runtime.fleet import ConsensusEntry, Fleet
 from swarm_ledger.signers import open_signer
 from swarm_ledger.sim.events import Event
@@ -300,18 +299,11 @@ def _lose_disk(swarm: Swarm, fleet: Fleet, say: Say) -> str:
 
 def _enrol_again(swarm: Swarm, fleet: Fleet, wiped: str, say: Say) -> None:
     directory = fleet.folder / fleet.file.roster
-    newest = load_trust(directory).newest
-    raw = render_roster(newest.swarm_id, newest.version + 1, newest.members)
-    operator = open_signer(f"file:{fleet.folder / OPERATOR / KEY}")
     expires = (utc_now() + timedelta(days=ROSTER_DAYS)).replace(microsecond=0)
-    write_version(directory, raw, [operator], expires=expires)
-    say(f"the operator signs roster version {newest.version + 1}, with the same members")
-    leader, _ = swarm.leader()
-    bearer = next(name for name in swarm.names if name not in (leader, wiped))
-    swarm.kill(bearer)
-    swarm.restart(bearer)
-    version = newest.version + 1
-    say(f"{bearer} is started again, finds it, and has it ordered")
+    drafts.change(directory, lambda _, members: members, expires=expires)
+    signed = drafts.sign(directory, open_signer(f"file:{fleet.folder / OPERATOR / KEY}"))
+    version = signed.roster.version
+    say(f"the operator signs roster version {version}, with the same members; the drones find it")
     swarm.until(
         f"all four are in epoch {version}",
         lambda: swarm.each("epoch", swarm.names) == [version] * len(swarm.names),

@@ -8,9 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from swarm_ledger.errors import SwarmLedgerError
+from swarm_ledger.errors import Misuse, SwarmLedgerError
+from swarm_ledger.identity.roster import Roster
+from swarm_ledger.identity.trust import Trust
 from swarm_ledger.runtime.drone import Drone
+from swarm_ledger.runtime.engine import Emit
 from swarm_ledger.runtime.fleet import Fleet, wall_clock_ms
+from swarm_ledger.runtime.lookout import Lookout
 from swarm_ledger.sim.byzantine import corrupt
 from swarm_ledger.sim.events import StdoutEvents, die_with_parent
 from swarm_ledger.sim.stop import Stop
@@ -25,10 +29,12 @@ _STATUS_MS = 200
 
 def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     """Drive one drone until it is asked to stop; its ledger is closed properly then."""
-    entry, member = fleet.drone(name), fleet.trust.newest.named(name)
+    entry, member = fleet.drone(name), fleet.member(name)
     start_ms = wall_clock_ms()
     emit = StdoutEvents(name)
-    with fleet.store(name) as store, ZmqTransport(member.index, fleet.endpoints()) as transport:
+    lookout = Lookout(fleet, name, emit)
+    places = {**fleet.endpoints(*_rosters(fleet.trust)), member.index: entry.endpoint}
+    with fleet.store(name) as store, ZmqTransport(member.index, places) as transport:
         drone = Drone(
             fleet.keys(name),
             fleet.trust,
@@ -40,16 +46,32 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
             looks=fleet.file.looks,
             question=fleet.question(),
         )
-        told_ms = 0
+        lookout.check_current(drone, start_ms)
+        told_ms, epoch = 0, drone.roster.version
         while not stop.asked:
             arrived = transport.receive(_POLL_MS)
             drone.receive_all(arrived, wall_clock_ms())
             work(drone, wall_clock_ms())
             now_ms = wall_clock_ms()
             drone.tick(now_ms)
+            if lookout.look(drone, now_ms) or drone.roster.version != epoch:
+                epoch = drone.roster.version
+                _connect(transport, lookout.fleet, drone, emit)
             if now_ms - told_ms >= _STATUS_MS:
                 told_ms = now_ms
                 emit("status", drone.status())
+
+
+def _connect(transport: ZmqTransport, fleet: Fleet, drone: Drone, emit: Emit) -> None:
+    """Find those who are new; a slip in a fleet file that was changed in flight ends nobody."""
+    try:
+        transport.learn(fleet.endpoints(drone.roster, *_rosters(fleet.trust)))
+    except Misuse as error:
+        emit("roster_refused", {"what": error.explain()})
+
+
+def _rosters(trust: Trust) -> list[Roster]:
+    return [version.roster for version in trust.versions]
 
 
 def command_line(description: str | None) -> argparse.ArgumentParser:

@@ -47,8 +47,8 @@ class SeededKeys:
 
     def begin(self, roster: Roster, now_s: int) -> Identity | None:
         """Return the session of a roster version, valid from the start of the flight on."""
-        members = [member.name for member in roster.members if Role.VALIDATOR in member.roles]
-        if self._name not in members:
+        member = roster.with_key(self.root_key)
+        if member is None or Role.VALIDATOR not in member.roles:
             return None
         return self.take_up(roster)
 
@@ -57,12 +57,15 @@ class SeededKeys:
         secret = f"session {self._seed} {self._name} {roster.version}"
         return take_up(
             roster,
-            self._name,
             self._root,
             SoftwareSigner(hashlib.sha256(secret.encode()).digest()),
             not_before=START_MS // 1000,
             expires=START_MS // 1000 + _SESSION_SECONDS,
         )
+
+    def renew(self, held: Identity, now_s: int) -> Identity | None:
+        """Return None: no simulated flight lasts that long."""
+        return None
 
     def kept(self, roster: Roster) -> Identity | None:
         """Return the same one: it follows from the seed."""

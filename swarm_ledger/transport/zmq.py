@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 
 import zmq
@@ -18,9 +19,10 @@ _AT_ONCE = 256
 class ZmqTransport:
     """One member's sockets: a ROUTER to receive, a DEALER to each peer to send.
 
-    endpoints: by roster index, such as "tcp://127.0.0.1:5501". Nothing blocks: what doesn't fit a
-    peer's queue is dropped, and so is what is for a peer that no connection leads to. Close it, or
-    use it as a context manager. Misuse for an address that can't be bound.
+    endpoints: by roster index, such as "tcp://127.0.0.1:5501"; learn() adds others. Nothing
+    blocks: what doesn't fit a peer's queue is dropped, and so is what is for a peer that no
+    connection leads to. Close it, or use it as a context manager. Misuse for an address that can't
+    be bound.
     """
 
     def __init__(self, member: int, endpoints: Mapping[int, str]) -> None:
@@ -28,20 +30,38 @@ class ZmqTransport:
             raise Misuse(f"member {member} has no endpoint.")
         self._context = zmq.Context()
         self._inbox = self._socket(zmq.ROUTER)
-        self._peers: dict[int, zmq.Socket[bytes]] = {}
-        used = endpoints[member]
+        self._own = endpoints[member]
+        self._places: dict[int, str] = {}
+        self._peers: dict[str, zmq.Socket[bytes]] = {}
         try:
-            self._inbox.bind(used)
-            for peer in sorted(endpoints.keys() - {member}):
-                used = endpoints[peer]
-                self._peers[peer] = self._socket(zmq.DEALER)
-                self._peers[peer].connect(used)
+            self._inbox.bind(self._own)
         except zmq.ZMQError as error:
             self.close()
-            raise Misuse(
-                f"cannot use {used!r} for ZeroMQ: {error.strerror}.",
-                remedy="Give each drone an address of its own that is free on its machine.",
-            ) from error
+            raise _unusable(self._own, error) from error
+        try:
+            self.learn(endpoints)
+        except Misuse:
+            self.close()
+            raise
+
+    def learn(self, endpoints: Mapping[int, str]) -> None:
+        """Connect to those who came since; members may share an address, and change it.
+
+        A drone with a new key has another index and the same address. Misuse for an address that
+        can't be connected to.
+        """
+        for peer, address in sorted(endpoints.items()):
+            if address != self._own and address not in self._peers:
+                socket = self._socket(zmq.DEALER)
+                try:
+                    socket.connect(address)
+                except zmq.ZMQError as error:
+                    socket.close()
+                    raise _unusable(address, error) from error
+                self._peers[address] = socket
+            self._places[peer] = address
+        for address in self._peers.keys() - set(self._places.values()):
+            self._peers.pop(address).close()
 
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
@@ -58,18 +78,14 @@ class ZmqTransport:
 
     def send(self, to: int, data: bytes) -> None:
         """Send to one member; dropped if its queue is full, or it has no endpoint."""
-        peer = self._peers.get(to)
-        if peer is None:
-            return
-        try:
-            peer.send(data, zmq.DONTWAIT)
-        except zmq.Again:
-            return
+        peer = self._peers.get(self._places.get(to, ""))
+        if peer is not None:
+            _send(peer, data)
 
     def broadcast(self, data: bytes) -> None:
         """Send to all other members."""
-        for peer in self._peers:
-            self.send(peer, data)
+        for peer in self._peers.values():
+            _send(peer, data)
 
     def receive(self, timeout_ms: int) -> list[bytes]:
         """Wait at most that long for messages; return those that are there, a bounded number."""
@@ -98,3 +114,15 @@ class ZmqTransport:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _send(peer: zmq.Socket[bytes], data: bytes) -> None:
+    with suppress(zmq.Again):
+        peer.send(data, zmq.DONTWAIT)
+
+
+def _unusable(address: str, error: zmq.ZMQError) -> Misuse:
+    return Misuse(
+        f"cannot use {address!r} for ZeroMQ: {error.strerror}.",
+        remedy="Give each drone an address of its own that is free on its machine.",
+    )

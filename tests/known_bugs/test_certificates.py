@@ -133,7 +133,6 @@ def doorman(crew: Crew) -> Doorman:
     """A doorman who knows drone_1 by the session key that it has in CREW, too."""
     there = take_up(
         crew.roster,
-        "drone_1",
         crew.root("drone_1"),
         CREW.session("drone_1"),
         not_before=T0_S,

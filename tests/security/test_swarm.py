@@ -471,7 +471,7 @@ def test_a_proof_with_a_forged_or_doubled_cosignature(swarm: Lab, crew: Crew) ->
     note = Note.parse(latest.note)
     log, *lines = note.signatures
     stated = log_checkpoint(crew.roster, latest.size, store.root(latest.size))
-    stranger = Identity(crew.roster, crew.roster.named("drone_4"), key("evil"), b"").cosigner
+    stranger = Identity(crew.roster, crew.roster.named("drone_4"), key("evil"), b"", 0, 1).cosigner
     evil = cosign(stated, stranger, key("evil").sign, T0_S)
     wrong = NoteSignature(lines[-1].name, lines[-1].key_id, evil.signature)
     kept = [log, *lines[:-1]]

@@ -4,12 +4,20 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from swarm_ledger.audit.ledger import open_ledger, verify_ledger
+from swarm_ledger.identity import draft as drafts
+from swarm_ledger.identity.edits import rotate
+from swarm_ledger.identity.enrolment import make_request, open_request
+from swarm_ledger.runtime.membership import membership_of
+from swarm_ledger.signers import SoftwareSigner, open_signer
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.processes import Processes, commands, environment
 from swarm_ledger.sim.watch import Watch
@@ -127,3 +135,59 @@ def test_a_node_refuses_what_it_does_not_understand(
     assert "Traceback" not in said
     assert done.stdout == b""
     assert not (tmp_path / "drone_1" / "ledger.db-wal").exists()
+
+
+def test_nodes_under_other_names_are_the_same_drones(tmp_path: Path) -> None:
+    """Who a drone is follows from its key: the node's name is a label."""
+    needs("ros")
+    mission = Mission(run_dir=tmp_path, transport="ros", byzantine=0, seed=6)
+    fleet = prepare(mission, now=utc_now())
+    started = commands(mission)
+    for name in mission.names():
+        started[name] += ["-r", f"drone:__node:=bird_of_{name}"]
+    watch = Watch(mission.names(), mission.names())
+    with Processes(tmp_path, started, environment(mission)) as processes:
+        while not watch.done:
+            event = processes.next_event(PATIENCE_S)
+            assert event is not None
+            watch.take(event)
+    with open_ledger(tmp_path / "drone_1") as store:
+        verify_ledger(store, fleet.trust)
+        sessions = membership_of(store, fleet.trust).now.opener.sessions()
+    assert {session.member.index for session in sessions} == {0, 1, 2, 3}
+
+
+def test_a_roster_that_is_signed_in_flight_is_found_and_a_new_key_is_heard(tmp_path: Path) -> None:
+    """drone_4 gets a new key; its node, started with it, is reached at its old inbox."""
+    needs("ros")
+    mission = Mission(run_dir=tmp_path, transport="ros", byzantine=0, seed=7)
+    fleet = prepare(mission, now=utc_now())
+    roster, home = tmp_path / "roster", tmp_path / "drone_4"
+    operator = open_signer(f"file:{tmp_path / 'operator_1' / 'key.pem'}")
+    fresh = SoftwareSigner.generate()
+    text = make_request(fresh, fleet.roster.swarm_id, "drone_4")
+    request = open_request(text, fleet.roster.swarm_id)
+    heard: dict[str, tuple[object, object]] = {}
+    with Processes(tmp_path, commands(mission), environment(mission)) as processes:
+
+        def until(wanted: dict[str, tuple[object, object]]) -> None:
+            while heard != wanted:
+                event = processes.next_event(PATIENCE_S)
+                assert event is not None, heard
+                if event.event == "status":
+                    heard[event.drone] = event.fields["epoch"], event.fields["standing"]
+
+        members = dict.fromkeys(mission.names(), (1, "member"))
+        until(members)
+        expires = (utc_now() + timedelta(days=9)).replace(microsecond=0)
+        drafts.keep_request(roster, text, request)
+        drafts.change(roster, lambda old, m: rotate(old, m, "drone_4", request), expires=expires)
+        drafts.sign(roster, operator)
+        until({**dict.fromkeys(mission.names(), (2, "member")), "drone_4": (2, "removed")})
+        processes.send("drone_4", signal.SIGINT)
+        while (event := processes.next_event(PATIENCE_S)) is not None and event.event != "lost":
+            pass
+        (home / "key.pem").unlink()
+        fresh.save(home / "key.pem")
+        processes.start("drone_4")
+        until(dict.fromkeys(mission.names(), (2, "member")))

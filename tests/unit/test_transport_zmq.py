@@ -149,6 +149,27 @@ def test_an_address_that_is_taken() -> None:
     assert "address of its own" in caught.value.explain()
 
 
+def test_who_comes_later_is_reached_and_who_shares_an_address_hears_it_once() -> None:
+    """A drone with a new key has a second index, and one that moved another address."""
+    endpoints = free(4)
+    both = {0: endpoints[0], 1: endpoints[1]}
+    with ZmqTransport(0, both) as end, ZmqTransport(2, endpoints) as late:
+        end.send(2, b"nobody yet")
+        end.learn({2: endpoints[2], 5: endpoints[2]})
+        connect(end, 5, late)
+        end.broadcast(b"to all")
+        end.send(2, b"to one")
+        assert collect(late, 2) == [b"to all", b"to one"]
+        end.learn({2: endpoints[3], 5: endpoints[3]})
+        with ZmqTransport(3, endpoints) as moved:
+            connect(end, 2, moved)
+        end.broadcast(b"not to the old address")
+        assert late.receive(300) == []
+        with pytest.raises(Misuse, match="cannot use 'nonsense'"):
+            end.learn({7: "nonsense"})
+        end.send(7, b"nobody")
+
+
 def test_members_without_an_endpoint(ends: list[ZmqTransport]) -> None:
     ends[0].send(9, b"nobody hears this")  # such as the answer to an operator's delegation
     with pytest.raises(Misuse, match="member 5 has no endpoint"):

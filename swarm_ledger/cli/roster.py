@@ -1,0 +1,348 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""`swarm-ledger roster`: who belongs to a swarm, as operators draft it, sign it, hand it on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from swarm_ledger.audit.ledger import open_ledger
+from swarm_ledger.cli import FAILED
+from swarm_ledger.cli.output import Json, console, print_json
+from swarm_ledger.cli.roster_view import print_folder, view
+from swarm_ledger.envelope import MAX_ENTRY_BYTES
+from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.identity import draft as drafts
+from swarm_ledger.identity import edits
+from swarm_ledger.identity.draft import Draft
+from swarm_ledger.identity.enrolment import Request, make_request, open_request
+from swarm_ledger.identity.roster import Member, Role, Roster
+from swarm_ledger.identity.trust import Trust, load_trust, read_file, write_files
+from swarm_ledger.identity.tuf import ROOT, ROSTER, TARGETS
+from swarm_ledger.runtime.fleet import FLEET
+from swarm_ledger.runtime.membership import membership_of, roster_request
+from swarm_ledger.signers import open_signer
+from swarm_ledger.sim.mission import KEY, OPERATOR, Mission, prepare, utc_now
+
+app = typer.Typer(
+    help="Say who belongs to a swarm, and change it in flight.", no_args_is_help=True
+)
+
+Directory = Annotated[Path, typer.Argument(help="The roster folder.")]
+Days = Annotated[
+    int, typer.Option(min=1, max=36_500, help="How long it is to be valid, from now on.")
+]
+Requests = Annotated[list[Path], typer.Argument(help="Files that `roster request` wrote.")]
+RoleOption = Annotated[
+    list[Role] | None, typer.Option("--role", help="Validator and voter otherwise.")
+]
+Threshold = Annotated[
+    int, typer.Option(min=0, help="How many operators must sign; 0: as many as now.")
+]
+KeyOption = Annotated[str, typer.Option("--key", help="URI of the key, such as file:key.pem.")]
+
+
+@app.command()
+def quickstart(
+    drones: Annotated[int, typer.Option(min=4, max=100, help="How many drones.")] = 4,
+    folder: Annotated[
+        Path, typer.Option("--dir", help="A new folder for keys, roster and fleet file.")
+    ] = Path("swarm"),
+    as_json: Json = False,
+) -> None:
+    """Set up a swarm for trying things out: keys in files, a signed roster, a fleet file.
+
+    All keys are software keys on this machine: no swarm that matters should begin like this.
+    """
+    mission = Mission(run_dir=folder, drones=drones, byzantine=0, transport="zmq")
+    fleet = prepare(mission, now=utc_now())
+    said = {
+        "fleet": str(folder / FLEET),
+        "roster": str(folder / fleet.file.roster),
+        "operator_key": f"file:{folder / OPERATOR / KEY}",
+        "drones": mission.names(),
+        "key_store": "software",
+    }
+    if as_json:
+        print_json(said)
+        return
+    console.print(f"{drones} drones, one operator; [yellow]all keys are software keys[/]")
+    console.print(
+        f"Fleet file: {escape(str(said['fleet']))}, roster: {escape(str(said['roster']))}"
+    )
+    console.print("Fly each drone, on ZeroMQ or ROS 2:")
+    console.print(f"  python -m swarm_ledger.sim.pilot --fleet {said['fleet']} --drone drone_1")
+    console.print(
+        f"  ros2 run swarm_ledger drone --ros-args -r __ns:=/drone_1 "
+        f"-p fleet:={said['fleet']} -p drone:=drone_1"
+    )
+
+
+@app.command()
+def request(
+    swarm: Annotated[str, typer.Option(help="The swarm's id.")],
+    name: Annotated[str, typer.Option(help="What the drone or operator is to be called.")],
+    key: KeyOption,
+    out: Annotated[Path | None, typer.Option(help="A file to write; stdout otherwise.")] = None,
+) -> None:
+    """Ask to be enrolled: sign swarm, name and public key with the root key.
+
+    Run it where the key is. It proves that whoever asks holds the key; operators demand it.
+    """
+    line = make_request(open_signer(key), swarm, name)
+    if out is None:
+        sys.stdout.write(line.decode())
+    else:
+        write_files(out.parent, {out.name: line})
+
+
+@app.command()
+def init(
+    directory: Directory,
+    requests: Requests,
+    swarm: Annotated[str, typer.Option(help="The swarm's id: a-z, 0-9, _ and -.")],
+    operator: Annotated[list[Path], typer.Option(help="An operator's request; one for each.")],
+    threshold: Annotated[int, typer.Option(min=1, help="How many operators must sign.")] = 1,
+    days: Days = 365,
+    as_json: Json = False,
+) -> None:
+    """Draft a swarm's first roster: its drones, and the operators who sign rosters from now on."""
+    asked = [_opened(path, swarm) for path in requests]
+    asking = [_opened(path, swarm) for path in operator]
+    members: list[Member] = []
+    for roles, group in ((edits.FLYING, asked), (frozenset({Role.OPERATOR}), asking)):
+        for _, one in group:
+            members = edits.enrol(None, members, one, roles)
+    drafts.begin(directory, swarm, members, threshold=threshold, expires=_in(days))
+    _keep(directory, [*asked, *asking])
+    _tell(directory, as_json)
+
+
+@app.command()
+def add(
+    directory: Directory,
+    requests: Requests,
+    role: RoleOption = None,
+    start: Annotated[
+        datetime | None, typer.Option("--from", help="UTC; its word counts from then on.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="UTC; its word counts until then.")
+    ] = None,
+    threshold: Threshold = 0,
+    days: Days = 365,
+    as_json: Json = False,
+) -> None:
+    """Draft members in, by their requests; operators come in with the next root."""
+    asked = [_opened(path, _swarm(directory)) for path in requests]
+    span = {"not_before": _seconds(start), "expires": _seconds(until)}
+
+    def edit(old: Roster, members: list[Member]) -> list[Member]:
+        for _, one in asked:
+            members = edits.enrol(old, members, one, frozenset(role or edits.FLYING), **span)
+        return members
+
+    drafts.change(directory, edit, expires=_in(days), threshold=threshold)
+    _keep(directory, asked)
+    _tell(directory, as_json)
+
+
+@app.command()
+def revoke(
+    directory: Directory,
+    names: Annotated[list[str], typer.Argument(help="Names, or drone ids.")],
+    threshold: Threshold = 0,
+    days: Days = 365,
+    as_json: Json = False,
+) -> None:
+    """Draft members out: from the block that holds the next version on, nobody hears them."""
+    drafts.change(
+        directory,
+        lambda _, members: edits.revoke(members, names),
+        expires=_in(days),
+        threshold=threshold,
+    )
+    _tell(directory, as_json)
+
+
+@app.command()
+def rotate(
+    directory: Directory,
+    name: Annotated[str, typer.Argument(help="The member's name, or drone id.")],
+    made: Annotated[Path, typer.Argument(metavar="REQUEST", help="The new key's request.")],
+    days: Days = 365,
+    as_json: Json = False,
+) -> None:
+    """Draft a new root key for a member: it keeps its name; the old key is revoked."""
+    asked = _opened(made, _swarm(directory))
+    drafts.change(
+        directory,
+        lambda old, members: edits.rotate(old, members, name, asked[1]),
+        expires=_in(days),
+    )
+    _keep(directory, [asked])
+    _tell(directory, as_json)
+
+
+@app.command()
+def renew(
+    directory: Directory,
+    operators: Annotated[
+        bool, typer.Option("--operators", help="Renew the operators' root as well.")
+    ] = False,
+    threshold: Threshold = 0,
+    days: Days = 365,
+    as_json: Json = False,
+) -> None:
+    """Draft a version with the same members: it lasts longer, and ends all sessions."""
+    expires = _in(days)
+    same = drafts.change(
+        directory,
+        lambda _, members: members,
+        expires=expires,
+        threshold=threshold,
+        renew=operators,
+    )
+    _tell(directory, as_json)
+    if same.operators.expires < expires and not as_json:
+        console.print(
+            f"[yellow]The operators' root expires before, on {same.operators.expires}:[/] "
+            "give --operators to renew it too."
+        )
+
+
+@app.command()
+def sign(directory: Directory, key: KeyOption, as_json: Json = False) -> None:
+    """Sign the draft as one operator; once enough have, it is the newest version."""
+    drafts.sign(directory, open_signer(key))
+    _tell(directory, as_json)
+
+
+@app.command()
+def discard(directory: Directory) -> None:
+    """Throw the draft away, with the signatures that it has."""
+    drafts.discard(directory)
+
+
+@app.command()
+def show(directory: Directory, as_json: Json = False) -> None:
+    """Show the newest version, who may sign, and what a draft would change."""
+    _tell(directory, as_json)
+
+
+@app.command()
+def verify(
+    directory: Directory,
+    ledger: Annotated[
+        Path | None, typer.Option(help="A drone's folder: has its ledger a later version?")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check all signatures, and that nothing has expired; exit 1 says what does not hold."""
+    try:
+        trust = load_trust(directory, now=utc_now())
+        _check_sizes(trust)
+        if ledger is not None:
+            _not_behind(trust, ledger)
+    except NotVerified as error:
+        if as_json:
+            print_json({"verified": False, "error": error.explain(), "where": error.where})
+            raise typer.Exit(FAILED) from error
+        raise
+    if as_json:
+        print_json({"verified": True, **view(trust, None)})
+        return
+    newest = trust.newest
+    console.print(
+        f"[green]verified[/]: version {newest.version} of {escape(newest.swarm_id)}, "
+        f"root version {trust.roots.last.version}, until {trust.proven[-1].expires}"
+    )
+
+
+@app.command()
+def submit(
+    directory: Directory,
+    to: Annotated[
+        list[Path], typer.Argument(help="Roster folders of drones in flight; one is enough.")
+    ],
+) -> None:
+    """Copy what is new to a drone's roster folder: it finds it, and has it ordered.
+
+    The files may as well be copied by hand: roots first, <version>.targets.json last.
+    """
+    trust = load_trust(directory, now=utc_now())
+    _check_sizes(trust)
+    for folder in to:
+        load_trust(folder).check_learnt(trust)
+        files = {
+            path.name: read_file(path)
+            for kind in (ROOT, ROSTER, TARGETS)
+            for path in sorted(directory.glob(f"*.{kind}"))
+            if not (folder / path.name).exists()
+        }
+        write_files(folder, files)
+        console.print(f"{escape(str(folder))}: {', '.join(files) or 'nothing is new'}")
+
+
+def _check_sizes(trust: Trust) -> None:
+    for version in trust.versions:
+        size = len(roster_request(version))
+        if size > MAX_ENTRY_BYTES:
+            raise NotVerified(
+                f"version {version.roster.version} takes {size} bytes with its roots.",
+                where=ROSTER,
+                remedy=f"An entry of the ledger has at most {MAX_ENTRY_BYTES}.",
+            )
+
+
+def _not_behind(trust: Trust, folder: Path) -> None:
+    with open_ledger(folder) as store:
+        now = membership_of(store, trust).now.roster
+    if now.version > trust.newest.version:
+        raise NotVerified(
+            f"{folder} has version {now.version}, this folder {trust.newest.version}.",
+            where=ROSTER,
+            remedy="Get the newest files from whoever signed them.",
+        )
+
+
+def _opened(path: Path, swarm: str) -> tuple[bytes, Request]:
+    text = read_file(path)
+    try:
+        return text, open_request(text, swarm)
+    except NotVerified as error:
+        raise NotVerified(error.what, where=str(path)) from error
+
+
+def _keep(directory: Path, asked: Sequence[tuple[bytes, Request]]) -> None:
+    for text, one in asked:
+        drafts.keep_request(directory, text, one)
+
+
+def _swarm(directory: Path) -> str:
+    return load_trust(directory).newest.swarm_id
+
+
+def _in(days: int) -> datetime:
+    return (utc_now() + timedelta(days=days)).replace(microsecond=0)
+
+
+def _seconds(when: datetime | None) -> int:
+    return int(when.replace(tzinfo=timezone.utc).timestamp()) if when else 0
+
+
+def _tell(directory: Path, as_json: bool) -> None:
+    draft: Draft | None = drafts.load_draft(directory)
+    trust = load_trust(directory) if (directory / ROOT).exists() else None
+    if trust is None and draft is None:
+        raise Misuse(f"{directory} holds no roster.", remedy="Begin one: roster init.")
+    if as_json:
+        print_json(view(trust, draft))
+    else:
+        print_folder(view(trust, draft))
