@@ -19,6 +19,10 @@ from swarm_ledger.signers import Algorithm, Signer
 
 ROOT, TARGETS, ROSTER = "root.json", "targets.json", "roster.json"
 
+_MAX_BRACKETS = 256
+"""One for each signature, two for each key, and a dozen more: how deep JSON may be nested depends
+on the caller's stack, and drones must agree on what they take."""
+
 SignedT = TypeVar("SignedT", Root, Targets)
 
 
@@ -55,6 +59,8 @@ class _OperatorKey(TufSigner):
 
 def parse(form: type[SignedT], raw: bytes, where: str) -> Metadata[SignedT]:
     """Parse metadata, its signatures not checked yet; NotVerified for anything else."""
+    if raw.count(b"[") + raw.count(b"{") > _MAX_BRACKETS:
+        raise NotVerified("nested more deeply than any that was signed.", where=where)
     try:
         metadata = Metadata[SignedT].from_bytes(raw)
     except (RepositoryError, KeyError, TypeError, ValueError, RecursionError) as error:

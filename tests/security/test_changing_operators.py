@@ -78,6 +78,7 @@ def test_roots_that_are_not_the_next() -> None:
     said("root version 2 can't follow 3", TWO, THREE, TWO)
     said("another type", sign_roster(CREW.raw_roster, [A, B], expires=END))
     said("not TUF metadata", b"{}")
+    said("nested more deeply", b"[" * 300)
     said("can't follow", sign_root([D, E], threshold=1, expires=END))
 
 
