@@ -49,8 +49,6 @@ def open_request(text: bytes, swarm_id: str) -> Request:
         request: Request = decode(message.payload, Request, limit=_MAX_BYTES)
         if request.swarm_id != swarm_id:
             raise PeerFault("wrong_swarm", f"it is for the swarm {request.swarm_id!r}.")
-        if message.kid != cose.kid(request.public_key):
-            raise PeerFault("bad_signature", "another key signed it.")
         cose.verify1(message, request.public_key, _domain(swarm_id))
     except (PeerFault, binascii.Error) as error:
         raise NotVerified(f"{error}", where="request") from error

@@ -19,6 +19,10 @@ from swarm_ledger.signers import Algorithm, Signer
 
 ROOT, TARGETS, ROSTER = "root.json", "targets.json", "roster.json"
 
+_MAX_BRACKETS = 256
+"""One for each signature, two for each key, and a dozen more: how deep JSON may be nested depends
+on the caller's stack, and drones must agree on what they take."""
+
 SignedT = TypeVar("SignedT", Root, Targets)
 
 

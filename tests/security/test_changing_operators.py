@@ -78,6 +78,7 @@ def test_roots_that_are_not_the_next() -> None:
     said("root version 2 can't follow 3", TWO, THREE, TWO)
     said("another type", sign_roster(CREW.raw_roster, [A, B], expires=END))
     said("not TUF metadata", b"{}")
+    said("nested more deeply", b"[" * 300)
     said("can't follow", sign_root([D, E], threshold=1, expires=END))
 
 
@@ -120,6 +121,11 @@ def test_keys_of_other_kinds_and_damaged_signatures_count_for_nothing() -> None:
         for one in form["signatures"]:  # type: ignore[attr-defined]
             one["sig"] = one["sig"][:-1]
 
+    def swap(form: dict[str, object]) -> None:
+        one, two, *_ = form["signatures"]  # type: ignore[misc]
+        one["sig"], two["sig"] = two["sig"], one["sig"]
+
+    said("1 signed it, 2 are needed by version 1", first=forged(FIRST, swap))
     for change in (rsa, cut):
         with pytest.raises(NotVerified, match=r"0 signed it|not TUF metadata"):
             Roots(forged(FIRST, change))
@@ -254,6 +260,9 @@ def test_each_version_is_handed_in_under_the_newest_root_that_it_can_be() -> Non
     assert [v.roots for v in ahead.versions] == [(), ()], "a root that nothing is signed under yet"
     with pytest.raises(NotVerified):
         Trust(FIRST, [first, *pairs[::-1]], [TWO])
+    back = [(v.targets, v.roster.raw) for v in (version(2, [B, D]), version(3, [A, C]))]
+    with pytest.raises(NotVerified, match="needed by version 1"):
+        Trust(FIRST, [first, *back], [TWO])  # who was an operator signs behind the change
     with pytest.raises(NotVerified, match="needed by version 1"):
         Trust(FIRST, [(sign_roster(CREW.raw_roster, [B, D], expires=END), CREW.raw_roster)], [TWO])
 

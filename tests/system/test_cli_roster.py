@@ -207,6 +207,7 @@ def test_a_request_that_proves_nothing(desk: Desk, change: str) -> None:
     path.write_bytes(forged[change])
     said = desk.refused("add", path)
     assert "drone_5.drone_5.request" in said
+    assert ("it is for the swarm 'other'" in said) == (change == "swarm")
     assert desk.do("show")["draft"] is None
 
 
