@@ -117,6 +117,8 @@ def _check_fresh(state: State, batch: Batch) -> None:
     if any(state.in_flight.get(key, batch.seq) != batch.seq for key in batch.requests):
         raise PeerFault("bad_proposal", "a batch names a request that another one orders.")
     ahead_ms = batch.time_ms - state.clock_ms
+    if batch.time_ms == state.time_ms and ahead_ms > 0:
+        return  # clocks that jumped left the ledger's time ahead: it waits for them
     if not -state.settings.max_behind_ms <= ahead_ms <= state.settings.max_ahead_ms:
         raise PeerFault("bad_clock", f"a batch's clock is {ahead_ms} ms off.")
 

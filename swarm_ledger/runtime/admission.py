@@ -62,7 +62,7 @@ class Admission:
         kind, engine = kind_of(raw), self._engine
         if kind is Kind.ROSTER:
             now_ms = max(engine.now_ms, engine.machine.time_ms)
-            engine.machine.members.succeed(raw, now_ms)
+            engine.expect(engine.machine.members.succeed(raw, now_ms).roster)
             return Request(None)
         if kind is Kind.SESSION:
             session = engine.current.seat.doorman.lobby.delegated(raw)

@@ -118,7 +118,8 @@ class Drone:
         self._pass_time(now_ms)
         self._trust.check_learnt(trust)
         self._trust, self._roster_ms = trust, 0
-        self.engine.look_ahead(trust)
+        for later in trust.versions:
+            self.engine.expect(later.roster)
         self.engine.introduce()
         self.engine.drain()
 

@@ -17,6 +17,7 @@ from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
 from swarm_ledger.encoding import digest
 from swarm_ledger.envelope import Opener
 from swarm_ledger.errors import PeerFault
+from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import JournalRecord, Store
 from swarm_ledger.runtime.epochs import Epoch, Epochs, Seat
@@ -96,15 +97,15 @@ class Engine:
         self._warn()
         current = self.current
         self.memory.begin(current.replica, whole=current.seat.known, now_ms=self.now_ms)
-        self.look_ahead(self._trust)
+        for later in self._trust.versions:
+            self.expect(later.roster)
 
-    def look_ahead(self, trust: Trust) -> None:
-        """Take places under the roster versions that may be ordered later."""
-        version = max(seat.roster.version for seat in (self.current.seat, *self.epochs.ahead))
-        for later in trust.versions:
-            if later.roster.version > version:
-                seat = self._founding.seat(later.roster, Opener(later.roster), self.now_ms)
-                self.epochs.ahead.append(seat)
+    def expect(self, roster: Roster) -> None:
+        """Take a place under a roster that may be ordered later, if it is the newest we know."""
+        known = (self.current.seat, *self.epochs.ahead)
+        if roster.version > max(seat.roster.version for seat in known):
+            seat = self._founding.seat(roster, Opener(roster), self.now_ms)
+            self.epochs.ahead.append(seat)
 
     @property
     def current(self) -> Epoch:

@@ -148,6 +148,21 @@ def test_one_that_waits_for_its_roster_to_be_ordered_has_it_ordered(lab: MakeLab
     examine(made, ONE)
 
 
+def test_one_that_was_given_a_roster_that_never_came_into_force(lab: MakeLab) -> None:
+    """Found by simulation, seed 20672: it hears of the next one, and asks as a member of that."""
+    made = swarm_of(lab)
+    later = CREW.changed(ONE.roster)
+    made.names[6] = "drone_5"
+    made.trust[6] = CREW.knowing(ONE)
+    made.network.carry, carry_on = lambda *_: None, made.network.carry  # type: ignore[method-assign]
+    made.start(6)
+    made.network.carry = carry_on  # type: ignore[method-assign]
+    hand_in(made, later)
+    until(made, lambda: all(d.roster.version == 3 for d in made.drones.values()))
+    until_epoch(made, 3)
+    examine(made, later)
+
+
 def test_one_less(lab: MakeLab) -> None:
     crew = Crew(5)
     made = swarm_of(lab, crew=crew)

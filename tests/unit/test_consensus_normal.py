@@ -352,3 +352,22 @@ def test_a_body_is_supplied_only_to_a_slot_that_waits_for_it() -> None:
     desk.pump()
     assert [message.seq for message in desk.all(Prepare)] == [1]
     assert desk.replica.pending == 0
+
+
+def test_the_ledgers_own_time_is_never_too_far_ahead() -> None:
+    """Found by simulation, seed 20744: clocks jumped an hour ahead, and back. All refused every
+    proposal, as no honest leader goes back behind the ledger's time."""
+    hour = 3_600_000
+    desk = Desk()
+    desk.now += hour
+    desk.replica.tick(desk.now)
+    desk.submit(b"a", b"b", b"c")
+    desk.commit(0, batch(1, b"a", time_ms=NOW + hour))
+    desk.now = NOW + 1_000
+    desk.replica.tick(desk.now)
+    assert desk.refuses(0, PrePrepare(0, batch(2, b"b", time_ms=NOW + hour + 1))) == "bad_clock"
+    desk.commit(0, batch(2, b"b", time_ms=NOW + hour))
+    assert [block.seq for block in desk.blocks] == [1, 2]
+    desk.now = NOW + 2 * hour
+    desk.replica.tick(desk.now)
+    assert desk.refuses(0, PrePrepare(0, batch(3, b"c", time_ms=NOW + hour))) == "bad_clock"

@@ -178,6 +178,8 @@ class Node:
             author = request.author
         elif isinstance(request, Roster):
             author = OPERATOR
+            if self.me in request.members:
+                self.home = max(self.home, request.version)
         else:
             author, version = self.world.office.culprit(request)
             if version != self.epoch.version:
