@@ -15,7 +15,8 @@ from msgspec import Meta
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.cose import kid
-from swarm_ledger.signers import KeyStore
+from swarm_ledger.signers import Algorithm, KeyStore, algorithm_of
+from swarm_ledger.signers.p256 import point
 
 MAX_MEMBERS = 128
 MIN_VALIDATORS = 4
@@ -36,7 +37,9 @@ class Role(Enum):
 class Member:
     """One member. index: its place in the roster, by which messages refer to it.
 
-    Without a role it is revoked: it keeps its place, and can do nothing.
+    public_key: of its root key, raw; its length tells the algorithm: 32 bytes for Ed25519, for
+    P-256 the compressed point in 33. Without a role it is revoked: it keeps its place, and can do
+    nothing.
     """
 
     index: int
@@ -53,7 +56,7 @@ class Member:
 
 class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern=r"\A[A-Za-z]([A-Za-z0-9]|_(?!_)){0,31}\Z")]
-    key: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    key: Annotated[str, Meta(pattern=r"\A([0-9a-f]{64}|0[23][0-9a-f]{64})\Z")]
     key_store: Annotated[str, Meta(pattern=r"\A(software|pkcs11|tpm2)\Z")]
     roles: Annotated[list[Role], Meta(max_length=4)]
 
@@ -192,6 +195,8 @@ def _check(roster: Roster) -> None:
     if len(roster.by_kid) != len(roster.members):
         raise Misuse("in the roster, two keys have the same 8-byte identifier.")
     for member in roster.members:
+        if algorithm_of(member.public_key) is Algorithm.ES256:
+            point(member.public_key)
         if Role.OPERATOR in member.roles and len(member.roles) > 1:
             raise Misuse(f"in the roster, {member.name} is an operator and may be nothing else.")
         if member.name in _RESERVED:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Key, Signature, SSlibKey
@@ -22,7 +22,7 @@ from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.roster import Roster, check_succession, parse_roster
-from swarm_ledger.signers import Signer
+from swarm_ledger.signers import Algorithm, Signer, p256
 
 ROOT, TARGETS, ROSTER = "root.json", "targets.json", "roster.json"
 _LATER = re.compile(r"([1-9][0-9]{0,9})\.targets\.json")
@@ -34,14 +34,7 @@ class _OperatorKey(TufSigner):
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
-        self._key = SSlibKey.from_dict(
-            signer.public_key.hex()[:40],
-            {
-                "keytype": "ed25519",
-                "scheme": "ed25519",
-                "keyval": {"public": signer.public_key.hex()},
-            },
-        )
+        self._key = SSlibKey.from_dict(signer.public_key.hex()[:40], _tuf_key(signer))
 
     @property
     def public_key(self) -> Key:
@@ -54,7 +47,23 @@ class _OperatorKey(TufSigner):
         raise NotImplementedError("operators' keys are opened by swarm_ledger.signers")
 
     def sign(self, payload: bytes) -> Signature:
-        return Signature(self._key.keyid, self._signer.sign(payload).hex())
+        signature = self._signer.sign(payload)
+        if self._signer.algorithm is Algorithm.ES256:
+            signature = p256.to_der(signature)
+        return Signature(self._key.keyid, signature.hex())
+
+
+def _tuf_key(signer: Signer) -> dict[str, Any]:
+    """Return a public key as TUF 1.0 writes it: hex, or PEM for ECDSA."""
+    if signer.algorithm is Algorithm.ES256:
+        public = p256.pem(signer.public_key)
+        return {
+            "keytype": "ecdsa",
+            "scheme": "ecdsa-sha2-nistp256",
+            "keyval": {"public": public},
+        }
+    public = signer.public_key.hex()
+    return {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": public}}
 
 
 @dataclass(frozen=True)
