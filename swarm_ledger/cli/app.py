@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import swarm_ledger
-from swarm_ledger.cli import doctor, drill, ledger, perception, sim, simulate, twins, verify
+from swarm_ledger.cli import doctor, drill, key, ledger, perception, sim, simulate, twins, verify
 
 app = typer.Typer(
     name="swarm-ledger",
@@ -24,6 +24,7 @@ app.command("drill")(drill.drill)
 app.command("twins")(twins.twins)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
+app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(perception.app, name="perception")
 

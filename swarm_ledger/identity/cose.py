@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from swarm_ledger.encoding import decode, digest, encode
 from swarm_ledger.errors import PeerFault
-from swarm_ledger.identity import ed25519, p256
+from swarm_ledger.identity.signature import verify
 from swarm_ledger.signers import Algorithm, Signer, algorithm_of
 
 TAG = b"\xd2"
@@ -76,7 +76,6 @@ def verify1(message: Sign1, public_key: bytes, aad: bytes) -> None:
             "wrong_algorithm", f"key {message.kid.hex()} is for {algorithm.name} only."
         )
     signed = _to_be_signed(message.protected, aad, message.payload)
-    verify = p256.verify if algorithm is Algorithm.ES256 else ed25519.verify
     if not verify(public_key, signed, message.signature):
         raise PeerFault("bad_signature", f"the signature of key {message.kid.hex()} is wrong.")
 

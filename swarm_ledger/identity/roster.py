@@ -51,7 +51,12 @@ class Member:
     @cached_property
     def drone_id(self) -> str:
         """Derived from the root key, 32 hex digits; the name is only a label."""
-        return digest(self.public_key)[:16].hex()
+        return drone_id(self.public_key)
+
+
+def drone_id(public_key: bytes) -> str:
+    """Return the identifier of whoever has that root key (raw, public), 32 hex digits."""
+    return digest(public_key)[:16].hex()
 
 
 class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ epoch: its replica vouches for it and retires, and another one goes on from ther
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed, Status
@@ -16,7 +17,7 @@ from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
 from swarm_ledger.encoding import digest
 from swarm_ledger.envelope import Opener
-from swarm_ledger.errors import PeerFault
+from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import JournalRecord, Store
 from swarm_ledger.runtime.epochs import Epoch, Epochs, Seat
@@ -83,6 +84,8 @@ class Engine:
             keys.lose()
         self._memory = Memory(keys)
         self._founding = Founding(keys, self.keeper, self._memory, settings)
+        self._left: list[bytes] = []
+        self._trouble: Misuse | None = None
         self.epochs: Epochs
 
     def start(self) -> Iterator[Applied]:
@@ -118,6 +121,11 @@ class Engine:
         return self._memory.lacks(self.current.seat.roster)
 
     @property
+    def waiting(self) -> bool:
+        """Whether our root key has yet to sign for the epoch at work: then we say nothing."""
+        return self._founding.waiting
+
+    @property
     def speaks(self) -> bool:
         """Whether we take part in the epoch at work, and others know us from the ledger."""
         return self.current.replica.settings.speaks and self.current.seat.known
@@ -139,7 +147,10 @@ class Engine:
     def tick(self, now_ms: int) -> None:
         """Let time pass."""
         replica = self.current.replica
-        self._memory.tick(replica, self.current.seat.roster, now_ms)
+        if self.waiting:
+            self._take_seat()
+        else:
+            self._memory.tick(replica, self.current.seat.roster, now_ms)
         replica.tick(now_ms)
         if replica.checkpoint_due:
             self._checkpoint()
@@ -280,8 +291,33 @@ class Engine:
         self.epochs.turn(epoch)
         self._warn()
         self._memory.begin(epoch.replica, whole=whole, now_ms=self.now_ms)
+        self._left += waiting
+        if self.waiting:
+            epoch.replica.set_mute(True)
+        else:
+            self._arrive()
+
+    def _take_seat(self) -> None:
+        """Take part in the epoch at work as soon as our root key has signed for it."""
+        epoch = self.current
+        identity = self._founding.identity(epoch.seat.roster, self.now_ms)
+        trouble = self._founding.trouble
+        if trouble is not None and trouble is not self._trouble:
+            self._emit("key", {"what": trouble.what, "remedy": trouble.remedy})
+        self._trouble = trouble
+        if self.waiting:
+            return
+        epoch.seat = replace(epoch.seat, identity=identity)
+        epoch.replica.set_mute(self.forgetful or not self._memory.whole)
+        self._arrive()
+
+    def _arrive(self) -> None:
+        """Introduce ourselves in the epoch at work. What an old one left has waited for that: our
+        own votes among it are sealed anew.
+        """
+        left, self._left = self._left, []
         self.introduce()
-        self._owner.on_turn(waiting)
+        self._owner.on_turn(left)
 
     def _warn(self) -> None:
         if self.forgetful and self.current.seat.identity is not None:

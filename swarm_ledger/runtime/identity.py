@@ -20,7 +20,8 @@ from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.identity.session import Session, delegate, domain, open_delegation
 from swarm_ledger.ledger.checkpoint import Checkpoint, cosign, sign_checkpoint, witness_key
 from swarm_ledger.ledger.note import NoteSignature, NoteVerifier
-from swarm_ledger.signers import Signer, SoftwareSigner
+from swarm_ledger.runtime.errand import Errand
+from swarm_ledger.signers import KeyStore, Signer, SoftwareSigner
 
 SESSION = "session.key"
 """Under roster version 1; under later ones the version and a dot stand before it."""
@@ -107,7 +108,7 @@ def resume(
     before: tuple[bytes, ...] = ()
     if found is not None and found[0].member == roster.named(name):
         identity, session, before = found
-        if session.valid_at(now_s) and session.valid_at(now_s + after_s // 2):
+        if _lasts(session, now_s, after_s):
             return identity
         before = (*before, session.kid)[-MAX_SESSIONS_PER_MEMBER:]
     seed = os.urandom(32)
@@ -121,6 +122,10 @@ def resume(
     )
     _write(path, encode(_Kept(seed, identity.delegation, before)))
     return identity
+
+
+def _lasts(session: Session, now_s: int, after_s: int) -> bool:
+    return session.valid_at(now_s) and session.valid_at(now_s + after_s // 2)
 
 
 def _kept(
@@ -154,6 +159,13 @@ class Keys(Protocol):
         None if the drone is no validator in it.
         """
 
+    def ready(self, roster: Roster, now_s: int) -> bool:
+        """Whether begin() returns at once; if not, what takes long is done meanwhile."""
+
+    @property
+    def trouble(self) -> Misuse | None:
+        """Why that could not be done the last time."""
+
     def kept(self, roster: Roster) -> Identity | None:
         """Return the session kept for a roster version, never a new one."""
 
@@ -179,6 +191,7 @@ class FolderKeys:
     ) -> None:
         self._folder, self._name, self._root = folder, name, root
         self._before_s, self._after_s = before_s, after_s
+        self._errand = Errand()
 
     @property
     def root_key(self) -> bytes:
@@ -187,8 +200,7 @@ class FolderKeys:
 
     def begin(self, roster: Roster, now_s: int) -> Identity | None:
         """Go on with the session of a roster version, or begin one; Misuse as resume() does."""
-        named = [member for member in roster.members if member.name == self._name]
-        if not named or Role.VALIDATOR not in named[0].roles:
+        if not self._validates(roster):
             return None
         return resume(
             self._path(roster.version),
@@ -199,6 +211,29 @@ class FolderKeys:
             before_s=self._before_s,
             after_s=self._after_s,
         )
+
+    def _validates(self, roster: Roster) -> bool:
+        named = [member for member in roster.members if member.name == self._name]
+        return bool(named) and Role.VALIDATOR in named[0].roles
+
+    def ready(self, roster: Roster, now_s: int) -> bool:
+        """Whether begin() needs no token's or TPM's signature; if it does, it is begun aside."""
+        if self._errand.busy:
+            return False
+        software = self._root.key_store is KeyStore.SOFTWARE
+        if software or not self._validates(roster) or self._fresh(roster, now_s):
+            return True
+        self._errand.urge(lambda: self.begin(roster, now_s), now_s)
+        return False
+
+    @property
+    def trouble(self) -> Misuse | None:
+        """What the token or TPM said when it did not sign."""
+        return self._errand.trouble
+
+    def _fresh(self, roster: Roster, now_s: int) -> bool:
+        found = _kept(self._path(roster.version), roster, self._root.public_key)
+        return found is not None and _lasts(found[1], now_s, self._after_s)
 
     def kept(self, roster: Roster) -> Identity | None:
         """Return the session kept for a roster version, if there is one."""

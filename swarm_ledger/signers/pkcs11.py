@@ -63,9 +63,9 @@ def new_pkcs11_key(uri: str, algorithm: Algorithm, folder: Path = Path()) -> Non
     edwards = algorithm is Algorithm.EDDSA
     number = access.uri.id or digest(access.uri.object.encode())[:8]
     with access.session(write=True) as session:
-        if _objects(session, access) or _objects(session, access, number=number):
+        if _found(session, access.uri.object) or _found(session, number=number):
             raise Misuse(
-                f"the token has a private key with {access.uri.key} already.",
+                "the token has a private key of that label or id already.",
                 remedy="A key is never overwritten: take another label or id.",
             )
         curve = session.create_domain_parameters(
@@ -88,7 +88,7 @@ def new_pkcs11_key(uri: str, algorithm: Algorithm, folder: Path = Path()) -> Non
 
 
 def _private(session: pkcs11.Session, access: Access) -> pkcs11.Object:
-    found = _objects(session, access)
+    found = _found(session, access.uri.object, access.uri.id)
     if not found:
         locked = "" if access.logs_in else " It may need a PIN: add ?pin-source=env:NAME."
         raise Misuse(
@@ -104,16 +104,16 @@ def _private(session: pkcs11.Session, access: Access) -> pkcs11.Object:
     return found[0]
 
 
-def _objects(
-    session: pkcs11.Session, access: Access, *, number: bytes | None = None
+def _found(
+    session: pkcs11.Session, label: str | None = None, number: bytes | None = None
 ) -> list[pkcs11.Object]:
-    """Return the private keys that the URI means, or those of that CKA_ID."""
+    """Return the private keys of that label, of that CKA_ID, or of both."""
     names = api().Attribute
     wanted: dict[Any, Any] = {names.CLASS: api().ObjectClass.PRIVATE_KEY}
-    if number is None and access.uri.object is not None:
-        wanted[names.LABEL] = access.uri.object
-    if number or access.uri.id:
-        wanted[names.ID] = number or access.uri.id
+    if label is not None:
+        wanted[names.LABEL] = label
+    if number is not None:
+        wanted[names.ID] = number
     return list(session.get_objects(wanted))
 
 
@@ -128,7 +128,11 @@ def _public(session: pkcs11.Session, private: pkcs11.Object) -> tuple[Algorithm,
             f"the token has {len(found)} public keys for this private key; it must have one.",
             remedy="Make a key with an id of its own: swarm-ledger key new URI.",
         )
-    return _read_point(bytes(found[0][names.EC_PARAMS]), bytes(found[0][names.EC_POINT]))
+    try:
+        params, point = bytes(found[0][names.EC_PARAMS]), bytes(found[0][names.EC_POINT])
+    except api().AttributeTypeInvalid:  # a key of RSA, and others, has none
+        params = point = b""
+    return _read_point(params, point)
 
 
 def _attributes(private: pkcs11.Object) -> dict[str, bool]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,29 +74,26 @@ def find_modules() -> list[str]:
     return list(found)
 
 
-def find_tokens() -> list[FoundToken]:
-    """Return the tokens behind the well-known modules; Misuse where the package is missing."""
-    found = []
-    for module in find_modules():
-        with _LOCK, _explained(module):
-            for token in _tokens(module):
-                flags, kinds = token.flags, api().TokenFlag
-                found.append(
-                    FoundToken(
-                        module,
-                        token.label,
-                        token.serial.decode(errors="replace"),
-                        token.model,
-                        bool(flags & kinds.USER_PIN_LOCKED),
-                        bool(flags & (kinds.USER_PIN_COUNT_LOW | kinds.USER_PIN_FINAL_TRY)),
-                    )
-                )
-    return found
+def find_tokens(module: str) -> list[FoundToken]:
+    """Return the tokens behind a module; Misuse if it fails, or python-pkcs11 is missing."""
+    kinds = api().TokenFlag
+    with _LOCK, explained(module):
+        return [
+            FoundToken(
+                module,
+                token.label,
+                token.serial.decode(errors="replace"),
+                token.model,
+                blocked=bool(token.flags & kinds.USER_PIN_LOCKED),
+                low=bool(token.flags & (kinds.USER_PIN_COUNT_LOW | kinds.USER_PIN_FINAL_TRY)),
+            )
+            for token in _tokens(module)
+        ]
 
 
 def restart_module(module: str) -> None:
     """Have a module look at its configuration and tokens anew, where this process uses it."""
-    with _LOCK, _explained(module):
+    with _LOCK, explained(module):
         api().lib(module).reinitialize()
 
 
@@ -121,7 +118,7 @@ class Access:
                 f"the {self.uri.token} refused its PIN before, and it is not tried again.",
                 remedy="Correct the PIN, and start anew.",
             )
-        with _LOCK, _explained(f"the {self.uri.token}"):
+        with _LOCK, explained(f"the {self.uri.token}"):
             token = self._token()
             try:
                 session = token.open(rw=write, user_pin=self._pin or None)
@@ -133,12 +130,11 @@ class Access:
                 yield session
 
     def _token(self) -> pkcs11.Token:
-        found = [
-            (module, token)
-            for module in self._modules
-            for token in _tokens(module)
-            if _meant(self.uri, module, token)
-        ]
+        found = []
+        for module in self._modules:
+            # Where no module was named, one that fails must not hide what another one has.
+            with suppress(*[api().PKCS11Error] * (len(self._modules) > 1)):
+                found += [token for token in _tokens(module) if _meant(self.uri, module, token)]
         if not found:
             raise Misuse(
                 f"there is no {self.uri.token}.",
@@ -146,12 +142,12 @@ class Access:
                 "module-path=PATH names another module.",
             )
         if len(found) > 1:
-            seen = ", ".join(f"serial {token.serial.decode()}" for _, token in found)
+            seen = ", ".join(f"serial {token.serial.decode()}" for token in found)
             raise Misuse(
                 f"more than one is a {self.uri.token}: {seen}.",
                 remedy="Add serial= to the URI.",
             )
-        return found[0][1]
+        return found[0]
 
 
 def api() -> Any:
@@ -164,7 +160,7 @@ def api() -> Any:
 
 
 @contextmanager
-def _explained(what: str) -> Iterator[None]:
+def explained(what: str) -> Iterator[None]:
     """Turn the errors of a module into Misuse that speaks of `what`."""
     errors: Any = api().PKCS11Error
     try:

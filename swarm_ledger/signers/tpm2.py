@@ -108,8 +108,8 @@ class Tpm2Signer:
         self._uri = parse_tpm2_uri(uri, folder)
         self._password = _password(self._uri, folder)
         with _connected(self._uri) as tpm, self._loaded(tpm) as key:
-            public = tpm.read_public(key)[0].publicArea
-            self.public_key, self.attributes = _read_public(public)
+            public, _, _ = tpm.read_public(key)
+            self.public_key, self.attributes = _read_public(public.publicArea)
 
     def sign(self, message: bytes) -> bytes:
         """Return the TPM's signature; Misuse if it can't be had."""
@@ -152,16 +152,17 @@ def new_tpm2_key(uri: str, folder: Path = Path()) -> None:
             tpm.evict_control(api().ESYS_TR.RH_OWNER, key, asked.handle)
 
 
-def reachable(tcti: str) -> bool:
-    """Whether a TPM answers there; Misuse where tpm2-pytss is missing."""
-    try:
-        with _connected(Tpm2Uri(None, Path(), tcti)) as tpm:
-            tpm.get_random(1)
-    except Misuse as error:
-        if isinstance(error.__cause__, ImportError):
-            raise
-        return False
-    return True
+def identify(tcti: str) -> str:
+    """Return the manufacturer of the TPM that answers there, as it calls itself.
+
+    Misuse if none does, or tpm2-pytss is missing.
+    """
+    lib = api()
+    with _connected(Tpm2Uri(None, Path(), tcti)) as tpm:
+        wanted = (lib.TPM2_CAP.TPM_PROPERTIES, lib.TPM2_PT.MANUFACTURER, 1)
+        _, answer = tpm.get_capability(*wanted)  # what is read from it needs it alive
+        found = answer.data.tpmProperties[0].value
+    return int(found).to_bytes(4, "big").rstrip(b"\0 ").decode("ascii", "replace")
 
 
 def api() -> Any:

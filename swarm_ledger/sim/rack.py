@@ -14,16 +14,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
 from swarm_ledger.errors import Misuse
-from swarm_ledger.signers import Algorithm, Signer, new_key
+from swarm_ledger.signers import Algorithm, Signer, new_key, tpm2
 from swarm_ledger.signers.pkcs11_token import find_modules, restart_module
 from swarm_ledger.signers.software import write_new
-from swarm_ledger.signers.tpm2 import reachable
 from swarm_ledger.sim.mission import Mission, Rack, SoftwareRack
 
 PIN, TPM_KEY, LABEL = "pin", "key.tpm2", "root"
@@ -93,6 +92,7 @@ class Swtpm:
     def __init__(self, folder: Path) -> None:
         if not shutil.which("swtpm"):
             raise Misuse("swtpm is not installed.", remedy="apt install swtpm")
+        tpm2.api()  # without it, nothing here could tell whether the TPM answers
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
         for _ in range(_ATTEMPTS):
@@ -125,7 +125,8 @@ class Swtpm:
     def _answers(self) -> bool:
         deadline = time.monotonic() + _START_SECONDS
         while self.process.poll() is None and time.monotonic() < deadline:
-            if reachable(self.tcti):
+            with suppress(Misuse):
+                tpm2.identify(self.tcti)
                 return True
             time.sleep(0.01)
         self.stop()

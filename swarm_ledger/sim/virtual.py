@@ -7,6 +7,7 @@ import hashlib
 from contextlib import ExitStack
 from datetime import datetime, timezone
 
+from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.roster import Role, Roster
 from swarm_ledger.perception import Classifier
 from swarm_ledger.perception import load as load_classifier
@@ -52,6 +53,15 @@ class SeededKeys:
         if self._name not in members:
             return None
         return self.take_up(roster)
+
+    def ready(self, roster: Roster, now_s: int) -> bool:
+        """Say yes: simulated time stands still while a key signs."""
+        return True
+
+    @property
+    def trouble(self) -> Misuse | None:
+        """None: a key that can't sign ends the simulation."""
+        return None
 
     def take_up(self, roster: Roster) -> Identity:
         """Return the session of a roster version; Misuse if the drone is not in it."""
