@@ -122,21 +122,25 @@ def _keys() -> list[Finding]:
 
 
 def _tokens() -> list[Finding]:
+    """Look through each PKCS#11 module: first what there is, then each token."""
     modules = find_modules()
     if not modules:
         remedy = "apt install softhsm2, or your token's module (opensc, ykcs11)"
         return [Finding("PKCS#11", "missing", "no module", remedy)]
-    findings, tokens = [], []
+    tokens: list[FoundToken] = []
+    trouble: list[Misuse] = []
     for module in modules:
         try:
             tokens += find_tokens(module)
         except Misuse as error:
-            findings.append(Finding("PKCS#11", "missing", error.what, error.remedy))
-    findings += [_token(token) for token in tokens]
-    if not findings:
+            trouble.append(error)
+    found, remedy = f"{len(tokens)} tokens behind {', '.join(modules)}", ""
+    if trouble and not tokens:
+        found, remedy = trouble[0].what, trouble[0].remedy
+    elif not tokens:
         remedy = "put one in; or, in software: softhsm2-util --init-token --free --label drone_1"
-        findings.append(Finding("PKCS#11", "missing", f"no token ({', '.join(modules)})", remedy))
-    return findings
+    state = "ok" if tokens else "missing"
+    return [Finding("PKCS#11", state, found, remedy), *map(_token, tokens)]
 
 
 def _token(token: FoundToken) -> Finding:

@@ -65,7 +65,7 @@ def new_key(uri: str, algorithm: Algorithm | None = None, folder: Path = Path())
         new_pkcs11_key(uri, algorithm or Algorithm.EDDSA, folder)
     elif scheme == "tpm2":
         if algorithm is Algorithm.EDDSA:
-            raise Misuse("TPMs have no Ed25519.", remedy="Take es256.")
+            raise Misuse("TPMs have no Ed25519.", remedy="Take p256.")
         new_tpm2_key(uri, folder)
     return open_signer(uri, folder)
 

@@ -20,8 +20,7 @@ from types import TracebackType
 from urllib.parse import quote
 
 from swarm_ledger.errors import Misuse
-from swarm_ledger.signers import Algorithm, Signer, new_key, tpm2
-from swarm_ledger.signers.pkcs11_token import find_modules, restart_module
+from swarm_ledger.signers import Algorithm, Signer, new_key, pkcs11_token, tpm2
 from swarm_ledger.signers.software import write_new
 from swarm_ledger.sim.mission import Mission, Rack, SoftwareRack
 
@@ -31,6 +30,24 @@ _START_SECONDS = 10.0
 _ATTEMPTS = 5
 
 
+def softhsm() -> str:
+    """Return SoftHSM's module; Misuse where that, its tool or python-pkcs11 isn't installed."""
+    pkcs11_token.api()
+    found = [module for module in pkcs11_token.find_modules() if "softhsm" in Path(module).name]
+    if not found or not shutil.which("softhsm2-util"):
+        raise Misuse("SoftHSM is not installed.", remedy="apt install softhsm2")
+    return found[0]
+
+
+def swtpm() -> str:
+    """Return swtpm's path; Misuse where it or tpm2-pytss isn't installed."""
+    tpm2.api()
+    found = shutil.which("swtpm")
+    if not found:
+        raise Misuse("swtpm is not installed.", remedy="apt install swtpm")
+    return found
+
+
 class SoftHsm:
     """SoftHSM with its tokens in a folder. Use it as a context manager: it then counts here.
 
@@ -38,9 +55,7 @@ class SoftHsm:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.module = next((m for m in find_modules() if "softhsm" in Path(m).name), "")
-        if not self.module or not shutil.which("softhsm2-util"):
-            raise Misuse("SoftHSM is not installed.", remedy="apt install softhsm2")
+        self.module = softhsm()
         tokens = folder.absolute() / "tokens"
         tokens.mkdir(parents=True, mode=0o700)
         configuration = folder.absolute() / "softhsm2.conf"
@@ -63,11 +78,11 @@ class SoftHsm:
         )
         if done.returncode:
             raise Misuse(f"softhsm2-util made no token: {(done.stderr or done.stdout).strip()}.")
-        restart_module(self.module)
+        pkcs11_token.restart_module(self.module)
 
     def __enter__(self) -> SoftHsm:
         os.environ.update(self.environment)
-        restart_module(self.module)
+        pkcs11_token.restart_module(self.module)
         return self
 
     def __exit__(
@@ -90,27 +105,25 @@ class Swtpm:
     """
 
     def __init__(self, folder: Path) -> None:
-        if not shutil.which("swtpm"):
-            raise Misuse("swtpm is not installed.", remedy="apt install swtpm")
-        tpm2.api()  # without it, nothing here could tell whether the TPM answers
+        program = swtpm()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
         for _ in range(_ATTEMPTS):
             port = _two_free_ports()
             self.tcti = f"swtpm:host=127.0.0.1,port={port}"
-            self.process = self._start(port)
+            self.process = self._start(program, port)
             if self._answers():
                 return
         said = (folder / "swtpm.log").read_text(errors="replace").strip()
         raise Misuse(f"swtpm does not start: {said or 'it does not answer'}.")
 
-    def _start(self, port: int) -> subprocess.Popen[bytes]:
+    def _start(self, program: str, port: int) -> subprocess.Popen[bytes]:
         # Whatever ends us, Ctrl-C or kill -9, ends it too; but Ctrl-C not before the drones.
         bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         with (self._folder / "swtpm.log").open("wb") as log:
             return subprocess.Popen(  # noqa: S603  - a fixed program
                 [
-                    *(*bound, "swtpm", "socket", "--tpm2"),
+                    *(*bound, program, "socket", "--tpm2"),
                     *("--tpmstate", f"dir={self._folder}"),
                     *("--server", f"type=tcp,bindaddr=127.0.0.1,port={port}"),
                     *("--ctrl", f"type=tcp,bindaddr=127.0.0.1,port={port + 1}"),
@@ -192,8 +205,10 @@ def open_rack(mission: Mission) -> Iterator[Rack]:
     """Have a mission's key stores at hand until it ends; Misuse where they can't be had."""
     with ExitStack() as stack:
         if mission.keys == "pkcs11":
+            softhsm()  # before anything is laid out
             yield Pkcs11Rack(mission.run_dir, stack)
         elif mission.keys == "tpm2":
+            swtpm()
             yield Tpm2Rack(mission.run_dir, stack)
         else:
             yield SoftwareRack(mission)
