@@ -171,12 +171,12 @@ def test_what_its_token_says_is_told_once(lab: MakeLab) -> None:
 
 
 class SlowToken:
-    """drone_1's root key, in a token that signs when it is told to."""
+    """A drone's root key, in a token that signs when it is told to."""
 
     key_store = KeyStore.PKCS11
 
-    def __init__(self, crew: Crew) -> None:
-        self._inner = crew.root("drone_1")
+    def __init__(self, crew: Crew, name: str = "drone_1") -> None:
+        self._inner = crew.root(name)
         self.algorithm, self.public_key = self._inner.algorithm, self._inner.public_key
         self.attributes = self._inner.attributes
         self.may, self.asked = threading.Event(), threading.Event()
@@ -255,3 +255,38 @@ def test_who_need_not_sign_is_ready(tmp_path: Path, crew: Crew, token: SlowToken
     gone = crew.changed(crew.roster, revoke=["drone_1"], add=["drone_5"]).roster
     assert keys_of(token, tmp_path).ready(gone, T0_S)
     assert not token.asked.is_set()
+
+
+class Kept(FolderKeys):
+    """A drone's keys on a disk that lost nothing."""
+
+    lost = 0
+
+
+def test_a_swarm_turns_while_a_token_takes_its_time(
+    lab: MakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The drone's own thread never waits for the token, which signs in one of its own."""
+    token, usual = SlowToken(CREW, NAME), CREW.keys
+    keys = Kept(tmp_path, NAME, token, before_s=60, after_s=DAY_S)
+    token.may.set()
+
+    def given(name: str, number: int = 0, first: int = 0) -> object:
+        return keys if name == NAME else usual(name, number, first)
+
+    monkeypatch.setattr(CREW, "keys", given)
+    made = swarm_of(lab, crew=CREW)
+    token.may.clear()
+    token.asked.clear()
+    hand_in(made, NEXT, to=0)
+    drone = made.drones[SLOW]
+    until(made, lambda: drone.roster.version == 2)
+    height = drone.keeper.store.height
+    until(made, lambda: drone.keeper.store.height > height)
+    assert (drone.standing, drone.identity) == ("waiting", None)
+    token.end()
+    until(made, lambda: drone.engine.speaks)
+    assert drone.standing == "member"
+    assert token.signed == 2
+    decides(made, 2, NEXT.roster)
+    assert len({d.keeper.store.root() for d in made.drones.values()}) == 1

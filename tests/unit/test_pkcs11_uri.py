@@ -55,7 +55,7 @@ def test_everything_that_may_stand_unencoded_does() -> None:
         ("pkcs11:object", "no attribute 'object'"),
         ("pkcs11:;object=x", "no attribute ''"),
         ("pkcs11:object=x;", "no attribute ''"),
-        ("pkcs11:objct=x", "no attribute 'objct'"),
+        ("pkcs11:obj=x", "no attribute 'obj'"),
         ("pkcs11:Object=x", "no attribute 'Object'"),
         ("pkcs11:x-vendor=1;object=x", "no attribute 'x-vendor'"),
         ("pkcs11:object=x;object=x", "object stands twice"),
