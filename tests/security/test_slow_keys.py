@@ -143,7 +143,9 @@ def test_another_change_comes_while_it_waits(lab: MakeLab) -> None:
     until(made, lambda: all(d.engine.speaks for m, d in made.drones.items() if m != 4))
     hand_in(made, second, to=0)
     until(made, lambda: all(d.roster.version == 3 for d in made.drones.values()))
+    made.run(3_000)
     assert made.drones[4].standing == "waiting"
+    assert not made.drones[4].engine.current.replica.settings.speaks, "it has caught up meanwhile"
     made.keys[4].signs = True
     until(made, lambda: made.drones[4].engine.speaks)
     until_epoch(made, 3)
