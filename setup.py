@@ -26,7 +26,7 @@ def package_data() -> list[str]:
 
 
 ONNX = ["onnxruntime>=1.16,<2"]
-PKCS11 = ["python-pkcs11>=0.7,<1"]
+PKCS11 = ["python-pkcs11>=0.9,<1"]
 TPM2 = ["tpm2-pytss>=2.2,<4"]
 TRAIN = ["matplotlib>=3.7,<4", "scikit-image>=0.22,<1", "scikit-learn>=1.3,<2"]
 DEV = [
@@ -41,6 +41,7 @@ DEV = [
     "pytest-xdist>=3.5,<4",
     "ruff>=0.8,<1",
     *ONNX,
+    *PKCS11,
     *TRAIN,
 ]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ from machine import (
     inspect_python,
     missing_for_compiling,
     own_environment,
+    succeeds,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,6 +70,21 @@ def ensure_packages(venv: Venv, ros: Ros, *, dev: bool) -> None:
         venv.pip_install(*_BUILD_TOOLS, *pins, cwd=ROOT)
         target = ".[dev]" if dev else "."
         venv.pip_install("--no-build-isolation", *pins, "--editable", target, cwd=ROOT)
+
+
+def ensure_tpm2(venv: Venv) -> None:
+    """Install tpm2-pytss for tests with TPM keys, where it compiles: there are no wheels."""
+    libraries = ["pkg-config", "--exists", "tss2-esys"]
+    key = digest_of([ROOT / "setup.py", "tpm2"])
+    if venv.is_done("tpm2", {key}) or not (shutil.which("pkg-config") and succeeds(libraries)):
+        return
+    say("[2/4] Compiling tpm2-pytss, for keys in a TPM (a minute)")
+    lock = ROOT / "requirements.lock"
+    try:
+        with venv.step("tpm2", key):
+            venv.pip_install("--constraint", lock, "swarm_ledger[tpm2]", cwd=ROOT)
+    except SetUpError as failure:
+        say(f"Left out, as it does not compile here: tests with a TPM are skipped. {failure}")
 
 
 def ensure_ros(venv: Venv, python: Interpreter, ros: Ros) -> str:
@@ -133,6 +150,8 @@ def main() -> int:
             venv = Venv(arguments.venv.resolve(), env)
             python, ros = ensure_venv(venv, arguments.wheels, env)
             ensure_packages(venv, ros, dev=arguments.dev)
+            if arguments.dev:
+                ensure_tpm2(venv)
             without_ros = ensure_ros(venv, python, ros)
         except SetUpError as failure:
             print(f"\nset-up: {failure}", file=sys.stderr)

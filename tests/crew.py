@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, Opener, seal
+from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
 from swarm_ledger.identity.trust import Trust, Version
@@ -161,10 +162,15 @@ class Crew:
 
 
 class CrewKeys:
-    """The keys of one member. first: the first of its sessions that this disk knows of."""
+    """The keys of one member. first: the first of its sessions that this disk knows of.
+
+    signs: whether its root key signs at once; trouble: why it doesn't.
+    """
 
     def __init__(self, crew: Crew, name: str, number: int, first: int) -> None:
         self.crew, self.name, self.number, self.first, self.lost = crew, name, number, first, 0
+        self.signs = True
+        self.trouble: Misuse | None = None
 
     @property
     def root_key(self) -> bytes:
@@ -178,6 +184,9 @@ class CrewKeys:
 
     def renew(self, held: Identity, now_s: int) -> Identity | None:
         return None
+
+    def ready(self, roster: Roster, now_s: int) -> bool:
+        return self.signs
 
     def kept(self, roster: Roster) -> Identity | None:
         return self.begin(roster, T0_S)

@@ -30,7 +30,7 @@ from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.transport.memory import MemoryNetwork
 from swarm_ledger.voting.observation import parse_observation
-from tests.crew import T0_MS, Crew, look
+from tests.crew import T0_MS, Crew, CrewKeys, look
 
 STEP_MS = 10
 LIMIT = 1 << 22
@@ -109,6 +109,7 @@ class Lab:
         self.names = dict(enumerate(crew.names))
         self.trust = dict.fromkeys(members, crew.trust)
         self.drones: dict[int, Drone] = {}
+        self.keys: dict[int, CrewKeys] = {}
         self.stores: list[FragileStore] = []
         self.folders: dict[int, Path] = {}
         self.lost: dict[int, int] = {}
@@ -139,7 +140,7 @@ class Lab:
         store.fuse, members = fuse, tuple(range(len(self.crew.names)))
         self.died.discard(member)
         self.network.now_ms = self.now_ms
-        keys = self.crew.keys(self.names[member], session, first)
+        keys = self.keys[member] = self.crew.keys(self.names[member], session, first)
         keys.lost = self.lost.get(member, 0)
         with self._mortal(member):
             self.drones[member] = Drone(

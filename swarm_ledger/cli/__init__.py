@@ -7,6 +7,7 @@ Exit codes: 0 it holds; 1 it does not (a proof, a ledger, an agreement); 2 it wa
 from __future__ import annotations
 
 import sys
+import warnings
 
 from swarm_ledger.errors import Misuse, SwarmLedgerError
 
@@ -15,12 +16,18 @@ MISUSED = 2
 INTERRUPTED = 130
 
 
+def _warn(message: Warning | str, *_: object) -> None:
+    print(f"swarm-ledger: careful: {message}.", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
         from swarm_ledger.cli.app import app  # noqa: PLC0415  - takes a while; Ctrl-C may come
 
-        app()
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn  # type: ignore[assignment]
+            app()
     except SwarmLedgerError as error:
         print(f"swarm-ledger: {error.explain()}", file=sys.stderr)
         sys.exit(MISUSED if isinstance(error, Misuse) else FAILED)

@@ -11,6 +11,7 @@ import swarm_ledger
 from swarm_ledger.cli import (
     doctor,
     drill,
+    key,
     ledger,
     perception,
     roster,
@@ -34,6 +35,7 @@ app.command("drill")(drill.drill)
 app.command("twins")(twins.twins)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
+app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(roster.app, name="roster")
 app.add_typer(perception.app, name="perception")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -20,16 +19,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from swarm_ledger.cli.output import Json, console, print_json
+from swarm_ledger.errors import Misuse
+from swarm_ledger.signers.pkcs11_token import FoundToken, find_modules, find_tokens
+from swarm_ledger.signers.tpm2 import identify
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
 
-_PKCS11_MODULES = (
-    "/usr/lib/softhsm/libsofthsm2.so",
-    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
-    "/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so",
-    "/usr/lib/aarch64-linux-gnu/opensc-pkcs11.so",
-    "/usr/lib/x86_64-linux-gnu/libykcs11.so",
-)
 _MARKS = {"ok": "[green]ok[/]", "missing": "[yellow]missing[/]", "bad": "[red]bad[/]"}
 
 
@@ -123,37 +117,52 @@ def _clocks() -> list[Finding]:
 
 
 def _keys() -> list[Finding]:
-    findings = [Finding("software keys", "ok", "always here; not protected by hardware")]
-    modules = [path for path in _PKCS11_MODULES if Path(path).exists()]
-    library = importlib.util.find_spec("pkcs11") is not None
-    if modules and library:
-        findings.append(Finding("PKCS#11", "ok", ", ".join(modules)))
-    else:
-        found = f"module {'found' if modules else 'not found'}, python-pkcs11 "
-        findings.append(
-            Finding(
-                "PKCS#11",
-                "missing",
-                found + ("found" if library else "not found"),
-                "apt install softhsm2 (or your token's module), pip install python-pkcs11",
-            )
-        )
+    software = Finding("software keys", "ok", "always here; not protected by hardware")
+    return [software, *_tokens(), _tpm()]
+
+
+def _tokens() -> list[Finding]:
+    """Look through each PKCS#11 module: first what there is, then each token."""
+    modules = find_modules()
+    if not modules:
+        remedy = "apt install softhsm2, or your token's module (opensc, ykcs11)"
+        return [Finding("PKCS#11", "missing", "no module", remedy)]
+    tokens: list[FoundToken] = []
+    trouble: list[Misuse] = []
+    for module in modules:
+        try:
+            tokens += find_tokens(module)
+        except Misuse as error:
+            trouble.append(error)
+    found, remedy = f"{len(tokens)} tokens behind {', '.join(modules)}", ""
+    if trouble and not tokens:
+        found, remedy = trouble[0].what, trouble[0].remedy
+    elif not tokens:
+        remedy = "put one in; or, in software: softhsm2-util --init-token --free --label drone_1"
+    state = "ok" if tokens else "missing"
+    return [Finding("PKCS#11", state, found, remedy), *map(_token, tokens)]
+
+
+def _token(token: FoundToken) -> Finding:
+    found = f"{token.label!r}, serial {token.serial}, {token.model} ({token.module})"
+    what = "PKCS#11 token"
+    if token.blocked:
+        return Finding(what, "bad", f"{found}: PIN blocked", "unblock it with its PUK or SO PIN")
+    if token.low:
+        return Finding(what, "ok", f"{found}: a wrong PIN was tried", "log in with the right one")
+    return Finding(what, "ok", found)
+
+
+def _tpm() -> Finding:
     device = next((d for d in ("/dev/tpmrm0", "/dev/tpm0") if Path(d).exists()), "")
-    library = importlib.util.find_spec("tpm2_pytss") is not None
-    usable = bool(device) and os.access(device, os.R_OK | os.W_OK)
-    if usable and library:
-        findings.append(Finding("TPM 2.0", "ok", device))
-    else:
-        found = device + (" (no permission)" if device and not usable else "") or "no device"
-        findings.append(
-            Finding(
-                "TPM 2.0",
-                "missing",
-                found + f", tpm2-pytss {'found' if library else 'not found'}",
-                "apt install libtss2-dev, pip install tpm2-pytss, join the group tss",
-            )
-        )
-    return findings
+    tcti = os.environ.get("TPM2TOOLS_TCTI", f"device:{device}" if device else "")
+    remedy = "on a machine with a TPM: join the group tss; or take swtpm, and set TPM2TOOLS_TCTI"
+    if not tcti:
+        return Finding("TPM 2.0", "missing", "no device", remedy)
+    try:
+        return Finding("TPM 2.0", "ok", f"{tcti}, by {identify(tcti)}")
+    except Misuse as error:
+        return Finding("TPM 2.0", "missing", error.what, error.remedy)
 
 
 def _gazebo() -> list[Finding]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from swarm_ledger.cli.output import console
 from swarm_ledger.identity import tuf
 from swarm_ledger.identity.draft import Draft
-from swarm_ledger.identity.roster import Member, Roster
+from swarm_ledger.identity.roster import Member, Roster, drone_id
 from swarm_ledger.identity.trust import Trust
 
 
@@ -88,7 +88,7 @@ def _member(member: Member) -> dict[str, Any]:
 def _names(keys: frozenset[bytes], roster: Roster) -> list[str]:
     """Return names, or the drone id of a key that the roster does not list."""
     found = ((roster.with_key(key), key) for key in keys)
-    return sorted(member.name if member else Member.id_of(key) for member, key in found)
+    return sorted(member.name if member else drone_id(key) for member, key in found)
 
 
 def _time(seconds: int) -> str | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +37,9 @@ def sim(
     transport: Annotated[
         str, typer.Option(help="ros, zmq, memory (simulated time), or auto: ros where it can be.")
     ] = "auto",
+    keys: Annotated[
+        str, typer.Option(help="Where drones' root keys live: software, pkcs11 or tpm2.")
+    ] = "software",
     attack: Annotated[
         str, typer.Option(help="What liars do besides lying: lie (no more), equivocate, silent.")
     ] = "lie",
@@ -63,11 +67,17 @@ def sim(
         target=target,
         seed=seed,
         transport=chosen,
+        keys=keys,
         attack=attack,
         allow_unsafe=allow_unsafe,
         looks=looks,
         timeout_s=timeout,
     )
+    if mission.transport == "memory" and mission.keys != "software":
+        progress_console.print(
+            f"Keys in {mission.keys} do not follow from the seed: world, views and liars repeat, "
+            "the ledger does not."
+        )
     if as_json:
         outcome = fly(mission, lambda _: None)
         print_json(asdict(outcome))
@@ -114,6 +124,9 @@ def _tell(outcome: Outcome, mission: Mission) -> None:
     if outcome.byzantine > faulty(outcome.drones):
         console.print("[red]More liars than PBFT tolerates: nothing here is promised[/]")
     console.print(f"Honest drones: {_LEDGERS[outcome.ledgers]}; {_certificate(outcome)}")
+    stores = Counter(outcome.key_store.values())
+    told = ", ".join(f"{count} in {store}" for store, count in sorted(stores.items()))
+    console.print(f"Root keys: {told}")
     console.print(f"Files: {escape(outcome.run_dir)}")
 
 

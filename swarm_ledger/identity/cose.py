@@ -7,21 +7,26 @@ from dataclasses import dataclass
 
 from swarm_ledger.encoding import decode, digest, encode
 from swarm_ledger.errors import PeerFault
-from swarm_ledger.identity import ed25519
-from swarm_ledger.signers import Algorithm, Signer
+from swarm_ledger.identity.signature import verify
+from swarm_ledger.signers import Algorithm, Signer, algorithm_of
 
 TAG = b"\xd2"
 """CBOR tag 18, COSE_Sign1: so that other COSE tools recognise the object."""
 
 KID_BYTES = 8
 _ALG, _KID = 1, 4
+_ALGORITHMS: dict[object, Algorithm] = {int(known): known for known in Algorithm}
 
 
 @dataclass(frozen=True, slots=True)
 class Sign1:
-    """A parsed, not yet verified COSE_Sign1. kid: 8 bytes; signature: 64 bytes."""
+    """A parsed, not yet verified COSE_Sign1. kid: 8 bytes; signature: 64 bytes.
+
+    algorithm: the one that it claims, to be held against the key's own.
+    """
 
     protected: bytes
+    algorithm: Algorithm
     kid: bytes
     payload: bytes
     signature: bytes
@@ -49,18 +54,29 @@ def parse1(data: bytes, *, limit: int) -> Sign1:
     )
     protected, unprotected, payload, signature = parts
     header: dict[int, int | bytes] = decode(protected, dict[int, int | bytes], limit=64)
-    key = header.get(_KID)
-    if unprotected or header.keys() != {_ALG, _KID} or header[_ALG] != Algorithm.EDDSA:
-        raise PeerFault("malformed", "the COSE header must be {1: -8 (EdDSA), 4: kid}.")
+    key, algorithm = header.get(_KID), _ALGORITHMS.get(header.get(_ALG))
+    if unprotected or header.keys() != {_ALG, _KID} or algorithm is None:
+        raise PeerFault(
+            "malformed", "the COSE header must be {1: -8 (EdDSA) or -7 (ES256), 4: kid}."
+        )
     if not isinstance(key, bytes) or len(key) != KID_BYTES or len(signature) != 64:
         raise PeerFault("malformed", "a kid has 8 bytes and a signature 64.")
-    return Sign1(protected, key, payload, signature)
+    return Sign1(protected, algorithm, key, payload, signature)
 
 
 def verify1(message: Sign1, public_key: bytes, aad: bytes) -> None:
-    """Raise PeerFault("bad_signature") unless the key signed this payload in this domain."""
+    """Raise PeerFault("bad_signature") unless the key signed this payload in this domain.
+
+    The key says which algorithm that takes; a message that claims another one is refused
+    ("wrong_algorithm") before anything is computed.
+    """
+    algorithm = algorithm_of(public_key)
+    if message.algorithm is not algorithm:
+        raise PeerFault(
+            "wrong_algorithm", f"key {message.kid.hex()} is for {algorithm.name} only."
+        )
     signed = _to_be_signed(message.protected, aad, message.payload)
-    if not ed25519.verify(public_key, signed, message.signature):
+    if not verify(public_key, signed, message.signature):
         raise PeerFault("bad_signature", f"the signature of key {message.kid.hex()} is wrong.")
 
 

@@ -23,6 +23,7 @@ from swarm_ledger.identity.roster import (
     Role,
     Roster,
     check_succession,
+    drone_id,
     parse_roster,
     render_roster,
 )
@@ -245,7 +246,7 @@ def keep_request(directory: Path, text: bytes, request: Request) -> None:
 
 
 def _file(public_key: bytes) -> str:
-    return Member.id_of(public_key) + REQUEST_SUFFIX
+    return drone_id(public_key) + REQUEST_SUFFIX
 
 
 def _check_request(directory: Path, roster: Roster, member: Member) -> None:

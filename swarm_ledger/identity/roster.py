@@ -15,7 +15,8 @@ from msgspec import Meta
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.cose import kid
-from swarm_ledger.signers import KeyStore
+from swarm_ledger.signers import Algorithm, KeyStore, algorithm_of
+from swarm_ledger.signers.p256 import point
 
 MAX_MEMBERS = 128
 MIN_VALIDATORS = 4
@@ -36,8 +37,9 @@ class Role(Enum):
 class Member:
     """One member. index: its place in the roster, by which messages refer to it.
 
-    Without a role it is revoked: it keeps its place, and can do nothing. not_before, expires: when
-    its word counts, POSIX seconds, 0 for no such limit.
+    public_key: of its root key, raw; its length tells the algorithm: 32 bytes for Ed25519, for
+    P-256 the compressed point in 33. Without a role it is revoked: it keeps its place, and can do
+    nothing. not_before, expires: when its word counts, POSIX seconds, 0 for no such limit.
     """
 
     index: int
@@ -55,12 +57,12 @@ class Member:
     @cached_property
     def drone_id(self) -> str:
         """Derived from the root key, 32 hex digits; the name is only a label."""
-        return self.id_of(self.public_key)
+        return drone_id(self.public_key)
 
-    @staticmethod
-    def id_of(public_key: bytes) -> str:
-        """Return the id of the drone with that root key."""
-        return digest(public_key)[:16].hex()
+
+def drone_id(public_key: bytes) -> str:
+    """Return the identifier of whoever has that root key (raw, public), 32 hex digits."""
+    return digest(public_key)[:16].hex()
 
 
 _Time = Annotated[int, Meta(ge=0, lt=2**40)]
@@ -68,7 +70,7 @@ _Time = Annotated[int, Meta(ge=0, lt=2**40)]
 
 class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     name: Annotated[str, Meta(pattern=r"\A[A-Za-z]([A-Za-z0-9]|_(?!_)){0,31}\Z")]
-    key: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    key: Annotated[str, Meta(pattern=r"\A([0-9a-f]{64}|0[23][0-9a-f]{64})\Z")]
     key_store: Annotated[str, Meta(pattern=r"\A(software|pkcs11|tpm2)\Z")]
     roles: Annotated[list[Role], Meta(max_length=4)]
     not_before: _Time = 0
@@ -224,6 +226,8 @@ def _check(roster: Roster) -> None:
     if len(roster.by_kid) != len(roster.members):
         raise Misuse("in the roster, two keys have the same 8-byte identifier.")
     for member in roster.members:
+        if algorithm_of(member.public_key) is Algorithm.ES256:
+            point(member.public_key)
         if Role.OPERATOR in member.roles and len(member.roles) > 1:
             raise Misuse(f"in the roster, {member.name} is an operator and may be nothing else.")
         if member.expires and member.expires <= member.not_before:

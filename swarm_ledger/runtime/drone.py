@@ -187,10 +187,13 @@ class Drone:
 
     @property
     def standing(self) -> str:
-        """What we are in the present epoch: "member", "mute", "joining", or "removed".
+        """What we are in the present epoch: "member", "mute", "waiting", "joining", or "removed".
 
-        Mute is a member that lost its disk, and with it what it may have said.
+        Mute is a member that lost its disk, and with it what it may have said; waiting is one
+        whose root key has not signed for this epoch yet.
         """
+        if self.engine.waiting:
+            return "waiting"
         if self._seat.identity is not None:
             return "mute" if self.engine.forgetful else "member"
         ahead = any(seat.identity is not None for seat in self.engine.epochs.ahead)

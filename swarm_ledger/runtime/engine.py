@@ -16,7 +16,7 @@ from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
 from swarm_ledger.encoding import digest
 from swarm_ledger.envelope import Opener
-from swarm_ledger.errors import PeerFault
+from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import JournalRecord, Store
@@ -84,6 +84,8 @@ class Engine:
         self.keeper = Keeper(store, trust)
         self.memory = Memory(keys)
         self._founding = Founding(keys, self.keeper, self.memory, settings)
+        self._left: list[bytes] = []
+        self._trouble: Misuse | None = None
         self.epochs: Epochs
 
     def start(self) -> Iterator[Applied]:
@@ -123,6 +125,11 @@ class Engine:
         return self.memory.lacks(self.current.seat.roster)
 
     @property
+    def waiting(self) -> bool:
+        """Whether our root key has yet to sign for the epoch at work: then we say nothing."""
+        return self._founding.waiting
+
+    @property
     def speaks(self) -> bool:
         """Whether we take part in the epoch at work, and others know us from the ledger."""
         return self.current.replica.settings.speaks and self.current.seat.known
@@ -144,7 +151,10 @@ class Engine:
     def tick(self, now_ms: int) -> None:
         """Let time pass."""
         replica = self.current.replica
-        self.memory.tick(replica, self.current.seat, now_ms)
+        if self.waiting:
+            self._take_seat()
+        else:
+            self.memory.tick(replica, self.current.seat, now_ms)
         replica.tick(now_ms)
         if replica.checkpoint_due:
             self._checkpoint()
@@ -288,8 +298,33 @@ class Engine:
         self.epochs.turn(epoch)
         self._warn()
         self.memory.begin(epoch.replica, whole=whole, now_ms=self.now_ms)
+        self._left += waiting
+        if self.waiting:
+            epoch.replica.set_mute(mute=True)
+        else:
+            self._arrive()
+
+    def _take_seat(self) -> None:
+        """Take part in the epoch at work as soon as our root key has signed for it."""
+        epoch = self.current
+        identity = self._founding.identity(epoch.seat.roster, self.now_ms)
+        trouble = self._founding.trouble
+        if trouble is not None and trouble is not self._trouble:
+            self._emit("key", {"what": trouble.what, "remedy": trouble.remedy})
+        self._trouble = trouble
+        if self.waiting:
+            return
+        epoch.seat.identity = identity
+        epoch.replica.set_mute(mute=self.forgetful or not self.memory.whole)
+        self._arrive()
+
+    def _arrive(self) -> None:
+        """Introduce ourselves in the epoch at work. What an old one left has waited for that: our
+        own votes among it are sealed anew.
+        """
+        left, self._left = self._left, []
         self.introduce()
-        self._owner.on_turn(waiting)
+        self._owner.on_turn(left)
 
     def _warn(self) -> None:
         if self.forgetful and self.current.seat.identity is not None:

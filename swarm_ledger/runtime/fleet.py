@@ -17,7 +17,7 @@ from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.trust import Trust, load_trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.identity import FolderKeys, Identity, Keys
-from swarm_ledger.signers import open_signer
+from swarm_ledger.signers import Signer, open_signer
 
 FLEET = "fleet.yaml"
 LEDGER = "ledger.db"
@@ -126,7 +126,7 @@ class Fleet:
 
         Misuse if no member has that key.
         """
-        found = self.trust.newest.with_key(open_signer(self._key_uri(name)).public_key)
+        found = self.trust.newest.with_key(self.root(name).public_key)
         if found is None:
             raise Misuse(
                 f"the key for {name} is not the one in the roster, nor any other's.",
@@ -162,11 +162,15 @@ class Fleet:
         """Open a drone's ledger, or create it."""
         return Store.open(self.home(name) / LEDGER)
 
+    def root(self, name: str) -> Signer:
+        """Open a drone's root key, wherever it is; Misuse if it can't be used."""
+        return open_signer(self.drone(name).key, self.folder)
+
     def keys(self, name: str) -> Keys:
         """Open a drone's root key, with the sessions in its folder."""
         return FolderKeys(
             self.home(name),
-            open_signer(self._key_uri(name)),
+            self.root(name),
             before_s=_CLOCK_LEEWAY_SECONDS,
             after_s=_SESSION_SECONDS,
         )
@@ -198,10 +202,6 @@ class Fleet:
         except OSError as error:
             raise Misuse(f"cannot use the folder {folder}: {error.strerror}.") from error
         return folder
-
-    def _key_uri(self, name: str) -> str:
-        scheme, _, rest = self.drone(name).key.partition(":")
-        return f"{scheme}:{self.folder / rest}" if scheme == "file" else self.drone(name).key
 
 
 def wall_clock_ms() -> int:

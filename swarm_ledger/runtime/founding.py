@@ -10,11 +10,11 @@ from swarm_ledger.consensus.messages import Message, Signed
 from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.envelope import Opener
-from swarm_ledger.errors import NotVerified, PeerFault
-from swarm_ledger.identity.roster import Roster
+from swarm_ledger.errors import Misuse, NotVerified, PeerFault
+from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.runtime.doorman import Doorman
 from swarm_ledger.runtime.epochs import RETIRED, Epoch, Epochs, Seat
-from swarm_ledger.runtime.identity import Keys
+from swarm_ledger.runtime.identity import Identity, Keys
 from swarm_ledger.runtime.keeper import START_ANEW, Keeper
 from swarm_ledger.runtime.membership import Era
 from swarm_ledger.runtime.memory import Memory
@@ -23,11 +23,16 @@ _NOT_A_MEMBER = -1
 
 
 class Founding:
-    """Seats and replicas of one drone. settings: members, me, base and mute are each epoch's."""
+    """Seats and replicas of one drone. settings: members, me, base and mute are each epoch's.
+
+    waiting: in the present epoch we are a member, and our root key has not signed for it yet: as
+    a token may take its time, or be gone, the loop goes on without it, and says nothing.
+    """
 
     def __init__(self, keys: Keys, keeper: Keeper, memory: Memory, settings: Settings) -> None:
         self._keys, self._keeper, self._memory = keys, keeper, memory
         self._settings = settings
+        self.waiting = False
 
     def seat(self, roster: Roster, ledger: Opener, now_ms: int) -> Seat:
         """Take a place under a roster version. ledger: knows its sessions on our ledger."""
@@ -37,9 +42,20 @@ class Founding:
         """Begin the epoch that the ledger has just reached. recent: digests of its last block."""
         machine = self._keeper.machine
         era = machine.members.now
-        epoch = self._epoch(era, self.seat(era.roster, era.opener, now_ms), now_ms)
+        seat = Seat(Doorman(era.opener), self.identity(era.roster, now_ms))
+        epoch = self._epoch(era, seat, now_ms)
         epoch.replica.restore((), applied=era.base, time_ms=machine.time_ms, recent=recent)
         return epoch
+
+    def identity(self, roster: Roster, now_ms: int) -> Identity | None:
+        """Return our session under the present roster; None while we are waiting for it."""
+        self.waiting = not self._keys.ready(roster, now_ms // 1000)
+        return None if self.waiting else self._keys.begin(roster, now_ms // 1000)
+
+    @property
+    def trouble(self) -> Misuse | None:
+        """Why our root key did not sign."""
+        return self._keys.trouble
 
     def restore(self, recent: list[bytes], now_ms: int) -> Epochs:
         """Put the epochs back to where journal and ledger left them."""
@@ -51,15 +67,21 @@ class Founding:
         return epochs
 
     def _epoch(self, era: Era, seat: Seat, now_ms: int) -> Epoch:
+        me = seat.identity.member if seat.identity else self._expected(era.roster)
         settings = replace(
             self._settings,
             members=era.roster.validators,
-            me=seat.identity.member.index if seat.identity else _NOT_A_MEMBER,
+            me=me.index if me else _NOT_A_MEMBER,
             base=era.base,
             mute=self._memory.lacks(era.roster),
         )
         replica = Replica(settings, seat.doorman.open_consensus, now_ms=now_ms)
         return Epoch(seat, era.base, replica)
+
+    def _expected(self, roster: Roster) -> Member | None:
+        """Return ourselves where we have no session yet, and shall have one."""
+        mine = (m for m in roster.members if m.public_key == self._keys.root_key)
+        return next(mine, None) if self.waiting else None
 
     def _journal(self) -> dict[int, list[bytes]]:
         """Return the journaled messages by the base of the era that they belong to."""

@@ -20,7 +20,8 @@ from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.identity.session import delegate, domain, open_delegation
 from swarm_ledger.ledger.checkpoint import Checkpoint, cosign, sign_checkpoint, witness_key
 from swarm_ledger.ledger.note import NoteSignature, NoteVerifier
-from swarm_ledger.signers import Signer, SoftwareSigner
+from swarm_ledger.runtime.errand import Errand
+from swarm_ledger.signers import KeyStore, Signer, SoftwareSigner
 
 SESSION = "session.key"
 """Under roster version 1; under later ones the version and a dot stand before it."""
@@ -114,7 +115,7 @@ def resume(
     before: tuple[bytes, ...] = ()
     if found is not None:
         identity, before = found
-        if identity.not_before <= now_s < identity.expires - after_s // 2:
+        if _lasts(identity, now_s, after_s):
             return identity
         before = (*before, identity.session_kid)[-MAX_SESSIONS_PER_MEMBER:]
     seed = os.urandom(32)
@@ -127,6 +128,10 @@ def resume(
     )
     _write(path, encode(_Kept(seed, identity.delegation, before)))
     return identity
+
+
+def _lasts(identity: Identity, now_s: int, after_s: int) -> bool:
+    return identity.not_before <= now_s < identity.expires - after_s // 2
 
 
 def _kept(
@@ -164,6 +169,13 @@ class Keys(Protocol):
     def renew(self, held: Identity, now_s: int) -> Identity | None:
         """Begin the session that is to follow one, if it is time for that; else None."""
 
+    def ready(self, roster: Roster, now_s: int) -> bool:
+        """Whether begin() returns at once; if not, what takes long is done meanwhile."""
+
+    @property
+    def trouble(self) -> Misuse | None:
+        """Why that could not be done the last time."""
+
     def kept(self, roster: Roster) -> Identity | None:
         """Return the session kept for a roster version, never a new one."""
 
@@ -187,6 +199,7 @@ class FolderKeys:
     def __init__(self, folder: Path, root: Signer, *, before_s: int, after_s: int) -> None:
         self._folder, self._root = folder, root
         self._before_s, self._after_s = before_s, after_s
+        self._errand = Errand()
 
     @property
     def root_key(self) -> bytes:
@@ -195,8 +208,7 @@ class FolderKeys:
 
     def begin(self, roster: Roster, now_s: int) -> Identity | None:
         """Go on with the session of a roster version, or begin one; Misuse as resume() does."""
-        member = roster.with_key(self.root_key)
-        if member is None or Role.VALIDATOR not in member.roles:
+        if not self._validates(roster):
             return None
         return resume(
             self._path(roster.version),
@@ -209,9 +221,33 @@ class FolderKeys:
 
     def renew(self, held: Identity, now_s: int) -> Identity | None:
         """Begin the next session once half of the time of that one is over; Misuse as begin()."""
-        if now_s < held.expires - self._after_s // 2:
-            return None
-        return self.begin(held.roster, now_s)
+        early = now_s < held.expires - self._after_s // 2
+        return (
+            None if early or not self.ready(held.roster, now_s) else self.begin(held.roster, now_s)
+        )
+
+    def _validates(self, roster: Roster) -> bool:
+        member = roster.with_key(self.root_key)
+        return member is not None and Role.VALIDATOR in member.roles
+
+    def ready(self, roster: Roster, now_s: int) -> bool:
+        """Whether begin() needs no token's or TPM's signature; if it does, it is begun aside."""
+        if self._errand.busy:
+            return False
+        software = self._root.key_store is KeyStore.SOFTWARE
+        if software or not self._validates(roster) or self._fresh(roster, now_s):
+            return True
+        self._errand.urge(lambda: self.begin(roster, now_s), now_s)
+        return False
+
+    @property
+    def trouble(self) -> Misuse | None:
+        """What the token or TPM said when it did not sign."""
+        return self._errand.trouble
+
+    def _fresh(self, roster: Roster, now_s: int) -> bool:
+        found = _kept(self._path(roster.version), roster, self._root.public_key)
+        return found is not None and _lasts(found[0], now_s, self._after_s)
 
     def kept(self, roster: Roster) -> Identity | None:
         """Return the session kept for a roster version, if there is one."""

@@ -6,10 +6,12 @@ from __future__ import annotations
 import signal
 import time
 
+from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.sim import processes
 from swarm_ledger.sim.events import Event
-from swarm_ledger.sim.mission import Mission, prepare, utc_now
+from swarm_ledger.sim.mission import Mission, Rack, prepare, utc_now
 from swarm_ledger.sim.outcome import Outcome, conclude
+from swarm_ledger.sim.rack import open_rack
 from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.virtual import VirtualSwarm
 from swarm_ledger.sim.watch import OnEvent, Watch
@@ -23,17 +25,26 @@ def fly(mission: Mission, on_event: OnEvent) -> Outcome:
     started = time.monotonic()
     liars = mission.liars()
     watch = Watch(mission.names(), (name for name in mission.names() if name not in liars))
-    if mission.transport == "memory":
-        # Ctrl-C between two steps: where Python calls back from C, its exception would be lost.
-        with Stop(signal.SIGINT) as stop, VirtualSwarm(mission, _both(watch, on_event)) as swarm:
-            swarm.run(watch, stop)
-            fleet = swarm.fleet
-        if stop.asked:
-            raise KeyboardInterrupt
-    else:
-        fleet = prepare(mission, now=utc_now())
-        processes.run(mission, watch, on_event)
+    with open_rack(mission) as rack:
+        if mission.transport == "memory":
+            fleet = _fly_in_memory(mission, watch, on_event, rack)
+        else:
+            fleet = prepare(mission, now=utc_now(), rack=rack)
+            processes.run(mission, watch, on_event, rack.environment)
     return conclude(mission, fleet, watch, time.monotonic() - started)
+
+
+def _fly_in_memory(mission: Mission, watch: Watch, on_event: OnEvent, rack: Rack) -> Fleet:
+    # Ctrl-C between two steps: where Python calls back from C, its exception would be lost.
+    with (
+        Stop(signal.SIGINT) as stop,
+        VirtualSwarm(mission, _both(watch, on_event), rack=rack) as swarm,
+    ):
+        swarm.run(watch, stop)
+        fleet = swarm.fleet
+    if stop.asked:
+        raise KeyboardInterrupt
+    return fleet
 
 
 def _both(watch: Watch, on_event: OnEvent) -> OnEvent:

@@ -8,9 +8,11 @@ import math
 import os
 import random
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -28,13 +30,14 @@ from swarm_ledger.runtime.fleet import (
     FleetFile,
     WorldEntry,
 )
-from swarm_ledger.signers import KeyStore, SoftwareSigner
+from swarm_ledger.signers import Signer, SoftwareSigner
 from swarm_ledger.sim.byzantine import ATTACKS
 from swarm_ledger.sim.world import TARGETS
 from swarm_ledger.voting.question import Question
 from swarm_ledger.voting.rules import Majority
 
 TRANSPORTS = ("memory", "zmq", "ros")
+KEY_STORES = ("software", "pkcs11", "tpm2")
 MAX_DRONES = 100
 MAX_TIMEOUT_S = 86_400
 OPERATOR = "operator_1"
@@ -47,6 +50,7 @@ class Mission:
     """What to simulate. Misuse, with what to do, for anything that can't be flown.
 
     byzantine: how many drones lie, chosen by the seed. transport: one of TRANSPORTS.
+    keys: where drones' root keys live, one of KEY_STORES.
     allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
     """
 
@@ -56,6 +60,7 @@ class Mission:
     target: str = "cup"
     seed: int = 0
     transport: str = "memory"
+    keys: str = "software"
     attack: str = "lie"
     allow_unsafe: bool = False
     looks: int = 5
@@ -84,6 +89,7 @@ class Mission:
         for what, value, known in (
             ("target", self.target, TARGETS),
             ("transport", self.transport, TRANSPORTS),
+            ("key store", self.keys, KEY_STORES),
             ("attack", self.attack, tuple(ATTACKS)),
         ):
             if value not in known:
@@ -109,17 +115,43 @@ class Mission:
         return [f"drone_{number}" for number in range(1, self.drones + 1)]
 
 
-def prepare(mission: Mission, *, now: datetime) -> Fleet:
+class Rack(Protocol):
+    """Where the drones of one mission have their root keys."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What drones' processes need in their environment to find them."""
+
+    def root(self, name: str) -> tuple[str, Signer]:
+        """Make a drone's root key; return its URI for the fleet file, and the key."""
+
+
+class SoftwareRack:
+    """Root keys as files in the drones' folders."""
+
+    def __init__(self, mission: Mission) -> None:
+        self._mission = mission
+        self.environment: Mapping[str, str] = {}
+
+    def root(self, name: str) -> tuple[str, Signer]:
+        """Make a drone's key file."""
+        key = _key(self._mission, name)
+        key.save(self._mission.run_dir / name / KEY)
+        return f"file:{name}/{KEY}", key
+
+
+def prepare(mission: Mission, *, now: datetime, rack: Rack | None = None) -> Fleet:
     """Lay out a run folder: keys, the operator's too, signed roster, question, fleet file.
 
-    Keys are derived from the seed in the memory transport, whose runs can be repeated to the
-    byte, and fresh otherwise. Misuse if the folder already holds a run.
+    Keys in files are derived from the seed in the memory transport, whose runs can be repeated to
+    the byte, and fresh otherwise. rack: where drones' root keys are made, in files if left out.
+    Misuse if the folder already holds a run.
     """
     folder = mission.run_dir
     try:
         if (folder / FLEET).exists():
             raise Misuse(f"{folder} already holds a run.", remedy="Give another --run-dir.")
-        _lay_out(mission, now)
+        _lay_out(mission, now, rack or SoftwareRack(mission))
     except OSError as error:
         raise Misuse(
             f"cannot write to {folder}: {error.strerror}.",
@@ -128,16 +160,19 @@ def prepare(mission: Mission, *, now: datetime) -> Fleet:
     return Fleet.load(folder / FLEET)
 
 
-def _lay_out(mission: Mission, now: datetime) -> None:
+def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
     folder, names, liars = mission.run_dir, mission.names(), mission.liars()
-    keys = {name: _key(mission, name) for name in [*names, OPERATOR]}
-    for name, key in keys.items():
+    for name in [*names, OPERATOR]:
         (folder / name).mkdir(parents=True, exist_ok=True)
-        key.save(folder / name / KEY)
-    swarm_id = f"sim-{keys[OPERATOR].public_key.hex()[:8]}"
-    raw = render_roster(swarm_id, 1, _members(names, keys))
+    operator = _key(mission, OPERATOR)
+    operator.save(folder / OPERATOR / KEY)
+    roots = {name: rack.root(name) for name in names}
+    swarm_id = f"sim-{operator.public_key.hex()[:8]}"
+    raw = render_roster(
+        swarm_id, 1, _members({name: key for name, (_, key) in roots.items()}, operator)
+    )
     expires = (now + timedelta(days=ROSTER_DAYS)).replace(microsecond=0)
-    write_trust(folder / "roster", raw, [keys[OPERATOR]], threshold=1, expires=expires)
+    write_trust(folder / "roster", raw, [operator], threshold=1, expires=expires)
     question = Question(
         subject="What stands at the centre?",
         labels=TARGETS,
@@ -145,15 +180,13 @@ def _lay_out(mission: Mission, now: datetime) -> None:
         duration_ms=mission.duration_ms,
         nonce=_secret(mission, "nonce")[:16],
     )
-    sealed = seal(Kind.QUESTION, encode(question), keys[OPERATOR], parse_roster(raw))
+    sealed = seal(Kind.QUESTION, encode(question), operator, parse_roster(raw))
     (folder / "question.bin").write_bytes(sealed)
     endpoints = _free_endpoints(len(names)) if mission.transport == "zmq" else [""] * len(names)
     file = FleetFile(
         roster="roster",
         drones=[
-            DroneEntry(
-                name, f"file:{name}/{KEY}", name, endpoint, mission.attack * (name in liars)
-            )
+            DroneEntry(name, roots[name][0], name, endpoint, mission.attack * (name in liars))
             for name, endpoint in zip(names, endpoints, strict=True)
         ],
         consensus=mission.consensus,
@@ -164,12 +197,12 @@ def _lay_out(mission: Mission, now: datetime) -> None:
     (folder / FLEET).write_bytes(msgspec.yaml.encode(file))
 
 
-def _members(names: list[str], keys: dict[str, SoftwareSigner]) -> list[Member]:
-    drone = frozenset({Role.VALIDATOR, Role.VOTER})
-    roles = {**dict.fromkeys(names, drone), OPERATOR: frozenset({Role.OPERATOR})}
+def _members(roots: Mapping[str, Signer], operator: Signer) -> list[Member]:
+    drone, signs = frozenset({Role.VALIDATOR, Role.VOTER}), frozenset({Role.OPERATOR})
+    keys = [*((name, key, drone) for name, key in roots.items()), (OPERATOR, operator, signs)]
     return [
-        Member(index, name, keys[name].public_key, KeyStore.SOFTWARE, role)
-        for index, (name, role) in enumerate(roles.items())
+        Member(index, name, key.public_key, key.key_store, roles)
+        for index, (name, key, roles) in enumerate(keys)
     ]
 
 

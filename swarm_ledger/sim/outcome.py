@@ -50,7 +50,8 @@ class Outcome:
     sentence. latency_ms: p50 and p99 from a vote's signature to its commit. voided: ballots that
     don't count because their voters contradicted themselves. liars: who was made to lie;
     evidence: who is proven to have contradicted itself, by the ledger or by what was heard.
-    lost: how drones' processes ended before the others'. height is -1 and root empty if no honest
+    lost: how drones' processes ended before the others'. key_store: where each drone's root key
+    is, as the roster says. height is -1 and root empty if no honest
     ledger was left.
     """
 
@@ -75,6 +76,7 @@ class Outcome:
     liars: list[str] = field(default_factory=list)
     evidence: list[str] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
+    key_store: dict[str, str] = field(default_factory=dict)
 
 
 def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> Outcome:
@@ -122,6 +124,7 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
         liars=sorted(mission.liars()),
         evidence=sorted(culprits),
         lost={name: seen.lost for name, seen in watch.drones.items() if seen.lost},
+        key_store={name: fleet.roster.named(name).key_store.label for name in mission.names()},
     )
 
 

@@ -155,9 +155,15 @@ def environment(mission: Mission) -> dict[str, str]:
     return {**ros, **local, **domain, "OMP_NUM_THREADS": "1"}
 
 
-def run(mission: Mission, watch: Watch, on_event: OnEvent) -> bool:
-    """Fly a prepared mission in processes; return whether all was done within its time."""
-    with Processes(mission.run_dir, commands(mission), environment(mission)) as processes:
+def run(
+    mission: Mission, watch: Watch, on_event: OnEvent, more: Mapping[str, str] | None = None
+) -> bool:
+    """Fly a prepared mission in processes; return whether all was done within its time.
+
+    more: what else they need in their environment.
+    """
+    around = {**environment(mission), **(more or {})}
+    with Processes(mission.run_dir, commands(mission), around) as processes:
         deadline = time.monotonic() + mission.timeout_s
         while not watch.done and time.monotonic() < deadline:
             event = processes.next_event(0.1)

@@ -7,17 +7,18 @@ import hashlib
 from contextlib import ExitStack
 from datetime import datetime, timezone
 
+from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.roster import Role, Roster
 from swarm_ledger.perception import Classifier
 from swarm_ledger.perception import load as load_classifier
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.fleet import DroneEntry
 from swarm_ledger.runtime.identity import Identity, take_up
-from swarm_ledger.signers import Signer, SoftwareSigner, open_signer
+from swarm_ledger.signers import Signer, SoftwareSigner
 from swarm_ledger.sim.byzantine import corrupt, eyes
 from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.eyes import FRAME_MS, look
-from swarm_ledger.sim.mission import Mission, prepare
+from swarm_ledger.sim.mission import Mission, Rack, prepare
 from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.watch import OnEvent, Watch
 from swarm_ledger.sim.world import World
@@ -34,11 +35,12 @@ _SESSION_SECONDS = 86_400
 class SeededKeys:
     """A simulated drone's keys: its sessions are the same in each run of a seed.
 
-    root: its root key.
+    root: its root key. What it signed is kept: ECDSA signs otherwise each time.
     """
 
     def __init__(self, name: str, root: Signer, seed: int) -> None:
         self._name, self._root, self._seed = name, root, seed
+        self._taken: dict[int, Identity] = {}
 
     @property
     def root_key(self) -> bytes:
@@ -52,16 +54,27 @@ class SeededKeys:
             return None
         return self.take_up(roster)
 
+    def ready(self, roster: Roster, now_s: int) -> bool:
+        """Say yes: simulated time stands still while a key signs."""
+        return True
+
+    @property
+    def trouble(self) -> Misuse | None:
+        """None: a key that can't sign ends the simulation."""
+        return None
+
     def take_up(self, roster: Roster) -> Identity:
         """Return the session of a roster version; Misuse if the drone is not in it."""
-        secret = f"session {self._seed} {self._name} {roster.version}"
-        return take_up(
-            roster,
-            self._root,
-            SoftwareSigner(hashlib.sha256(secret.encode()).digest()),
-            not_before=START_MS // 1000,
-            expires=START_MS // 1000 + _SESSION_SECONDS,
-        )
+        if roster.version not in self._taken:
+            secret = f"session {self._seed} {self._name} {roster.version}"
+            self._taken[roster.version] = take_up(
+                roster,
+                self._root,
+                SoftwareSigner(hashlib.sha256(secret.encode()).digest()),
+                not_before=START_MS // 1000,
+                expires=START_MS // 1000 + _SESSION_SECONDS,
+            )
+        return self._taken[roster.version]
 
     def renew(self, held: Identity, now_s: int) -> Identity | None:
         """Return None: no simulated flight lasts that long."""
@@ -87,15 +100,20 @@ class SeededKeys:
 class VirtualSwarm:
     """All drones of a mission, stepped together. Use it as a context manager.
 
-    network: may be given to simulate a bad one.
+    network: may be given to simulate a bad one. rack: where root keys are, files from the seed
+    otherwise.
     """
 
     def __init__(
-        self, mission: Mission, on_event: OnEvent, network: MemoryNetwork | None = None
+        self,
+        mission: Mission,
+        on_event: OnEvent,
+        network: MemoryNetwork | None = None,
+        rack: Rack | None = None,
     ) -> None:
         start = datetime.fromtimestamp(START_MS / 1000, tz=timezone.utc)
         self.mission = mission
-        self.fleet = prepare(mission, now=start)
+        self.fleet = prepare(mission, now=start, rack=rack)
         self.now_ms = START_MS
         members = range(len(self.fleet.file.drones))
         self._network = network or MemoryNetwork(members, mission.seed)
@@ -116,8 +134,7 @@ class VirtualSwarm:
 
     def _launch(self, entry: DroneEntry) -> Drone:
         roster, name = self.fleet.roster, entry.name
-        root = open_signer(f"file:{self.fleet.folder / entry.folder / 'key.pem'}")
-        keys = SeededKeys(name, root, self.mission.seed)
+        keys = SeededKeys(name, self.fleet.root(name), self.mission.seed)
         transport = self._network.join(roster.named(name).index)
         return Drone(
             keys,

@@ -18,6 +18,7 @@ from swarm_ledger.identity.roster import (
     Member,
     Roster,
     check_succession,
+    drone_id,
     parse_roster,
     render_roster,
 )
@@ -227,5 +228,5 @@ def test_a_key_that_is_in_no_roster_is_nobodys(fleet: Fleet) -> None:
 def test_an_id_follows_from_the_key_and_from_nothing_else() -> None:
     member = CREW.roster.members[0]
     other = replace(member, name="other", index=5, key_store=KeyStore.TPM2)
-    assert member.drone_id == other.drone_id == Member.id_of(member.public_key)
+    assert member.drone_id == other.drone_id == drone_id(member.public_key)
     assert CREW.roster.listed(member.drone_id) == member

@@ -97,7 +97,8 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     ),
     "oversize": (b"\x03\xd2" + bytes(MAX_ENVELOPE_BYTES + 1), "oversize"),
     # COSE
-    "ES256 claimed": (rebuilt({1: -7, 4: KID}), "malformed"),
+    "ES256 claimed": (rebuilt({1: -7, 4: KID}), "wrong_algorithm"),
+    "ES384 claimed": (rebuilt({1: -35, 4: KID}), "malformed"),
     "HMAC claimed": (rebuilt({1: 5, 4: KID}), "malformed"),
     "no algorithm": (rebuilt({4: KID}), "malformed"),
     "no kid": (rebuilt({1: -8}), "malformed"),

@@ -226,9 +226,9 @@ def test_an_operator_signs_only_whose_possession_is_proven(desk: Desk) -> None:
 
 
 def desk_id(desk: Desk, name: str) -> str:
-    from swarm_ledger.identity.roster import Member
+    from swarm_ledger.identity.roster import drone_id
 
-    return Member.id_of(desk.key(name).public_key)
+    return drone_id(desk.key(name).public_key)
 
 
 def test_the_command_makes_requests(tmp_path: Path) -> None:

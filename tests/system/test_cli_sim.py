@@ -45,6 +45,7 @@ def test_the_mission_of_the_issue(flown: Flown, transport: str) -> None:
     assert found["run_dir"] == str(folder)
     assert len(found["liars"]) == 2
     assert found["lost"] == {}
+    assert found["key_store"] == {f"drone_{n}": "software" for n in range(1, 8)}
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -263,6 +264,7 @@ def test_a_stranger_who_cannot_verify_makes_exit_1(
         ("--target dog", "unknown target 'dog'. Take cup or two_faces"),
         ("--target", "--target"),
         ("--transport pigeon", "unknown transport 'pigeon'. Take memory or zmq or ros"),
+        ("--keys smartcard", "unknown key store 'smartcard'. Take software or pkcs11 or tpm2"),
         ("--attack bite", "unknown attack 'bite'. Take lie or equivocate or silent"),
         ("--seed -1", "Take another one"),
         ("--seed 9223372036854775808", "Take another one"),
@@ -317,6 +319,7 @@ def test_without_json_people_can_follow(tmp_path: Path) -> None:
         assert any(words in line for line in lines), words
     assert f"Files: {folder}" in lines, "one line, whatever its length, brackets and all"
     assert "Honest drones: one ledger; certificate verified" in said.text
+    assert "Root keys: 4 in software" in lines
     assert "nothing here is promised" not in said.text
     assert said.err == ""
 

@@ -1,9 +1,11 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""Software keys: RFC 8032's vectors, files that only their owner reads, clear refusals."""
+"""Software keys: the RFCs' vectors, files that only their owner reads, clear refusals."""
 
 from __future__ import annotations
 
+import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,17 @@ from cryptography.hazmat.primitives import serialization as ser
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from swarm_ledger.errors import Misuse
+from swarm_ledger.identity import p256
 from swarm_ledger.identity.ed25519 import verify
-from swarm_ledger.signers import Algorithm, KeyStore, SoftwareSigner, open_signer
+from swarm_ledger.signers import (
+    Algorithm,
+    KeyStore,
+    SoftwareSigner,
+    algorithm_of,
+    new_key,
+    open_signer,
+)
+from swarm_ledger.signers.secret import read_secret
 
 # RFC 8032, 7.1: secret key, public key, message, signature
 VECTORS = [
@@ -59,22 +70,25 @@ def test_saved_and_opened_by_uri(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_what_is_no_key_is_refused_in_words(tmp_path: Path) -> None:
-    def pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, secret: bytes) -> bytes:
-        lock = ser.BestAvailableEncryption(secret) if secret else ser.NoEncryption()
-        return key.private_bytes(ser.Encoding.PEM, ser.PrivateFormat.PKCS8, lock)
+def pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, secret: bytes = b"") -> bytes:
+    lock = ser.BestAvailableEncryption(secret) if secret else ser.NoEncryption()
+    return key.private_bytes(ser.Encoding.PEM, ser.PrivateFormat.PKCS8, lock)
 
+
+def test_what_is_no_key_is_refused_in_words(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     for content, said in (
-        (b"", "not an unencrypted PEM private key"),
-        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "not an unencrypted"),
-        (bytes(range(256)), "not an unencrypted"),
-        (pem(ed25519.Ed25519PrivateKey.generate(), b"secret"), "not an unencrypted"),
-        (pem(ec.generate_private_key(ec.SECP256R1()), b""), "Ed25519 key is needed"),
+        (b"", "not a PEM private key"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "not a PEM"),
+        (bytes(range(256)), "not a PEM"),
+        (pem(ed25519.Ed25519PrivateKey.generate(), b"secret"), "is encrypted. Say where its pass"),
+        (pem(ec.generate_private_key(ec.SECP384R1())), "a P-256 key is needed, not one of secp38"),
+        (x448(), "holds a X448PrivateKey; Ed25519 or P-256 is needed"),
     ):
         path.write_bytes(content)
-        with pytest.raises(Misuse, match=said):
+        with pytest.raises(Misuse) as caught:
             open_signer(f"file:{path}")
+        assert said in caught.value.explain()
     with pytest.raises(Misuse, match="cannot read the key file"):
         open_signer(f"file:{tmp_path / 'none.pem'}")
     with pytest.raises(Misuse, match="cannot read the key file"):
@@ -83,13 +97,133 @@ def test_what_is_no_key_is_refused_in_words(tmp_path: Path) -> None:
         SoftwareSigner.generate().save(tmp_path / "none" / "key.pem")
 
 
-@pytest.mark.parametrize("uri", ["", "file:", "key.pem", "tpm2:0x81000001", "pkcs11:x", "http:x"])
+def x448() -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey
+
+    key = X448PrivateKey.generate()
+    return key.private_bytes(ser.Encoding.PEM, ser.PrivateFormat.PKCS8, ser.NoEncryption())
+
+
+def test_p256_keys_sign_in_one_form(tmp_path: Path) -> None:
+    signer = new_key(f"file:{tmp_path / 'key.pem'}", Algorithm.ES256)
+    assert (signer.algorithm, signer.key_store.label) == (Algorithm.ES256, "software")
+    assert len(signer.public_key) == 33
+    for number in range(40):  # half of them would have an s in the upper half
+        message = b"%d" % number
+        assert p256.verify(signer.public_key, message, signer.sign(message))
+    again = open_signer("file:key.pem", tmp_path)
+    assert again.public_key == signer.public_key
+
+
+def test_a_public_key_tells_its_algorithm() -> None:
+    assert algorithm_of(bytes(32)) is Algorithm.EDDSA
+    assert algorithm_of(bytes(33)) is Algorithm.ES256
+    for size in (0, 31, 34, 64, 65):
+        with pytest.raises(Misuse, match=f"not {size}"):
+            algorithm_of(bytes(size))
+
+
+@pytest.mark.parametrize("algorithm", [None, Algorithm.EDDSA, Algorithm.ES256])
+def test_an_encrypted_file_needs_its_passphrase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: Algorithm | None
+) -> None:
+    monkeypatch.setenv("HERE", "open sesame")
+    monkeypatch.setenv("WRONG", "open says me")
+    signer = new_key("file:a key?.pem?passphrase=env:HERE", algorithm, tmp_path)
+    path = tmp_path / "a key?.pem"
+    assert path.read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    again = open_signer(f"file:{path}?passphrase=env:HERE")
+    assert again.public_key == signer.public_key
+    for asked, said in (
+        ("", "is encrypted"),
+        ("?passphrase=env:WRONG", "the passphrase is wrong"),
+        ("?passphrase=env:NOWHERE", "NOWHERE is not set"),
+        ("?passphrase=open sesame", "names no place for a secret"),
+    ):
+        with pytest.raises(Misuse, match=said):
+            open_signer(f"file:{path}{asked}")
+
+
+def test_a_passphrase_for_an_open_file_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HERE", "open sesame")
+    SoftwareSigner.generate().save(tmp_path / "key.pem")
+    with pytest.raises(Misuse, match="is not encrypted: whoever reads it has the key"):
+        open_signer("file:key.pem?passphrase=env:HERE", tmp_path)
+
+
+def test_a_passphrase_comes_through_a_descriptor(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"open sesame\n")
+    os.close(writing)
+    uri = f"file:{tmp_path / 'key.pem'}?passphrase=fd:{reading}"
+    assert new_key(uri).public_key == open_signer(uri).public_key
+    (tmp_path / "secret").write_text("open sesame")
+    (tmp_path / "secret").chmod(0o600)
+    open_signer("file:key.pem?passphrase=file:secret", tmp_path)
+
+
+def test_secrets_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMPTY", "")
+    for name, content, mode in (
+        ("open", b"secret", 0o644),
+        ("group", b"secret", 0o640),
+        ("empty", b"\n", 0o600),
+        ("zero", b"a\0b", 0o600),
+        ("large", b"x" * 1025, 0o600),
+        ("binary", b"\xff\xfe", 0o600),
+    ):
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(mode)
+    for source, said in (
+        ("file:open", "others may read"),
+        ("file:group", "others may read"),
+        ("file:empty", "is empty"),
+        ("file:zero", "not text"),
+        ("file:large", "more than 1024 bytes"),
+        ("file:binary", "is not text"),
+        ("file:none", "cannot read the secret"),
+        ("file:a\0b", "cannot read the secret"),
+        ("file:", "names no place"),
+        ("env:", "names no place"),
+        ("env:EMPTY", "is empty"),
+        ("fd:x", "names no place"),
+        ("fd:99", "cannot read file descriptor 99"),
+        ("fd:99999999999999999999", "names no place"),
+        ("secret", "names no place"),
+        ("", "names no place"),
+    ):
+        with pytest.raises(Misuse, match=said):
+            read_secret(source, tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["", "file:", "key.pem", "http:x", "tpm", "PKCS11:object=x"])
 def test_unknown_key_stores(uri: str) -> None:
-    with pytest.raises(Misuse, match="no key store"):
-        open_signer(uri)
+    for call in (open_signer, new_key):
+        with pytest.raises(Misuse, match="no key store"):
+            call(uri)
 
 
 @pytest.mark.parametrize("size", [0, 31, 33, 64])
 def test_seeds_have_32_bytes(size: int) -> None:
     with pytest.raises(Misuse, match="32 bytes"):
         SoftwareSigner(bytes(size))
+
+
+@pytest.mark.parametrize(
+    ("uri", "package", "what_to_do"),
+    [
+        ("pkcs11:object=x?module-path=/dev/null", "pkcs11", "swarm_ledger[pkcs11]"),
+        ("tpm2:0x81000001", "tpm2_pytss", "swarm_ledger[tpm2]"),
+    ],
+)
+def test_a_package_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, uri: str, package: str, what_to_do: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    for call in (open_signer, new_key):
+        with pytest.raises(Misuse) as caught:
+            call(uri)
+        assert what_to_do in caught.value.explain()

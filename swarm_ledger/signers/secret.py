@@ -1,0 +1,74 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""PINs and passphrases: read from where only the right process can, never from an argument."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from functools import cache
+from pathlib import Path
+
+from swarm_ledger.errors import Misuse
+
+FORMS = "Use env:NAME, fd:NUMBER or file:PATH."
+_NUMBER = re.compile(r"[0-9]{1,6}")
+_MAX_BYTES = 1024
+
+
+def read_secret(source: str, folder: Path) -> str:
+    """Return the secret that a source names, without the line's end; Misuse if there is none.
+
+    source: env:NAME, an environment variable; fd:NUMBER, an open file descriptor, which is read
+    to its end; file:PATH, relative to folder, which only its owner may read.
+    """
+    kind, _, rest = source.partition(":")
+    if kind == "env" and rest:
+        found = os.environ.get(rest)
+        if found is None:
+            raise Misuse(f"the environment variable {rest} is not set.", remedy="Export it first.")
+    elif kind == "fd" and _NUMBER.fullmatch(rest):
+        found = _read_descriptor(int(rest))
+    elif kind == "file" and rest:
+        found = _read_file(folder / rest)
+    else:
+        raise Misuse(f"{source!r} names no place for a secret.", remedy=FORMS)
+    secret = found.removesuffix("\n").removesuffix("\r")
+    if not secret or "\0" in secret:
+        raise Misuse(f"the secret in {source} is empty, or not text.")
+    return secret
+
+
+@cache
+def _read_descriptor(number: int) -> str:
+    try:
+        # Kept, as it can be read but once, and a key may be made and then opened.
+        with os.fdopen(os.dup(number), "rb") as file:
+            return _text(file.read(_MAX_BYTES + 1), f"file descriptor {number}")
+    except OSError as error:
+        raise Misuse(
+            f"cannot read file descriptor {number}: {error.strerror}.",
+            remedy="Open it where the command is started, such as 3<FILE for fd:3.",
+        ) from error
+
+
+def _read_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            others = stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077
+            data = file.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Misuse(f"cannot read the secret in {path}: {why}.") from error
+    if others:
+        raise Misuse(f"others may read the secret in {path}.", remedy=f"chmod 600 {path}")
+    return _text(data, str(path))
+
+
+def _text(data: bytes, where: str) -> str:
+    if len(data) > _MAX_BYTES:
+        raise Misuse(f"the secret in {where} has more than {_MAX_BYTES} bytes.")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise Misuse(f"the secret in {where} is not text.") from error
