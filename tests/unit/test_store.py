@@ -698,6 +698,9 @@ def test_a_schema_that_is_not_utf_8_is_damage(path: Path, store: Store) -> None:
     """SQLite quotes it in its message, which Python then can't decode."""
     store.close()
     data = path.read_bytes()
-    path.write_bytes(data.replace(b"CREATE TABLE blocks", b"CREATE TABLE bl\xf5cks"))
+    damaged = data.replace(b"tableblocks", b"tablebl\xf5cks").replace(
+        b"TABLE blocks", b"TABEL blocks"
+    )
+    path.write_bytes(damaged)
     with pytest.raises(NotVerified, match="damaged"):
         Store.open(path, read_only=True)
