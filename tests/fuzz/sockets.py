@@ -44,7 +44,7 @@ def _ends() -> tuple[ZmqTransport, Any, int]:
 
 
 def _zmq(data: bytes) -> None:
-    """Frames, or bytes in the place of ZeroMQ's own; an honest message gets through all the same."""
+    """Frames, or bytes in place of ZeroMQ's own; what is honest gets through all the same."""
     inbox, stranger, port = _ends()
     try:
         raw, frames = cbor2.loads(data)
