@@ -259,9 +259,7 @@ def test_a_voter_who_tells_two_drones_two_things(swarm: Lab, crew: Crew) -> None
     convicted_everywhere(swarm)
 
 
-def test_drones_restart_with_both_votes_of_a_liar_on_their_ledgers(
-    swarm: Lab, crew: Crew
-) -> None:
+def test_drones_restart_with_both_votes_of_a_liar_on_their_ledgers(swarm: Lab, crew: Crew) -> None:
     for label in (0, 1):
         tell(swarm, crew.vote("drone_4", label))
     swarm.until_decided()
