@@ -98,7 +98,9 @@ def _cell(rng: random.Random, connection: sqlite3.Connection) -> None:
     if isinstance(value, bytes) and rng.random() < 0.8:
         change = rng.choice(
             (
-                lambda: of_sealed(rng, value, [cell for _, cell in rows]),
+                lambda: of_sealed(
+                    rng, value, [cell for _, cell in rows if isinstance(cell, bytes)]
+                ),
                 lambda: of_cbor(rng, value, ()),
                 lambda: of_note(rng, value, ()),
             )
