@@ -699,7 +699,7 @@ def test_a_schema_that_is_not_utf_8_is_damage(path: Path, store: Store) -> None:
     store.close()
     data = path.read_bytes()
     damaged = data.replace(b"tableblocks", b"tablebl\xf5cks").replace(
-        b"TABLE blocks", b"TABL! blocks"
+        b"TABLE blocks", b"TABXX blocks"
     )
     path.write_bytes(damaged)
     with pytest.raises(NotVerified, match="damaged"):
