@@ -6,12 +6,13 @@ VENV ?= .venv
 ROS_DISTRO_WHEELS ?= kilted
 PYTEST_ARGS ?=
 SOAK ?= --minutes 60
+FUZZ ?= --minutes 10
 
 BIN := $(VENV)/bin
 SET_UP := $(PYTHON) scripts/set_up.py --venv $(VENV) --wheels $(ROS_DISTRO_WHEELS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test soak lint lock clean distclean
+.PHONY: help setup setup-dev demo test soak fuzz lint lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -30,6 +31,9 @@ test: setup-dev ## set up, then all tests, on all cores; PYTEST_ARGS="-k name" f
 
 soak: setup ## simulate tens of thousands of seeds, on all cores, for an hour; SOAK="--minutes 10"
 	@$(BIN)/swarm-ledger simulate --seeds 1000000:1050000 --steps 3000 $(SOAK)
+
+fuzz: setup-dev ## changed bytes for each decoder, on all cores; FUZZ="--minutes 60 --target ledger"
+	@$(BIN)/python scripts/fuzz.py $(FUZZ)
 
 lint: setup-dev ## style, types, the contracts on imports, spelling
 	@$(BIN)/ruff check .

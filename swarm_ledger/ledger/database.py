@@ -11,7 +11,8 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -65,6 +66,8 @@ CREATE TABLE pending (
 );
 """
 
+_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+
 T = TypeVar("T")
 _REMEDIES = (
     # what SQLite says -> what we say, and what to do; its messages are stable, its codes came
@@ -90,7 +93,7 @@ def plain_faults(path: str) -> Iterator[None]:
         yield
     except OverflowError as error:
         raise Misuse(f"{path}: a number is outside of 64 bits.") from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from SQLite's own messages
         said = str(error)
         if "not a database" in said:
             raise Misuse(
@@ -105,6 +108,17 @@ def plain_faults(path: str) -> Iterator[None]:
             remedy="Verify another drone's ledger instead. Before this drone flies again, enrol "
             "it anew, under another name and key: a restored copy has forgotten what it signed.",
         ) from error
+
+
+@cache
+def _own_objects() -> frozenset[tuple[Any, ...]]:
+    """Return what a ledger's schema consists of.
+
+    In a stranger's file a table may be a view without end, or have a trigger that changes others.
+    """
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        return frozenset(connection.execute(_OBJECTS))
 
 
 def typed(value: object, kind: type[T], where: str) -> T:
@@ -176,6 +190,9 @@ class Database:
                 f"{self.path} is a database, but not a ledger.",
                 remedy="Give the path of a ledger's file.",
             )
+        stored = set(self.rows(_OBJECTS))
+        if not {row for row in _own_objects() if row[2] == "meta"} <= stored:
+            raise NotVerified("it does not say which schema it has", where=self.path)
         version = self.value("SELECT value FROM meta WHERE key = 'schema'", int, self.path)
         if version > SCHEMA_VERSION:
             raise Misuse(
@@ -184,6 +201,8 @@ class Database:
             )
         if version < SCHEMA_VERSION:
             raise NotVerified(f"there is no schema {version}", where=self.path)
+        if stored != _own_objects():
+            raise NotVerified("it has other tables than a ledger's", where=self.path)
         if not self.read_only:
             self._pragmas()
 

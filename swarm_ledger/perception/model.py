@@ -6,7 +6,10 @@ Its weights are a small .npz file.
 
 from __future__ import annotations
 
+import io
 import json
+import math
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -26,6 +29,7 @@ FORMAT = 2  # of the weights file; a change of features or layers is a new one
 
 _MAX_BYTES = 16 * 2**20
 _MAX_UNITS = 4096
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _PARTS = ("part_mean", "part_whiten", "part_centres")
 _LAYERS = ("mean", "scale", "hidden", "hidden_bias", "output", "output_bias", "temperature")
 
@@ -102,21 +106,20 @@ class Network:
             )
         try:
             with zipfile.ZipFile(path) as archive:
-                if any(entry.file_size > _MAX_BYTES for entry in archive.infolist()):
-                    raise ValueError("an array is too large")
+                for entry in archive.infolist():
+                    if entry.file_size > _MAX_BYTES or entry.compress_type not in _PACKED:
+                        raise ValueError("an array is too large, or packed in another way")
                 metadata = json.loads(archive.read("metadata.json"))
-                arrays = {}
-                for name in _PARTS + _LAYERS:
-                    with archive.open(f"{name}.npy") as entry:
-                        arrays[name] = np.lib.format.read_array(entry, allow_pickle=False).astype(
-                            np.float32
-                        )
+                arrays = {name: _array(archive.read(f"{name}.npy")) for name in _PARTS + _LAYERS}
             _check(metadata, arrays)
         except (
             OSError,
             ValueError,
             KeyError,
             EOFError,
+            RuntimeError,  # encrypted, or nested too deeply
+            SyntaxError,
+            tokenize.TokenError,
             zipfile.BadZipFile,
             zlib.error,
         ) as fault:
@@ -134,6 +137,24 @@ def softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float
     raised = np.exp(raised - raised.max(axis=-1, keepdims=True))
     shares: NDArray[np.float64] = raised / raised.sum(axis=-1, keepdims=True)
     return shares
+
+
+def _array(data: bytes) -> NDArray[np.float32]:
+    """Return the array in a .npy file; ValueError where it states another size than it has.
+
+    numpy takes the memory that a file asks for before it looks how much there is.
+    """
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an array is in another version of its format")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype not in (np.float16, np.float32):
+        raise ValueError(f"an array is of {dtype}")
+    if math.prod(shape) * dtype.itemsize != len(data) - file.tell():
+        raise ValueError(f"an array does not have the size {shape} that it states")
+    file.seek(0)
+    read: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return read.astype(np.float32)
 
 
 def _check(metadata: Any, arrays: dict[str, NDArray[np.float32]]) -> None:

@@ -102,13 +102,13 @@ class OnnxClassifier:
 
 def _described(session: Any, path: Path) -> OnnxClassifier:
     """Return the classifier that the session's input and metadata describe, or raise Misuse."""
-    entry = session.get_inputs()[0]
-    shape = list(entry.shape)
-    if len(session.get_inputs()) != 1 or len(shape) != 4 or entry.type != "tensor(float)":
+    inputs = session.get_inputs()
+    if [(len(one.shape), one.type) for one in inputs] != [(4, "tensor(float)")]:
         raise Misuse(
             f"{path} does not take one float32 picture.",
             remedy="Give it one input of shape (1, 3, H, W).",
         )
+    entry, shape = inputs[0], list(inputs[0].shape)
     if 3 not in (shape[1], shape[3]):
         raise Misuse(
             f"{path} takes {shape}, with no 3 colours.", remedy="Use (1, 3, H, W) or (1, H, W, 3)."
@@ -123,11 +123,11 @@ def _described(session: Any, path: Path) -> OnnxClassifier:
         raise Misuse(
             f"{path} takes pictures of {sides} pixels.", remedy=f"Sides must be 1 to {_MAX_SIDE}."
         )
-    metadata = dict(session.get_modelmeta().custom_metadata_map)
     try:
+        metadata = dict(session.get_modelmeta().custom_metadata_map)
         labels = tuple(map(str, json.loads(metadata.get("labels", json.dumps(LABELS)))))
         temperature = float(metadata.get("temperature", "1"))
-    except (ValueError, TypeError) as fault:
+    except (ValueError, TypeError, RecursionError) as fault:
         raise Misuse(
             f"The metadata of {path} cannot be read: {fault}.", remedy="See docs/perception.md."
         ) from fault

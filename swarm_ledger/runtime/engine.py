@@ -100,12 +100,16 @@ class Engine:
         current = self.current
         self.memory.begin(current.replica, whole=current.seat.known, now_ms=self.now_ms)
         for later in self._trust.versions:
-            self.expect(later.roster)
+            self.expect(later.roster, wait=True)
 
-    def expect(self, roster: Roster) -> None:
-        """Take a place under a roster that may be ordered later, if it is the newest we know."""
+    def expect(self, roster: Roster, *, wait: bool = False) -> None:
+        """Take a place under a roster that may be ordered later, if it is the newest we know.
+
+        wait: for a token to sign, before the loop runs; else we take it when we hear of it again.
+        """
         known = (self.current.seat, *self.epochs.ahead)
-        if roster.version > max(seat.roster.version for seat in known):
+        newest = max(seat.roster.version for seat in known)
+        if roster.version > newest and (wait or self._founding.ready(roster, self.now_ms)):
             seat = self._founding.seat(roster, Opener(roster), self.now_ms)
             self.epochs.ahead.append(seat)
 

@@ -25,6 +25,8 @@ _MAX_FLEET_BYTES = 1 << 18
 _NESTING = (b"[", b"{", b"-", b"?")
 _MAX_NESTING = 4096
 """What opens a collection in YAML, at most: the parser recurses, and would end the process."""
+_MAX_ALIASES = 16
+"""Stars, at most: in YAML an alias of a map that merges aliases doubles it, again and again."""
 
 _SESSION_SECONDS = 86_400
 _CLOCK_LEEWAY_SECONDS = 60
@@ -96,6 +98,8 @@ class Fleet:
             raw = path.read_bytes()
             if len(raw) > _MAX_FLEET_BYTES or sum(map(raw.count, _NESTING)) > _MAX_NESTING:
                 raise Misuse(f"{path} is too large to be a fleet file.")
+            if raw.count(b"*") > _MAX_ALIASES:
+                raise Misuse(f"{path} has more than {_MAX_ALIASES} aliases, or stars.")
             file = msgspec.yaml.decode(raw, type=FleetFile)
         except OSError as error:
             raise Misuse(f"cannot read {path}: {error.strerror}.") from error

@@ -38,6 +38,10 @@ class Founding:
         """Take a place under a roster version. ledger: knows its sessions on our ledger."""
         return Seat(Doorman(ledger), self._keys.begin(roster, now_ms // 1000))
 
+    def ready(self, roster: Roster, now_ms: int) -> bool:
+        """Whether that place can be taken at once; if not, our root key signs for it meanwhile."""
+        return self._keys.ready(roster, now_ms // 1000)
+
     def next(self, recent: Iterable[bytes], now_ms: int) -> Epoch:
         """Begin the epoch that the ledger has just reached. recent: digests of its last block."""
         machine = self._keeper.machine

@@ -221,10 +221,9 @@ class FolderKeys:
 
     def renew(self, held: Identity, now_s: int) -> Identity | None:
         """Begin the next session once half of the time of that one is over; Misuse as begin()."""
-        early = now_s < held.expires - self._after_s // 2
-        return (
-            None if early or not self.ready(held.roster, now_s) else self.begin(held.roster, now_s)
-        )
+        if now_s < held.expires - self._after_s // 2 or not self.ready(held.roster, now_s):
+            return None
+        return self.begin(held.roster, now_s)
 
     def _validates(self, roster: Roster) -> bool:
         member = roster.with_key(self.root_key)

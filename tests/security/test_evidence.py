@@ -259,6 +259,18 @@ def test_a_voter_who_tells_two_drones_two_things(swarm: Lab, crew: Crew) -> None
     convicted_everywhere(swarm)
 
 
+def test_drones_restart_with_both_votes_of_a_liar_on_their_ledgers(swarm: Lab, crew: Crew) -> None:
+    for label in (0, 1):
+        tell(swarm, crew.vote("drone_4", label))
+    swarm.until_decided()
+    convicted_everywhere(swarm)
+    for member in HONEST:
+        swarm.kill(member)
+        swarm.start(member)
+    swarm.run(1_000)
+    assert all(set(drone.machine.convicted) == {3} for drone in swarm.drones.values())
+
+
 def test_a_member_who_commits_to_both(swarm: Lab, crew: Crew) -> None:
     height = swarm.drones[0].keeper.store.height
     for key in (ONE, OTHER):

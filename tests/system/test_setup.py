@@ -326,6 +326,7 @@ def test_help_lists_the_targets_and_is_the_default() -> None:
         "lint",
         "lock",
         "soak",
+        "fuzz",
         "clean",
         "distclean",
     }

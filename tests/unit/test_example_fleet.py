@@ -52,3 +52,11 @@ def test_slip_in_the_fleet_file_is_refused(prepared: Path) -> None:
     prepared.write_text(EXAMPLE.read_text().replace("looks: 5", "look: 5"))
     with pytest.raises(Misuse, match="look"):
         Fleet.load(prepared)
+
+
+def test_aliases_that_double_are_refused(prepared: Path) -> None:
+    """Forty lines of YAML would be merged into a map of 2 to the 40th."""
+    maps = [f"m{i}: &m{i} {{<<: [*m{i - 1}, *m{i - 1}]}}" for i in range(1, 40)]
+    prepared.write_text("\n".join(["m0: &m0 {x: 1}", *maps, EXAMPLE.read_text()]))
+    with pytest.raises(Misuse, match="aliases"):
+        Fleet.load(prepared)

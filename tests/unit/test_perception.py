@@ -296,6 +296,24 @@ def test_weights_of_another_kind(tmp_path: Path, name: str, content: bytes, word
         load(str(path))
 
 
+@pytest.mark.parametrize(
+    ("header", "content"),
+    [
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,), }", b""),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (60000, 60000), }", bytes(64)),
+        ("'<f2', 'fortran_order': (False, 'shape': (1, 4), }", bytes(8)),
+        ("{'descr': '<U400000', 'fortran_order': False, 'shape': (0,), }", b""),
+    ],
+)
+def test_an_array_has_the_size_that_it_states(tmp_path: Path, header: str, content: bytes) -> None:
+    """numpy would take the memory first, or raise what tells nothing."""
+    text = header.encode() + b"\n"
+    array = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
+    _rewritten(tmp_path / "weights.npz", "output.npy", array)
+    with pytest.raises(Misuse, match="damaged"):
+        load(str(tmp_path / "weights.npz"))
+
+
 def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "evil.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     path = tmp_path / "weights.npz"

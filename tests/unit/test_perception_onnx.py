@@ -131,6 +131,15 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
             load(str(tmp_path / "m.onnx"))
 
 
+@pytest.mark.parametrize("value", ["\xff" * 8, "[" * 100_000], ids=["no text", "deep"])
+def test_metadata_that_no_program_writes(tmp_path: Path, value: str) -> None:
+    path = Path(_model(tmp_path / "m.onnx", metadata={"labels": value}))
+    if value[0] == "\xff":  # in place of its two bytes of UTF-8
+        path.write_bytes(path.read_bytes().replace(value.encode(), b"\xff" * 16))
+    with pytest.raises(Misuse, match="metadata"):
+        load(str(path))
+
+
 def test_bad_pictures_are_refused_as_elsewhere(tmp_path: Path) -> None:
     classifier = load(_model(tmp_path / "m.onnx"))
     with pytest.raises(Misuse, match="float64"):

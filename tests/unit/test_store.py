@@ -667,3 +667,40 @@ def test_no_damage_to_the_file_becomes_a_traceback(path: Path, store: Store) -> 
         except SwarmLedgerError:
             refused += 1
     assert refused > 50
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("DROP TABLE entries; CREATE VIEW entries (idx, height, data) AS {}", "other tables"),
+        ("DROP TABLE meta; CREATE VIEW meta (key, value) AS {}", "which schema"),
+        ("CREATE TRIGGER t AFTER INSERT ON blocks BEGIN DELETE FROM blocks; END", "other tables"),
+        ("ALTER TABLE journal ADD COLUMN more", "other tables"),
+        ("DROP TABLE pending", "other tables"),
+    ],
+)
+@pytest.mark.parametrize("read_only", [False, True])
+def test_tables_that_are_not_ours_are_not_read(
+    path: Path, store: Store, statement: str, what: str, read_only: bool
+) -> None:
+    """A view may never end: whoever verified a stranger's ledger would wait for ever."""
+    store.close()
+    endless = "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x, x"
+    endless += ", x FROM n" if "entries" in statement else " FROM n"
+    connection = sqlite3.connect(path)
+    connection.executescript(statement.format(endless))
+    connection.close()
+    with pytest.raises(NotVerified, match=what):
+        Store.open(path, read_only=read_only)
+
+
+def test_a_schema_that_is_not_utf_8_is_damage(path: Path, store: Store) -> None:
+    """SQLite quotes it in its message, which Python then can't decode."""
+    store.close()
+    data = path.read_bytes()
+    damaged = data.replace(b"tableblocks", b"tablebl\xf5cks").replace(
+        b"TABLE blocks", b"TABXX blocks"
+    )
+    path.write_bytes(damaged)
+    with pytest.raises(NotVerified, match="damaged"):
+        Store.open(path, read_only=True)
