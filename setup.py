@@ -83,6 +83,8 @@ setup(
             "swarm-ledger = swarm_ledger.cli:main",
             "drone = swarm_ledger.nodes.drone:main",
             "world = swarm_ledger.nodes.world:main",
+            "secure_relay = swarm_ledger.nodes.relay:main",
+            "secure_receiver = swarm_ledger.nodes.receiver:main",
         ]
     },
 )

@@ -204,13 +204,17 @@ class Receiver:
             verified = self.verifier.verify(message, admit)
             self._stream(verified, now_us).mark(verified.statement.sequence)
         except Refused as refused:
-            self.rejections[refused.reason, refused.signer] += 1
+            self.count(refused)
             raise
         heard = self.heard.setdefault(verified.author.name, Heard())
         ahead_us = message.stamp_us - now_us
         heard.accepted += 1
         heard.ahead_us = ahead_us if heard.ahead_us is None else max(heard.ahead_us, ahead_us)
         return verified
+
+    def count(self, refused: Refused) -> None:
+        """Count a message that isn't taken."""
+        self.rejections[refused.reason, refused.signer] += 1
 
     def lost(self, name: str) -> int:
         """Return how many messages of a member are missing, of those sent since the first."""

@@ -30,7 +30,7 @@ from swarm_ledger.runtime.machine import read_request
 from tests.crew import DAY_S, T0_S, Crew, key
 from tests.relayed import DATA, HASH, LATER_US, ODOM, ODOMETRY, receiver, sender, signed, windowed
 
-CREW = Crew()
+CREW = Crew(5)
 OTHERS = Crew(swarm="other")
 NEXT = CREW.changed(CREW.roster, revoke=["drone_2"]).roster
 HONEST = signed(sender(CREW))
