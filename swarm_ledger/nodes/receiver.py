@@ -113,7 +113,7 @@ class ReceiverNode(Node):
         self._told: dict[tuple[str, str], int] = {}
         self._rejections = self.create_publisher(Rejection, "rejections", VERIFIED)
         self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
-        # Raw, because what can't be deserialised would otherwise end the executor.
+        # Raw, so that what can't be deserialised, or is too large for that, is counted.
         self._radio.node.create_subscription(
             SignedMessage, self._radio.topic, self._on_message, SIGNED, raw=True
         )
