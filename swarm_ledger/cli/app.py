@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import swarm_ledger
-from swarm_ledger.cli import doctor, drill, ledger, perception, sim, simulate, twins, verify
+from swarm_ledger.cli import doctor, drill, ledger, perception, relay, sim, simulate, twins, verify
 
 app = typer.Typer(
     name="swarm-ledger",
@@ -26,6 +26,7 @@ app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(perception.app, name="perception")
+app.add_typer(relay.app, name="relay")
 
 
 def _version(asked: bool) -> None:

@@ -54,6 +54,8 @@ OPTIONS = {
     ("drill",): {"--rate", "--timeout", "--run-dir", "--json", "--help"},
     ("verify",): {"--policy", "--roster", "--json", "--help"},
     ("doctor",): {"--json", "--help"},
+    ("relay",): {"--help"},
+    ("relay", "verify"): {"--roster", "--json", "--help"},
     ("ledger",): {"--help"},
     ("ledger", "show"): {"--last", "--roster", "--json", "--help"},
     ("ledger", "verify"): {"--roster", "--json", "--help"},
