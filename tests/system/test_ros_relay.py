@@ -161,10 +161,10 @@ def say():
 print("ready", flush=True)
 until(lambda: len(got) >= 3 and len(overheard) >= 3, say)
 until(lambda: "secure_receiver: base" in told)
-before = {key: count for key, count in refusals.items() if key[0] != "stale"}
+before = dict(refusals)  # what was said in its first moments is stale to a receiver
 
 first = overheard[-1]
-for number in range(100):
+for number in range(20):
     forger.publish(first)                                    # replayed, byte by byte
     stolen = deserialize_message(first, SignedMessage)
     stolen.sequence += 1 + number
@@ -183,12 +183,21 @@ for number in range(100):
 count = len(got)
 until(lambda: len(got) >= count + 5, say)                    # the honest one is still heard
 names = ["replayed", "mismatch", "bad_signature", "other_swarm", "malformed"]
-until(lambda: {name for name, _ in refusals} >= set(names))
+until(lambda: sum(refusals.values()) - sum(before.values()) >= 20 * 7)
+refused = {key: count - before.get(key, 0) for key, count in refusals.items()}
+
+def flood():
+    for _ in range(200):
+        forger.publish(first[:60])
+    say()
+
+count = len(got)
+until(lambda: len(got) >= count + 50 and ("overload", "") in refusals, flood)
 until(lambda: told["secure_receiver: base"][1].keys() >= set(names))
 texts = [deserialize_message(raw, String).data for raw in got]
 print(json.dumps({
     "before": {" ".join(key): count for key, count in before.items()},
-    "refused": {" ".join(key): count for key, count in refusals.items()},
+    "refused": {" ".join(key): count for key, count in refused.items()},
     "honest": all(text.startswith("honest") for text in texts),
     "once": len(texts) == len(set(texts)),
     "diagnosed": sorted(set(names) & set(told["secure_receiver: base"][1])),
@@ -274,14 +283,14 @@ def test_what_a_drone_says_arrives_as_it_was(tmp_path: Path) -> None:
 def test_what_an_attacker_sends_is_refused_and_counted(tmp_path: Path) -> None:
     needs("ros")
     found = exercised(tmp_path, _FORGED, {"topics": "['/drone_1/chatter']"})
-    assert found["before"] == {}
+    assert found["before"].keys() <= {"stale drone_1"}
     assert found["honest"]
     assert found["once"]
     refused = found["refused"]
-    assert refused["bad_signature "] == refused["other_swarm "] == 100
-    assert refused["malformed "] == 200
+    assert refused["bad_signature "] == refused["other_swarm "] == 20
+    assert refused["malformed "] == 40
     late = refused.get("stale drone_1", 0)  # on a busy machine
-    assert refused["replayed drone_1"] + refused["mismatch drone_1"] + late == 300
+    assert refused["replayed drone_1"] + refused["mismatch drone_1"] + late >= 60
     names = ["bad_signature", "malformed", "mismatch", "other_swarm", "replayed"]
     assert found["diagnosed"] == names
 
