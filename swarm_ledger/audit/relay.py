@@ -16,7 +16,7 @@ from typing import Any
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.session import Session
 from swarm_ledger.identity.trust import Trust
-from swarm_ledger.relay.statement import MAX_DATA_BYTES, MAX_SEALED_BYTES, Notarised
+from swarm_ledger.relay.statement import MAX_DATA_BYTES, MAX_SEALED_BYTES, Notarised, micros
 from swarm_ledger.relay.stream import Stream
 from swarm_ledger.relay.verifier import Refused, Verified, Verifier
 
@@ -167,11 +167,13 @@ def _parse(reader: Any, raw: bytes) -> Notarised | PeerFault:
             type_name=str(found.type),
             type_hash=str(found.type_hash),
             sequence=int(found.sequence),
-            stamp_us=int(stamp.sec) * 1_000_000 + int(stamp.nanosec) // 1_000,
+            stamp_us=micros(int(stamp.sec), int(stamp.nanosec)),
             data=bytes(found.data),
             swarm_id=str(envelope.swarm_id),
             epoch=int(envelope.epoch),
             sealed=bytes(envelope.data),
         )
+    except PeerFault as fault:
+        return fault
     except Exception as error:  # generated code that meets any bytes, by any definition
         return PeerFault("malformed", f"not a SignedMessage: {error}.")

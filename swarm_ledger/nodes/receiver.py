@@ -271,6 +271,8 @@ def _parse(raw: bytes) -> Notarised:
         raise PeerFault("oversize", f"{len(raw)} bytes.")
     try:
         return notarised_message(deserialize_message(raw, SignedMessage))
+    except PeerFault:
+        raise
     except Exception as error:  # rmw has no error of its own for what is no message
         raise PeerFault("malformed", f"not a SignedMessage: {error}.") from error
 

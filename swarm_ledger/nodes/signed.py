@@ -17,7 +17,7 @@ from swarm_interfaces.msg import SignedMessage
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.nodes.process import default_parameter, whole_parameter
-from swarm_ledger.relay.statement import Notarised
+from swarm_ledger.relay.statement import Notarised, micros
 
 TOPIC = "/swarm/signed"
 VERIFIED_PREFIX = "verified"
@@ -87,14 +87,14 @@ def signed_message(notarised: Notarised) -> SignedMessage:
 
 
 def notarised_message(message: SignedMessage) -> Notarised:
-    """Return what arrived, to be verified."""
+    """Return what arrived, to be verified; PeerFault("malformed") for a stamp that isn't ours."""
     stamp = message.header.stamp
     return Notarised(
         topic=message.topic,
         type_name=message.type,
         type_hash=message.type_hash,
         sequence=message.sequence,
-        stamp_us=stamp.sec * 1_000_000 + stamp.nanosec // 1_000,
+        stamp_us=micros(stamp.sec, stamp.nanosec),
         data=bytes(message.data),
         swarm_id=message.envelope.swarm_id,
         epoch=message.envelope.epoch,

@@ -122,6 +122,16 @@ def sequence_of(run: int, number: int) -> int:
     return run << NUMBER_BITS | number
 
 
+def micros(sec: int, nanosec: int) -> int:
+    """Return a ROS stamp in POSIX microseconds; PeerFault("malformed") for a fraction of one.
+
+    Else a stamp would have a thousand forms with one signature.
+    """
+    if nanosec % 1_000:
+        raise PeerFault("malformed", f"a stamp with {nanosec} ns isn't in whole microseconds.")
+    return sec * 1_000_000 + nanosec // 1_000
+
+
 def parse_statement(raw: bytes) -> Statement:
     """Parse a signed payload; PeerFault if it is no statement."""
     statement: Statement = decode(raw, Statement, limit=MAX_SEALED_BYTES)

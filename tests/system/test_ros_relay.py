@@ -7,6 +7,7 @@ it, is another.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -19,10 +20,16 @@ from typing import Any
 
 import pytest
 
+from swarm_ledger.audit.relay import check_bag
+from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.processes import environment
+from tests.bags import write_bag
 from tests.system.command import PATIENCE_S, ROOT
 from tests.system.conftest import needs
+
+AIR = "air.json"
+"""What was on the radio, as hexadecimal CDR."""
 
 _PRELUDE = """
 import array, json, sys, time
@@ -130,6 +137,12 @@ for topic, (kind, _) in TOPICS.items():
 until(lambda: all({bytes(r) for r in got} & signed for got in heard.values()), say)
 notarised = [deserialize_message(raw, SignedMessage) for raw in overheard]
 until(lambda: "secure_relay: drone_1" in told and "secure_receiver: base: drone_1" in told)
+def carried():
+    return any(deserialize_message(r, SignedMessage).envelope.data[0] == 0x11 for r in overheard)
+
+until(carried, say)
+with open(sys.argv[3], "w") as file:
+    json.dump([raw.hex() for raw in overheard], file)
 relay, receiver = told["secure_relay: drone_1"], told["secure_receiver: base: drone_1"]
 print(json.dumps({
     "same": same,
@@ -237,7 +250,7 @@ def exercised(folder: Path, script: str, relay: Mapping[str, object]) -> dict[st
     with ExitStack() as running:
         tester = running.enter_context(
             subprocess.Popen(
-                [sys.executable, "-c", script, str(PATIENCE_S), str(radio)],
+                [sys.executable, "-c", script, str(PATIENCE_S), str(radio), str(folder / AIR)],
                 env=env,
                 stdout=subprocess.PIPE,
             )
@@ -278,6 +291,12 @@ def test_what_a_drone_says_arrives_as_it_was(tmp_path: Path) -> None:
     assert found["ahead_ms"] < 100  # one clock for all of them here
     if os.environ.get("ROS_DISTRO") != "humble":
         assert found["hashes"] == ["RIHS01_"]
+    if importlib.util.find_spec("rosbags"):
+        raws = [bytes.fromhex(text) for text in json.loads((tmp_path / AIR).read_text())]
+        report = check_bag(write_bag(tmp_path / "bag", raws), load_trust(tmp_path / "roster"))
+        assert report.holds, report.first
+        assert report.messages == len(raws)
+        assert {signer for signer, _ in report.said} == {"drone_1"}
 
 
 def test_what_an_attacker_sends_is_refused_and_counted(tmp_path: Path) -> None:

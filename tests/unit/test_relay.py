@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarm_ledger.encoding import digest
-from swarm_ledger.errors import Misuse
+from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.relay.sender import Credentials, Sender
 from swarm_ledger.relay.statement import (
     MAX_DATA_BYTES,
     MAX_SEALED_BYTES,
     MAX_WINDOW,
     NUMBER_BITS,
+    micros,
     number_of,
     run_of,
     sequence_of,
@@ -163,6 +164,12 @@ def test_a_clock_ahead_is_seen(crew: Crew) -> None:
         taken_by.take(signed(by, now_us=LATER_US + ahead_us), LATER_US)
     heard = taken_by.heard["drone_1"]
     assert (heard.accepted, heard.ahead_us) == (3, 300_000)
+
+
+def test_a_stamp_has_one_form() -> None:
+    assert micros(5, 7_000) == 5_000_007
+    with pytest.raises(PeerFault, match="whole microseconds"):
+        micros(5, 7_001)
 
 
 def test_limits_must_make_sense() -> None:
