@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from swarm_ledger.relay.sender import Credentials, Sender
 from swarm_ledger.relay.statement import (
     MAX_DATA_BYTES,
     MAX_SEALED_BYTES,
+    NUMBER_BITS,
     Notarised,
     Statement,
     Windowed,
@@ -288,8 +290,13 @@ def test_session_that_is_over_as_it_arrives() -> None:
 def test_revoked_in_flight() -> None:
     """From the new epoch on, neither old messages count nor the one who left."""
     by = receiver(CREW)
-    by.take(HONEST, LATER_US)
+    speaker = sender(CREW)
+    by.take(signed(speaker), LATER_US)
+    signed(speaker)
+    by.take(signed(speaker), LATER_US)
+    assert by.lost("drone_1") == 1
     by.enter(NEXT)
+    assert (by.lost("drone_1"), by.heard) == (0, {})
     assert refused(signed(sender(CREW)), by).reason == "other_epoch"
     assert refused(replace(HONEST, epoch=NEXT.version), by).reason == "bad_signature"
     staying = CREW.identity("drone_1", roster=NEXT)
@@ -309,6 +316,29 @@ def test_a_member_cannot_fill_our_memory() -> None:
         assert refused(signed(by, topic=f"/u{number}"), taken_by).reason == "overload"
     taken_by.take(signed(by, topic="/t7"), LATER_US)
     taken_by.take(signed(sender(CREW, "drone_2")), LATER_US)
+
+
+def test_a_session_that_is_over_takes_no_memory() -> None:
+    """A drone may have other topics under its next session, without end."""
+    end_us = (T0_S + DAY_S) * 1_000_000
+    taken_by = Receiver(CREW.roster, Limits(), end_us - 10_000_000)
+    by = sender(CREW)
+    for number in range(MAX_TOPICS_PER_MEMBER):
+        taken_by.take(signed(by, topic=f"/t{number}", now_us=end_us - 1), end_us - 1)
+    identity = CREW.identity("drone_1", 1, seconds=2 * DAY_S)
+    by.change(Credentials(identity.roster, identity.session, identity.delegation))
+    fault = refused(signed(by, topic="/u", now_us=end_us - 1), taken_by, end_us - 1)
+    assert fault.reason == "overload"
+    taken_by.take(signed(by, topic="/u", now_us=end_us), end_us)
+    assert len(taken_by._streams["drone_1"]) == 1
+
+
+def test_a_number_that_no_run_has() -> None:
+    """Zero is none: it would be a second way to say that nothing was lost."""
+    fields = {"sequence": 5 << NUMBER_BITS}
+    said = msgspec.structs.replace(HONEST.statement(), **fields)
+    sealed = with_delegation(IDENTITY.delegation, IDENTITY.seal(Kind.RELAYED, encode(said)))
+    assert refused(replace(HONEST, sealed=sealed, **fields)).reason == "malformed"
 
 
 def test_a_flood_counts_in_bounded_memory() -> None:
