@@ -23,9 +23,10 @@ import pytest
 from swarm_ledger.audit.relay import check_bag
 from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
-from swarm_ledger.sim.processes import environment
+from swarm_ledger.sim.processes import Processes, commands, environment
+from swarm_ledger.sim.watch import Watch
 from tests.bags import write_bag
-from tests.system.command import PATIENCE_S, ROOT
+from tests.system.command import PATIENCE_S, ROOT, call
 from tests.system.conftest import needs
 
 AIR = "air.json"
@@ -219,6 +220,20 @@ print(json.dumps({
 )
 
 
+_BESIDE = (
+    _PRELUDE
+    + """
+listen(Odometry, "/verified/drone_1/drone_1/odom")
+got = heard["/verified/drone_1/drone_1/odom"]
+print("ready", flush=True)
+until(lambda: len(got) >= 5)
+odometry = deserialize_message(got[-1], Odometry)
+message = deserialize_message(overheard[-1], SignedMessage)
+print(json.dumps([odometry.child_frame_id, message.envelope.swarm_id, message.envelope.epoch]))
+"""
+)
+
+
 @contextmanager
 def node(module: str, parameters: Mapping[str, object], env: Mapping[str, str]) -> Iterator[Any]:
     """Run a node's process, which must end well when it is interrupted."""
@@ -312,6 +327,37 @@ def test_what_an_attacker_sends_is_refused_and_counted(tmp_path: Path) -> None:
     assert refused["replayed drone_1"] + refused["mismatch drone_1"] + late >= 60
     names = ["bad_signature", "malformed", "mismatch", "other_swarm", "replayed"]
     assert found["diagnosed"] == names
+
+
+def test_beside_a_swarm_that_votes(tmp_path: Path) -> None:
+    """The relay takes the session that the drone began, and the drone flies on undisturbed."""
+    needs("ros")
+    mission = Mission(run_dir=tmp_path, transport="ros", byzantine=0, seed=5)
+    fleet = prepare(mission, now=utc_now())
+    env = environment(mission)
+    radio = int(env["ROS_DOMAIN_ID"]) + 100
+    given = {"fleet": tmp_path / "fleet.yaml", "radio_domain": radio}
+    watch = Watch(mission.names(), mission.names())
+    script = [sys.executable, "-c", _BESIDE, str(PATIENCE_S), str(radio)]
+    with ExitStack() as running:
+        tester = running.enter_context(subprocess.Popen(script, env=env, stdout=subprocess.PIPE))
+        running.callback(tester.kill)
+        assert tester.stdout is not None
+        assert tester.stdout.readline() == b"ready\n"
+        relay = {**given, "drone": "drone_1", "topics": "['/drone_1/odom']"}
+        running.enter_context(node("relay", relay, env))
+        running.enter_context(node("receiver", {**given, "drone": "drone_2"}, env))
+        processes = running.enter_context(Processes(tmp_path, commands(mission), env))
+        while not watch.done:
+            event = processes.next_event(PATIENCE_S)
+            assert event is not None
+            watch.take(event)
+        said = tester.stdout.read()
+        assert tester.wait(PATIENCE_S) == 0
+    assert json.loads(said) == ["drone_1/base_link", fleet.roster.swarm_id, fleet.roster.version]
+    assert len(list((tmp_path / "drone_1").glob("*session.key*"))) == 1
+    for name in mission.names():
+        assert call("ledger", "verify", tmp_path / name).code == 0
 
 
 @pytest.mark.parametrize(
