@@ -25,6 +25,7 @@ def package_data() -> list[str]:
     return sorted(path.relative_to(PACKAGE).as_posix() for path in kept)
 
 
+BAGS = ["rosbags>=0.10,<1"]
 ONNX = ["onnxruntime>=1.16,<2"]
 PKCS11 = ["python-pkcs11>=0.9,<1"]
 TPM2 = ["tpm2-pytss>=2.2,<4"]
@@ -78,12 +79,21 @@ setup(
         "tuf>=5,<8",
         "typer>=0.12,<1",
     ],
-    extras_require={"dev": DEV, "onnx": ONNX, "pkcs11": PKCS11, "tpm2": TPM2, "train": TRAIN},
+    extras_require={
+        "bags": BAGS,
+        "dev": DEV,
+        "onnx": ONNX,
+        "pkcs11": PKCS11,
+        "tpm2": TPM2,
+        "train": TRAIN,
+    },
     entry_points={
         "console_scripts": [
             "swarm-ledger = swarm_ledger.cli:main",
             "drone = swarm_ledger.nodes.drone:main",
             "world = swarm_ledger.nodes.world:main",
+            "secure_relay = swarm_ledger.nodes.relay:main",
+            "secure_receiver = swarm_ledger.nodes.receiver:main",
         ]
     },
 )

@@ -46,6 +46,9 @@ class Kind(IntEnum):
     CONSENSUS = 16
     CARRIED = 17
     WELCOME = 18
+    RELAYED = 19
+    WINDOW = 20
+    WINDOWED = 21
     GENESIS = 32
     BLOCK = 33
     DECISION = 34
@@ -57,6 +60,8 @@ _ROLE_FOR = {
     Kind.TICK: Role.VALIDATOR,
     Kind.CONSENSUS: Role.VALIDATOR,
     Kind.WELCOME: Role.VALIDATOR,
+    Kind.RELAYED: Role.VOTER,
+    Kind.WINDOW: Role.VOTER,
 }
 
 

@@ -14,6 +14,7 @@ from swarm_ledger.cli import (
     key,
     ledger,
     perception,
+    relay,
     roster,
     sim,
     simulate,
@@ -39,6 +40,7 @@ app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(roster.app, name="roster")
 app.add_typer(perception.app, name="perception")
+app.add_typer(relay.app, name="relay")
 
 
 def _version(asked: bool) -> None:

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Sequence
 
 import rclpy
-from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from swarm_ledger.errors import Misuse, SwarmLedgerError
@@ -29,6 +30,38 @@ def text_parameter(node: Node, name: str, description: str) -> str:
             remedy=f"Give it: -p {name}:=... ({description}).",
         )
     return value
+
+
+def default_parameter(node: Node, name: str, default: str, description: str) -> str:
+    """Declare a read-only text parameter that may be left out."""
+    descriptor = ParameterDescriptor(description=description, read_only=True)
+    return str(node.declare_parameter(name, default, descriptor).value)
+
+
+def list_parameter(node: Node, name: str, description: str) -> list[str]:
+    """Declare a read-only list of texts, empty unless it is given."""
+    descriptor = ParameterDescriptor(description=description, read_only=True)
+    node.declare_parameter(name, Parameter.Type.STRING_ARRAY, descriptor)
+    given = node.get_parameter_or(name).value
+    return [str(item) for item in given or ()]
+
+
+def flag_parameter(node: Node, name: str, description: str) -> bool:
+    """Declare a read-only flag, false unless it is given."""
+    descriptor = ParameterDescriptor(description=description, read_only=True)
+    return bool(node.declare_parameter(name, False, descriptor).value)
+
+
+def whole_parameter(
+    node: Node, name: str, default: int, span: tuple[int, int], description: str
+) -> int:
+    """Declare a read-only whole number within a span, its ends included."""
+    descriptor = ParameterDescriptor(
+        description=description,
+        read_only=True,
+        integer_range=[IntegerRange(from_value=span[0], to_value=span[1], step=0)],
+    )
+    return int(node.declare_parameter(name, default, descriptor).value)
 
 
 def refuse_unknown(nodes: Sequence[Node]) -> None:

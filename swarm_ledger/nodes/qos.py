@@ -35,3 +35,19 @@ STATUS = QoSProfile(
     depth=1,
 )
 """Where a drone is: the newest counts."""
+
+SIGNED = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=200,
+)
+"""Signed messages of all drones: a second's worth, then the newest count."""
+
+VERIFIED = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=10,
+)
+"""What was verified: reliable, so that each subscriber can hear it, whatever it asks for."""

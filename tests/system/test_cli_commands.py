@@ -58,6 +58,8 @@ OPTIONS = {
     ("key",): {"--help"},
     ("key", "new"): {"--algorithm", "--label", "--json", "--help"},
     ("key", "show"): {"--json", "--help"},
+    ("relay",): {"--help"},
+    ("relay", "verify"): {"--roster", "--json", "--help"},
     ("ledger",): {"--help"},
     ("ledger", "show"): {"--last", "--roster", "--json", "--help"},
     ("ledger", "verify"): {"--roster", "--json", "--help"},

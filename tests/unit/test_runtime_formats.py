@@ -18,6 +18,7 @@ from swarm_ledger.identity.session import domain
 from swarm_ledger.runtime.blocks import BlockHeader, genesis_entry
 from swarm_ledger.runtime.machine import Tick
 from tests.crew import T0_MS, Crew
+from tests.relayed import DATA, ODOM, ODOMETRY, T0_US, sender
 
 PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
 EXAMPLE = {
@@ -36,6 +37,15 @@ def test_the_worked_example() -> None:
     assert EXAMPLE["block"] == b"\x21" + encode(BlockHeader(7, T0_MS, 2, COUNTED))
     assert EXAMPLE["genesis"] == genesis_entry(CREW.roster)
     assert f"{{1: -8, 4: {kid(EXAMPLE['key']).hex()}}}" in PAGE
+
+
+def test_the_relayed_example() -> None:
+    by = sender(CREW, announce_us=1)
+    for _ in range(2):
+        message = by.sign(ODOM, ODOMETRY, "", DATA, T0_US)
+    assert EXAMPLE["statement"] == encode(message.statement())
+    assert EXAMPLE["relayed"] == message.sealed
+    assert len(DATA) == 44
 
 
 def test_the_example_verifies_by_hand() -> None:

@@ -1,0 +1,230 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""secure_relay: signs what a drone's own topics say, of any type, as it went over the wire."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from swarm_interfaces.msg import SignedMessage
+
+from swarm_ledger.errors import Misuse
+from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
+from swarm_ledger.nodes.flight import Aboard
+from swarm_ledger.nodes.process import (
+    flag_parameter,
+    list_parameter,
+    run,
+    text_parameter,
+    whole_parameter,
+)
+from swarm_ledger.nodes.qos import SIGNED
+from swarm_ledger.nodes.signed import (
+    Radio,
+    adapted,
+    message_class,
+    relayable,
+    signed_message,
+    type_hash,
+)
+from swarm_ledger.relay.sender import Credentials, Sender
+from swarm_ledger.relay.statement import Notarised
+from swarm_ledger.relay.verifier import MAX_TOPICS_PER_MEMBER
+from swarm_ledger.runtime.identity import Identity
+from swarm_ledger.runtime.starts import next_run
+
+_LOOK_S = 0.5
+_COMPLAIN_S = 10.0
+
+
+@dataclass
+class _Ear:
+    """A topic that is listened to."""
+
+    type_name: str
+    qos: QoSProfile
+    subscription: Any
+
+
+class RelayNode(Node):
+    """Signs the messages of some topics with the drone's session.
+
+    Parameters: fleet, drone; topics and batched, lists of names and patterns such as
+    "/drone_1/*": what is batched is signed by windows of window_ms; announce_ms: how often a
+    delegation comes along; begin_session; radio_domain and signed_topic. Topics and types are
+    found by ROS's graph, and QoS is that of the publishers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("secure_relay")
+        fleet = Path(text_parameter(self, "fleet", "path of the fleet file"))
+        self.drone = text_parameter(self, "drone", "name of this drone in the fleet file")
+        self._singly = self._patterns("topics", "topics to sign message by message, or patterns")
+        self._batched = self._patterns("batched", "topics to sign by windows, or patterns")
+        if not (self._singly or self._batched):
+            raise Misuse(
+                f"neither topics nor batched of {self.get_fully_qualified_name()} is set.",
+                remedy="""Give at least one: -p topics:="['odom']".""",
+            )
+        window_ms = whole_parameter(self, "window_ms", 50, (1, 1000), "length of a window, ms")
+        self._announce_us = 1_000 * whole_parameter(
+            self, "announce_ms", 1000, (0, 60_000), "how often a delegation comes along, ms"
+        )
+        begins = flag_parameter(
+            self, "begin_session", "begin sessions: only where no drone node runs on this drone"
+        )
+        self._aboard = Aboard(fleet, self.drone, self._complain, begins=begins)
+        self._radio = Radio(self)
+        self._publisher = self._radio.node.create_publisher(
+            SignedMessage, self._radio.topic, SIGNED
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
+        self._ears: dict[str, _Ear] = {}
+        self._identity: Identity | None = None
+        self._sender: Sender | None = None
+        self.signed = self.unsigned = 0
+        self.create_timer(_LOOK_S, self._on_look)
+        self.create_timer(2 * _LOOK_S, self._on_diagnostics)
+        self.create_timer(window_ms / 1000, self._on_window)
+
+    def nodes(self) -> Sequence[Node]:
+        """Return this node, and that on the air where it is another."""
+        return (self,) if self._radio.node is self else (self, self._radio.node)
+
+    def destroy_node(self) -> None:
+        """Send what waits, and leave."""
+        self._on_window()
+        self._radio.close()
+        super().destroy_node()
+
+    def _patterns(self, name: str, description: str) -> list[str]:
+        given = list_parameter(self, name, description)
+        prefix = self.get_namespace().rstrip("/")
+        return [one if one.startswith("/") else f"{prefix}/{one}" for one in given]
+
+    def _complain(self, what: str) -> None:
+        self.get_logger().error(what, throttle_duration_sec=_COMPLAIN_S)
+
+    def _now_us(self) -> int:
+        return int(self.get_clock().now().nanoseconds) // 1_000
+
+    def _on_look(self) -> None:
+        now_us = self._now_us()
+        if not now_us:
+            return  # simulated time has not begun
+        try:
+            self._take_up(now_us // 1_000_000)
+        except Misuse as error:
+            self._complain(error.explain())
+        for topic, types in self.get_topic_names_and_types():
+            wanted = any(fnmatchcase(topic, one) for one in (*self._singly, *self._batched))
+            if wanted and relayable(topic, types) and topic != self._radio.topic:
+                self._listen(topic, types)
+
+    def _take_up(self, now_s: int) -> None:
+        """Sign with the drone's newest session."""
+        identity = self._aboard.identity(now_s)
+        if identity is None:
+            self._complain(f"{self.drone} has no session yet: nothing is signed.")
+        elif self._identity is None or identity.delegation != self._identity.delegation:
+            self._on_window()
+            credentials = Credentials(identity.roster, identity.session, identity.delegation)
+            if self._sender is None:
+                self._sender = Sender(credentials, self._next_run, announce_us=self._announce_us)
+            else:
+                self._sender.change(credentials)
+            self._identity = identity
+
+    def _next_run(self) -> int:
+        return next_run(self._aboard.folder, self._now_us() // 1_000_000)
+
+    def _listen(self, topic: str, types: Sequence[str]) -> None:
+        publishers = self.get_publishers_info_by_topic(topic)
+        ear = self._ears.get(topic)
+        if not publishers or (ear is None and len(self._ears) >= MAX_TOPICS_PER_MEMBER):
+            return
+        if len(types) != 1:
+            self._complain(f"{topic} has several types: {', '.join(types)}. It isn't relayed.")
+            return
+        qos = adapted(publishers)
+        if ear is not None and (ear.type_name, ear.qos) == (types[0], qos):
+            return
+        try:
+            form = message_class(types[0])
+        except Misuse as error:
+            self._complain(error.explain())
+            return
+        if ear is not None:
+            self.destroy_subscription(ear.subscription)
+        hashed = next(filter(None, map(type_hash, publishers)), "")
+        singly = any(fnmatchcase(topic, one) for one in self._singly)
+
+        def heard(data: bytes) -> None:
+            self._on_message(topic, types[0], hashed, data, singly)
+
+        subscription = self.create_subscription(form, topic, heard, qos, raw=True)
+        self._ears[topic] = _Ear(types[0], qos, subscription)
+        self.get_logger().info(f"signing {topic} ({types[0]})")
+
+    def _on_message(
+        self, topic: str, type_name: str, hashed: str, data: bytes, singly: bool
+    ) -> None:
+        if self._sender is None:
+            self.unsigned += 1
+            return
+        now_us = self._now_us()
+        try:
+            if singly:
+                self._send(self._sender.sign(topic, type_name, hashed, data, now_us))
+            elif self._sender.add(topic, type_name, hashed, data, now_us):
+                self._on_window()
+        except Misuse as error:
+            self.unsigned += 1
+            self._complain(error.explain())
+
+    def _on_window(self) -> None:
+        if self._sender is not None:
+            for notarised in self._sender.close(self._now_us()):
+                self._send(notarised)
+
+    def _send(self, notarised: Notarised) -> None:
+        self._publisher.publish(signed_message(notarised))
+        self.signed += 1
+
+    def _on_diagnostics(self) -> None:
+        identity, sender = self._identity, self._sender
+        level = DiagnosticStatus.OK if identity else DiagnosticStatus.WARN
+        name = f"{self.get_name()}: {self.drone}"
+        hardware = f"{identity.member.drone_id}/{identity.session_kid.hex()}" if identity else ""
+        said = "signing" if identity else "no session yet"
+        values = {
+            "topics": len(self._ears),
+            "signed": self.signed,
+            "signatures": sender.signatures if sender else 0,
+            "unsigned": self.unsigned,
+            "epoch": identity.roster.version if identity else 0,
+        }
+        array = DiagnosticArray(status=[status(level, name, said, hardware, values)])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+
+def make() -> Sequence[Node]:
+    """Return the relay's nodes."""
+    return RelayNode().nodes()
+
+
+def main() -> None:
+    """Relay until Ctrl-C."""
+    sys.exit(run(make))
+
+
+if __name__ == "__main__":
+    main()
