@@ -45,6 +45,7 @@ class Kind(IntEnum):
     ROSTER = 6
     CONSENSUS = 16
     CARRIED = 17
+    WELCOME = 18
     GENESIS = 32
     BLOCK = 33
     DECISION = 34
@@ -55,6 +56,7 @@ _ROLE_FOR = {
     Kind.VOTE: Role.VOTER,
     Kind.TICK: Role.VALIDATOR,
     Kind.CONSENSUS: Role.VALIDATOR,
+    Kind.WELCOME: Role.VALIDATOR,
 }
 
 

@@ -184,11 +184,14 @@ class Replica:
             state.pool.drop(key)
         return dropped
 
-    def tick(self, now_ms: int) -> None:
-        """Let time pass (POSIX ms): backwards it stands still, and jumps are not waited for."""
+    def tick(self, now_ms: int, *, covered: bool = False) -> None:
+        """Let time pass (POSIX ms): backwards it stands still, and jumps are not waited for.
+
+        covered: a later epoch's checkpoint vouches for the end of this one, which is over.
+        """
         self._state.set_clock(now_ms)
         if self._state.retired:
-            sync.tick_retired(self._state)
+            sync.tick_retired(self._state, covered=covered)
             return
         normal.propose(self._state)
         view_change.tick(self._state)
@@ -225,7 +228,7 @@ class Replica:
             raise Misuse(f"checkpoint {checkpoint.seq} with {self._state.applied} applied.")
         self._state.say(checkpoint)
 
-    def set_mute(self, mute: bool) -> None:
+    def set_mute(self, *, mute: bool) -> None:
         """Only follow from now on, or take part in all that is under way."""
         state = self._state
         state.settings = replace(state.settings, mute=mute)
@@ -234,11 +237,6 @@ class Replica:
             slot.prepare_sent = slot.commit_sent = False
             normal.advance(state, seq)
         normal.propose(state)
-
-    def claims(self) -> list[int]:
-        """Return how far the other members say that they are, one height of each that we heard."""
-        state = self._state
-        return [s.applied for peer, s in state.peers.items() if peer in state.settings.members]
 
     @property
     def checkpoint_due(self) -> bool:

@@ -125,11 +125,11 @@ def tick(state: State) -> None:
             _ask(state)
 
 
-def tick_retired(state: State) -> None:
-    """Until the end of the epoch is certified, say again that we vouch for it."""
+def tick_retired(state: State, *, covered: bool) -> None:
+    """Go on answering; until the end of the epoch is certified, say again that we vouch for it."""
     state.served.clear()
     own = state.own_checkpoint
-    waited = state.now_ms - state.repeated_ms >= state.settings.resend_ms
+    waited = state.now_ms - state.repeated_ms >= state.settings.resend_ms and not covered
     if waited and own is not None and own.message.seq > state.stable:
         state.repeated_ms = state.now_ms
         state.repeat(own)

@@ -51,6 +51,11 @@ class Session:
         """Whether the session may sign at that time (POSIX seconds)."""
         return self.not_before <= now_s < self.expires
 
+    def check_not_over(self, now_s: int) -> None:
+        """Raise PeerFault "stale_session" if it ended before that time (POSIX seconds)."""
+        if now_s >= self.expires:
+            raise PeerFault("stale_session", f"a session of {self.member.name} is over.")
+
 
 def domain(swarm_id: str, kind: int, epoch: int) -> bytes:
     """Return the external_aad that keeps a signature from serving twice (RFC 9052, 4.4)."""

@@ -27,6 +27,9 @@ from swarm_ledger.signers import Algorithm, Signer, p256
 ROOT, TARGETS, ROSTER = "root.json", "targets.json", "roster.json"
 _LATER = re.compile(r"([1-9][0-9]{0,9})\.targets\.json")
 _MAX_METADATA_BYTES = 1 << 20
+_MAX_BRACKETS = 256
+"""In targets.json, one for each signature and ten more: how deep JSON may be nested depends on the
+caller's stack, and drones must agree on what they take."""
 
 
 class _OperatorKey(TufSigner):
@@ -115,6 +118,8 @@ class Trust:
 
         now: where given, metadata that has expired by then is refused. Raises NotVerified.
         """
+        if targets.count(b"[") + targets.count(b"{") > _MAX_BRACKETS:
+            raise NotVerified("nested more deeply than any that was signed.", where=TARGETS)
         metadata = _parse(Targets, targets, TARGETS)
         _verify(self._root.signed, "targets", metadata, TARGETS)
         for name, signed in ((ROOT, self._root.signed), (TARGETS, metadata.signed)):

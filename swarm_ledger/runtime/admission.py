@@ -23,7 +23,6 @@ from swarm_ledger.voting.question import Question
 LATE = ("stale_session", "stale_roster", "expired_roster", "convicted")
 """Why a request that all could have taken in is not taken in any more, or not yet."""
 
-_WITHDRAW_MS = 1_000
 _NOBODY = -1
 
 
@@ -36,11 +35,15 @@ class Request:
 
 
 class Admission:
-    """The requests of one drone's present epoch. root_key: the drone's own, public."""
+    """The requests of one drone's present epoch.
 
-    def __init__(self, engine: Engine, ballots: Ballots, root_key: bytes) -> None:
+    root_key: the drone's own, public. every_ms: how often to look for what is to be given up, well
+    before a leader would be blamed for it.
+    """
+
+    def __init__(self, engine: Engine, ballots: Ballots, root_key: bytes, every_ms: int) -> None:
         self._engine, self._ballots, self._root_key = engine, ballots, root_key
-        self._withdrew_ms = 0
+        self._every_ms, self._looked_ms = every_ms, 0
 
     def take(self, raw: bytes) -> Request | None:
         """Take in what has just arrived; None for what is no news. PeerFault if it is refused."""
@@ -61,6 +64,10 @@ class Admission:
             now_ms = max(engine.now_ms, engine.machine.time_ms)
             engine.machine.members.succeed(raw, now_ms)
             return Request(None)
+        if kind is Kind.SESSION:
+            session = engine.current.seat.doorman.lobby.delegated(raw)
+            session.check_not_over(engine.now_ms // 1000)
+            return Request(session.member)
         if kind is Kind.EVIDENCE:
             culprit = engine.current.seat.doorman.examine(raw).culprit
             if culprit.index in engine.machine.convicted:
@@ -72,6 +79,10 @@ class Admission:
             version = seat.roster.version
             raise PeerFault("stale_epoch", f"a {kind.name} of epoch {version}.")
         opened.check_fresh(engine.now_ms // 1000)
+        signed_by = opened.session
+        if signed_by and not seat.doorman.ledger.knows(opened.author, signed_by.kid):
+            name = opened.author.name  # a liar shows each drone another session
+            raise PeerFault("unknown_key", f"{name}'s session is not on the ledger yet.")
         return Request(opened.author, content)
 
     def _order(self, raw: bytes, author: Member | None) -> None:
@@ -81,16 +92,15 @@ class Admission:
     def tick(self) -> None:
         """Give up, now and then, what would not be taken in any more."""
         now_ms = self._engine.now_ms
-        if now_ms - self._withdrew_ms >= _WITHDRAW_MS:
-            self._withdrew_ms = now_ms
+        if now_ms - self._looked_ms >= self._every_ms:
+            self._looked_ms = now_ms
             dropped = self._engine.current.replica.withdraw(self._late)
             if dropped:
                 self._engine.keeper.store.pending_remove(dropped)
 
     def _late(self, raw: bytes) -> bool:
         try:
-            if kind_of(raw) is not Kind.SESSION:
-                self._judge(raw)
+            self._judge(raw)
         except PeerFault as fault:
             return fault.reason in LATE
         return False

@@ -72,12 +72,13 @@ class Drone:
         )
         self.greeting = Greeting(self.engine, transport, emit)
         self.ballots = Ballots(self.engine, transport, looks)
-        self.admission = Admission(self.engine, self.ballots, keys.root_key)
+        often = settings.request_timeout_ms // 4
+        self.admission = Admission(self.engine, self.ballots, keys.root_key, often)
         self.prosecutor = Prosecutor(self.engine, transport, emit, settings.resend_ms)
         for applied in self.engine.start():
             self.on_replayed(applied)
+        self.greeting.begin()  # or what our session sealed before the ledger had it were unknown
         self.admission.take_back(restarted=True)
-        self.greeting.begin()
         self.engine.introduce()
         self.engine.drain()
 
@@ -221,10 +222,15 @@ class Drone:
 
     def _receive(self, raw: bytes) -> None:
         kind, now_s = kind_of(raw), self._now_ms // 1000
+        route = self.engine.epochs.route
         if kind is Kind.SESSION:
-            self.greeting.hear(raw)
+            seat, session = route(lambda seat: seat.doorman.lobby.delegated(raw))
+            if seat is self._seat:
+                self.admission.take(raw)
+            self.greeting.hear(seat, session)
+        elif kind is Kind.WELCOME:
+            self.greeting.hear_welcome(raw)
         elif kind in (Kind.CONSENSUS, Kind.CARRIED):
-            route = self.engine.epochs.route
             self.engine.hear(*route(lambda seat: seat.doorman.hear(raw, now_s)))
         else:
             request = self.admission.take(raw)

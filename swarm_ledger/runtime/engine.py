@@ -33,8 +33,8 @@ Emit = Callable[[str, dict[str, Any]], None]
 
 AFTER_A_LOST_DISK = (
     "This drone signed things that its disk does not hold any more. It follows, and takes part "
-    "again from the next roster version on: have one signed and ordered. If the whole swarm "
-    "starts anew, delete the session files of all drones (*.lost as well)."
+    "again from the next roster version on: have one signed and ordered. A swarm that starts anew "
+    "needs a new roster too: what was signed under this one still counts."
 )
 
 _SERVED_BYTES = 1 << 19
@@ -79,11 +79,11 @@ class Engine:
         self.now_ms = now_ms
         self._owner, self._transport, self._emit = owner, transport, emit
         self._interval, self._trust = settings.interval, trust
+        if store.height < 0:
+            keys.lose()  # before there is a ledger again: a crash must not hide that it was gone
         self.keeper = Keeper(store, trust)
-        if self.keeper.new:
-            keys.lose()
-        self._memory = Memory(keys)
-        self._founding = Founding(keys, self.keeper, self._memory, settings)
+        self.memory = Memory(keys)
+        self._founding = Founding(keys, self.keeper, self.memory, settings)
         self._left: list[bytes] = []
         self._trouble: Misuse | None = None
         self.epochs: Epochs
@@ -93,12 +93,12 @@ class Engine:
         recent: list[bytes] = []
         for applied in self.keeper.replay():
             recent += (digest(receipt.body) for receipt in applied.receipts)
-            self._memory.recollect(applied, self.machine.members.at(applied.height))
+            self.memory.recollect(applied, self.machine.members.at(applied.height))
             yield applied
         self.epochs = self._founding.restore(recent, self.now_ms)
         self._warn()
         current = self.current
-        self._memory.begin(current.replica, whole=current.seat.known, now_ms=self.now_ms)
+        self.memory.begin(current.replica, whole=current.seat.known, now_ms=self.now_ms)
         version = self.current.seat.roster.version
         for later in self._trust.versions:
             if later.roster.version > version:
@@ -118,7 +118,7 @@ class Engine:
     @property
     def forgetful(self) -> bool:
         """Whether we may have forgotten what we said in the epoch at work: then we only follow."""
-        return self._memory.lacks(self.current.seat.roster)
+        return self.memory.lacks(self.current.seat.roster)
 
     @property
     def waiting(self) -> bool:
@@ -150,13 +150,12 @@ class Engine:
         if self.waiting:
             self._take_seat()
         else:
-            self._memory.tick(replica, self.current.seat.roster, now_ms)
+            self.memory.tick(replica, self.current.seat, now_ms)
         replica.tick(now_ms)
         if replica.checkpoint_due:
             self._checkpoint()
         for epoch in self.epochs.retired:
-            if replica.stable_seq <= epoch.replica.applied_seq:  # later, that one covers it
-                epoch.replica.tick(now_ms)
+            epoch.replica.tick(now_ms, covered=replica.stable_seq > epoch.replica.applied_seq)
 
     def introduce(self, to: int | None = None) -> None:
         """Show our session in the epoch at work, and in the newest one that is ahead of it."""
@@ -242,8 +241,8 @@ class Engine:
     def _apply(self, epoch: Epoch, decided: Decided) -> None:
         applied = self.keeper.append(decided)
         epoch.replica.applied(decided)
-        if self._memory.recollect(applied, self.machine.members.at(decided.seq)):
-            epoch.replica.set_mute(True)
+        if self.memory.recollect(applied, self.machine.members.at(decided.seq)):
+            epoch.replica.set_mute(mute=True)
             self._warn()
         self._owner.on_applied(applied)
         if applied.roster is not None:
@@ -287,13 +286,13 @@ class Engine:
         waiting = [pending.body for pending in old.replica.retire()]
         epoch = self._founding.next((digest(receipt.body) for receipt in last), self.now_ms)
         self._emit("epoch", {"version": epoch.seat.roster.version, "height": height})
-        whole = old.seat.known and self._memory.whole
+        whole = old.seat.known and self.memory.whole
         self.epochs.turn(epoch)
         self._warn()
-        self._memory.begin(epoch.replica, whole=whole, now_ms=self.now_ms)
+        self.memory.begin(epoch.replica, whole=whole, now_ms=self.now_ms)
         self._left += waiting
         if self.waiting:
-            epoch.replica.set_mute(True)
+            epoch.replica.set_mute(mute=True)
         else:
             self._arrive()
 
@@ -308,7 +307,7 @@ class Engine:
         if self.waiting:
             return
         epoch.seat = replace(epoch.seat, identity=identity)
-        epoch.replica.set_mute(self.forgetful or not self._memory.whole)
+        epoch.replica.set_mute(mute=self.forgetful or not self.memory.whole)
         self._arrive()
 
     def _arrive(self) -> None:

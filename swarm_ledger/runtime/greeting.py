@@ -3,12 +3,33 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Annotated
+
+from msgspec import Meta
+
+from swarm_ledger.encoding import Record, decode, encode
+from swarm_ledger.envelope import Kind
+from swarm_ledger.errors import PeerFault
+from swarm_ledger.identity.cose import KID_BYTES
 from swarm_ledger.identity.roster import Role
+from swarm_ledger.identity.session import Session
 from swarm_ledger.runtime.engine import Emit, Engine
+from swarm_ledger.runtime.epochs import Seat
 from swarm_ledger.transport import Transport
 
 _HELLO_MS = 500
 _HELLO_AGAIN_MS = 5_000
+
+
+class Welcome(Record, frozen=True):
+    """Answers a session. session: its key identifier, so that no older answer passes for this one.
+
+    height: of the sender's ledger.
+    """
+
+    session: Annotated[bytes, Meta(min_length=KID_BYTES, max_length=KID_BYTES)]
+    height: Annotated[int, Meta(ge=0, lt=2**53)]
 
 
 class Greeting:
@@ -31,29 +52,26 @@ class Greeting:
         self._answered.clear()
         epoch, identity = self._engine.current, self._engine.current.seat.identity
         if identity is not None:
-            epoch.seat.doorman.lobby.add_session(identity.delegation)
-            self._order(identity.delegation, identity.member.index)
+            with suppress(PeerFault):  # one too many: then nobody hears us, which is our own fault
+                epoch.seat.doorman.lobby.add_session(identity.delegation)
+            index, now_ms = identity.member.index, self._engine.now_ms
+            epoch.replica.submit(identity.delegation, index, now_ms)
 
     def tick(self) -> None:
         """Show our session: often as long as somebody is missing, and now and then."""
         now_ms = self._engine.now_ms
-        alone = self.met < len(self._engine.current.seat.roster.validators)
+        few = self.met < len(self._engine.current.seat.roster.validators)
+        alone = few or not self._engine.memory.whole
         if now_ms - self._hello_ms >= (_HELLO_MS if alone else _HELLO_AGAIN_MS):
             self._hello_ms = now_ms
             self._engine.introduce()
 
-    def hear(self, raw: bytes) -> None:
-        """Take in somebody's session; PeerFault where it belongs nowhere, or is one too many.
-
-        It is ordered even so: others may have had room for it, and may be waiting for that.
-        """
-        seat, session = self._engine.epochs.route(lambda seat: seat.doorman.lobby.delegated(raw))
+    def hear(self, seat: Seat, session: Session) -> None:
+        """Take note of somebody's session where it belongs; PeerFault if it is one too many."""
         member, now_ms = session.member, self._engine.now_ms
         here, me = seat is self._engine.current.seat, seat.identity
-        if here:
-            self._order(raw, member.index)
         known = session in seat.doorman.sessions()
-        seat.doorman.lobby.add_session(raw)
+        seat.doorman.lobby.add_session(bytes([Kind.SESSION]) + session.raw)
         if Role.VALIDATOR not in member.roles or (me is not None and member == me.member):
             return
         if here and not known:
@@ -61,6 +79,16 @@ class Greeting:
         if me is not None and now_ms - self._answered.get(member.index, -_HELLO_MS) >= _HELLO_MS:
             self._answered[member.index] = now_ms
             self._transport.send(member.index, me.delegation)
+            height = self._engine.keeper.store.height
+            welcome = encode(Welcome(session.kid, height))
+            self._transport.send(member.index, me.seal(Kind.WELCOME, welcome))
 
-    def _order(self, delegation: bytes, author: int) -> None:
-        self._engine.current.replica.submit(delegation, author, self._engine.now_ms)
+    def hear_welcome(self, raw: bytes) -> None:
+        """Take note of how long a member's ledger is; PeerFault if it does not answer us."""
+        seat, opened = self._engine.epochs.route(lambda seat: seat.doorman.open(raw))
+        welcome: Welcome = decode(opened.payload, Welcome, limit=64)
+        me = seat.identity
+        if me is None or welcome.session != me.session_kid:
+            raise PeerFault("replayed", f"{opened.author.name} welcomes somebody else.")
+        if seat is self._engine.current.seat and opened.author != me.member:
+            self._engine.memory.claim(opened.author.index, welcome.height)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed
 from swarm_ledger.consensus.ready import ALWAYS, Decided, Stable
 from swarm_ledger.encoding import decode, digest, encode
+from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.checkpoint import assemble
@@ -34,7 +35,7 @@ def parse_certificate(certificate: bytes) -> tuple[bytes, ...]:
 
 
 class Keeper:
-    """A ledger with the state machine behind it. new: whether there was none in the store.
+    """A ledger with the state machine behind it; begins one where there is none in the store.
 
     Raises NotVerified where the stored ledger is another swarm's.
     """
@@ -43,8 +44,7 @@ class Keeper:
         self.store = store
         self.machine = Machine(trust)
         genesis = genesis_entry(trust.genesis)
-        self.new = store.height < 0
-        if self.new:
+        if store.height < 0:
             store.append_block(0, [genesis], b"")
         if store.entry(0) != genesis:
             raise NotVerified(
@@ -66,7 +66,8 @@ class Keeper:
     def append(self, decided: Decided) -> Applied:
         """Apply a decided batch and store its block, durably.
 
-        The last block of an epoch takes its journal along: nothing in there binds any more.
+        The last block of an epoch takes its journal along, as nothing in there binds any more, and
+        all requests but votes, which may be said again.
         """
         applied = self.machine.apply(decided.seq, decided.time_ms, decided.bodies)
         with self.store.transaction():
@@ -74,6 +75,8 @@ class Keeper:
             self.store.pending_remove(digest(body) for body in decided.bodies)
             if applied.roster is not None:
                 self.store.journal_truncate(ALWAYS + 1)
+                pending = self.store.pending_read()
+                self.store.pending_remove(key for key, raw in pending if raw[0] != Kind.VOTE)
         return applied
 
     def claim(self, seat: Seat, height: int, now_s: int) -> Checkpoint:
@@ -108,7 +111,11 @@ class Keeper:
                 where=f"height {claim.seq}",
                 remedy=START_ANEW,
             )
-        if seat.identity is None or not seat.known:
+        if seat.identity is None:
+            epoch.stable = None
+            self.store.journal_truncate(claim.seq)
+            return None
+        if not seat.known:
             epoch.stable = None if over else stable
             return None
         epoch.stable = None

@@ -114,6 +114,7 @@ class Membership:
     def apply(self, kind: Kind, body: bytes, height: int, time_ms: int) -> Ruling:
         """Take one request of MEMBERSHIP; PeerFault for one that counts for nothing."""
         if kind is Kind.SESSION:
+            self.now.opener.delegated(body).check_not_over(time_ms // 1000)
             return Ruling("session", self.now.opener.add_session(body).member)
         if kind is Kind.ROSTER:
             roster = self.succeed(body, time_ms)
@@ -159,7 +160,7 @@ def membership_of(store: Store, trust: Trust) -> Membership:
             raise NotVerified(error.what, where=f"height {height}") from error
         time_ms = max(time_ms, header.time_ms)
         for body in requests:
-            kind = next((kind for kind in MEMBERSHIP if body[0] == kind), None)
+            kind = next((kind for kind in MEMBERSHIP if body[:1] == bytes([kind])), None)
             if kind is None:
                 continue
             try:

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.envelope import Kind
 from swarm_ledger.identity.roster import Roster
+from swarm_ledger.runtime.epochs import Seat
 from swarm_ledger.runtime.identity import Keys
 from swarm_ledger.runtime.machine import Applied
 from swarm_ledger.runtime.membership import Era
@@ -25,12 +26,14 @@ class Caution:
     """Waits, in one epoch, for our ledger to be as long as others' was when we came.
 
     quorum, faulty: of the members. A drone that lost its disk counts among the faulty, so that at
-    most one fewer of the others lie: with so many claims set aside, the highest is believed.
+    most one fewer of the others lie: with so many claims set aside, the highest is believed. Of
+    one more than may be faulty, one is true: what they all claim is waited for without end.
     """
 
     def __init__(self, quorum: int, faulty: int, now_ms: int) -> None:
         self._quorum, self._faulty = quorum, faulty
         self._goal: int | None = None
+        self._least = 0
         self._height, self._since_ms = 0, now_ms
 
     def over(self, claims: Collection[int], height: int, now_ms: int) -> bool:
@@ -41,11 +44,13 @@ class Caution:
         if self._goal is None:
             if len(claims) < self._quorum - 1:
                 return False
-            self._goal = sorted(claims, reverse=True)[self._faulty - 1]
+            highest = sorted(claims, reverse=True)
+            self._goal, self._least = highest[self._faulty - 1], highest[self._faulty]
             self._since_ms = now_ms
         if height > self._height:
             self._height, self._since_ms = height, now_ms
-        return height >= self._goal or now_ms - self._since_ms >= PATIENCE_MS
+        patient = height < self._least or now_ms - self._since_ms < PATIENCE_MS
+        return height >= self._goal or not patient
 
 
 class Memory:
@@ -54,6 +59,7 @@ class Memory:
     def __init__(self, keys: Keys) -> None:
         self._keys, self._gone = keys, keys.lost
         self._caution: Caution | None = None
+        self._claims: dict[int, int] = {}
 
     @property
     def whole(self) -> bool:
@@ -79,13 +85,23 @@ class Memory:
     def begin(self, replica: Replica, *, whole: bool, now_ms: int) -> None:
         """Begin in an epoch: as a follower, unless our own ledger shows that nothing is lost."""
         settings = replica.settings
-        self._caution = None
+        self._caution, self._claims = None, {}
         if not whole and settings.speaks:
             self._caution = Caution(settings.quorum, settings.f, now_ms)
-            replica.set_mute(True)
+            replica.set_mute(mute=True)
 
-    def tick(self, replica: Replica, roster: Roster, now_ms: int) -> None:
-        """Let a replica speak as soon as it may."""
-        if self._caution and self._caution.over(replica.claims(), replica.applied_seq, now_ms):
+    def claim(self, member: int, height: int) -> None:
+        """Take note of how long another member's ledger is, as it answers the session we show."""
+        self._claims[member] = height
+
+    def tick(self, replica: Replica, seat: Seat, now_ms: int) -> None:
+        """Let a replica speak as soon as it may.
+
+        Once our ledger holds our session, which is younger than our disk, it holds all that was
+        ordered before the disk was lost: in a busy swarm a liar can't make us wait for more.
+        """
+        if self._caution and (
+            seat.known or self._caution.over(self._claims.values(), replica.applied_seq, now_ms)
+        ):
             self._caution = None
-            replica.set_mute(self.lacks(roster))
+            replica.set_mute(mute=self.lacks(seat.roster))

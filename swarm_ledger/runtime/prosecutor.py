@@ -32,11 +32,13 @@ class Prosecutor:
         self._every_ms, self._tried_ms = every_ms, 0
         self._votes: dict[int, OrderedDict[bytes, tuple[Observation, bytes]]] = {}
         self._cases: dict[int, bytes] = {}
+        self._reported: set[int] = set()
 
     def begin_anew(self) -> None:
         """Drop all: another epoch begins, in which nothing of this one can be judged."""
         self._votes.clear()
         self._cases.clear()
+        self._reported.clear()
 
     def hear(self, author: Member, vote: Observation, raw: bytes) -> None:
         """Take note of a vote; its author may have told others, or us, something else."""
@@ -58,12 +60,22 @@ class Prosecutor:
     def accuse(self, culprit: Member, against: bytes) -> None:
         """Report a contradiction once, and open a case if it is not too large for an entry."""
         index = culprit.index
-        if index in self._engine.machine.convicted or index in self._cases:
+        if index in self._engine.machine.convicted or self._provable(index):
             return
-        self._emit("evidence", {"culprit": culprit.name})
+        if index not in self._reported:
+            self._reported.add(index)
+            self._emit("evidence", {"culprit": culprit.name})
         if len(against) <= MAX_REQUEST_BYTES:
             self._cases[index] = against
             self._tried_ms = 0
+
+    def _provable(self, culprit: int) -> bool:
+        """Whether there is a case that the ledger's sessions prove: only then it stays."""
+        try:
+            self._engine.current.seat.doorman.examine(self._cases.get(culprit, b""))
+        except PeerFault:
+            return False
+        return True
 
     def tick(self, now_ms: int) -> None:
         """Hand in what there is, until they are convicted.

@@ -7,7 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from swarm_ledger.consensus.messages import BINDING, Status
+from swarm_ledger.consensus.messages import BINDING
+from swarm_ledger.encoding import encode
+from swarm_ledger.envelope import Kind, seal
+from swarm_ledger.identity.cose import kid
+from swarm_ledger.runtime.greeting import Welcome
 from swarm_ledger.runtime.memory import PATIENCE_MS, Caution
 from tests.crew import Crew
 from tests.lab import Lab
@@ -40,6 +44,11 @@ def bound(lab: Lab, since: int, member: int) -> list[object]:
     said = [m for name, _, m in lab.statements() if name == lab.names[member]]
     lab.said = everything
     return [message for message in said if isinstance(message, BINDING)]
+
+
+def welcome(by: str, to: str, height: int, session: int = 0) -> bytes:
+    kid_of = kid(CREW.session(to, session).public_key)
+    return seal(Kind.WELCOME, encode(Welcome(kid_of, height)), CREW.session(by), CREW.roster)
 
 
 @pytest.mark.parametrize("member", [0, 2])
@@ -115,15 +124,33 @@ def test_a_new_swarm_is_not_kept_from_starting_by_a_liar(lab: MakeLab) -> None:
     made.liars.add("drone_4")
     for member in range(3):
         made.start(member)
-    lie = CREW.say("drone_4", Status(0, 10**9, 0))
 
     def told() -> bool:
         for drone in made.drones.values():
             drone.receive(CREW.identity("drone_4").delegation, made.now_ms)
-            drone.receive(lie, made.now_ms)
+            drone.receive(welcome("drone_4", drone.member.name, 10**9), made.now_ms)
         return all(drone.machine.tally.decision(1) for drone in made.drones.values())
 
     until(made, told, ms=PATIENCE_MS + 20_000)
+
+
+def test_an_old_welcome_is_none(lab: MakeLab) -> None:
+    """Nor is one for another: what counts names the session that we show now."""
+    made = decided(lab)
+    drone = made.drones[2]
+    for raw in (
+        welcome("drone_2", "drone_1", 9),
+        welcome("drone_2", "drone_3", 9, session=1),
+        welcome("drone_2", "watcher", 9, session=2),
+    ):
+        before = drone.faults["replayed"]
+        drone.receive(raw, made.now_ms)
+        assert drone.faults["replayed"] == before + 1
+    for content in ([bytes(7), 1], [bytes(8), -1], [bytes(8)], 5):
+        before = drone.faults["malformed"]
+        sealed = seal(Kind.WELCOME, encode(content), CREW.session("drone_2"), CREW.roster)
+        drone.receive(sealed, made.now_ms)
+        assert drone.faults["malformed"] == before + 1
 
 
 # when to speak

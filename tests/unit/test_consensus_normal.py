@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from swarm_ledger.consensus.messages import (
+    BINDING,
     MAX_REQUEST_BYTES,
     Batch,
     Checkpoint,
@@ -16,6 +17,7 @@ from swarm_ledger.consensus.messages import (
     Prepare,
     PrePrepare,
     Status,
+    ViewChange,
     Want,
 )
 from swarm_ledger.consensus.replica import Replica
@@ -271,3 +273,82 @@ def test_fresh_replica_has_nothing_to_do() -> None:
     replica = Replica(Settings((0, 1, 2, 3), 0), Desk().mint.open, now_ms=NOW)
     assert not replica.ready()
     assert (replica.view, replica.leader, replica.active) == (0, 0, True)
+
+
+# who follows for a while, and what is given up
+
+
+def test_a_mute_replica_binds_itself_to_nothing_and_then_to_all_that_is_under_way() -> None:
+    """It counts the others' votes all the same, and says its own as soon as it may."""
+    desk = Desk(mute=True)
+    desk.submit(b"a", b"b")
+    desk.commit(0, batch(1, b"a"))
+    desk.hear(0, PrePrepare(0, batch(2, b"b")))
+    desk.hear(2, Prepare(0, 2, batch(2, b"b").digest()))
+    desk.wait(5_000)
+    assert [block.seq for block in desk.blocks] == [1]
+    assert not any(isinstance(message, BINDING) for message in desk.said)
+    desk.replica.set_mute(mute=False)
+    desk.pump()
+    digest_2 = batch(2, b"b").digest()
+    assert Prepare(0, 2, digest_2) in desk.said
+    assert Commit(0, 2, digest_2) in desk.said
+
+
+def test_a_mute_leader_proposes_once_it_may() -> None:
+    desk = Desk(me=0, mute=True)
+    desk.submit(b"a")
+    desk.wait(500)
+    assert desk.all(PrePrepare) == []
+    desk.replica.set_mute(mute=False)
+    desk.pump()
+    assert [message.batch.requests for message in desk.all(PrePrepare)] == [(digest(b"a"),)]
+    desk.replica.set_mute(mute=True)
+    desk.submit(b"b")
+    desk.wait(5_000)
+    assert len(desk.all(PrePrepare)) == 1
+    assert desk.all(ViewChange) == []
+
+
+def test_what_is_given_up_blames_nobody_and_may_come_again() -> None:
+    desk = Desk(quota=2)
+    assert desk.submit(b"a", b"b") == [True, True]
+    assert desk.submit(b"c") == [False]
+    assert desk.replica.withdraw(lambda body: body == b"a") == [digest(b"a")]
+    assert desk.replica.pending == 1
+    assert desk.submit(b"c") == [True], "its author has room again"
+    desk.replica.withdraw(lambda _: True)
+    desk.wait(10_000)
+    assert desk.all(ViewChange) == []
+    assert desk.submit(b"a") == [True]
+
+
+def test_what_an_open_slot_orders_is_not_given_up() -> None:
+    desk = Desk()
+    desk.submit(b"a", b"b")
+    desk.hear(0, PrePrepare(0, batch(1, b"a")))
+    assert desk.replica.withdraw(lambda _: True) == [digest(b"b")]
+    desk.commit(0, batch(1, b"a"))
+    assert [block.bodies for block in desk.blocks] == [(b"a",)]
+
+
+def test_during_a_view_change_nothing_is_given_up() -> None:
+    """What was prepared may be in what the next view begins with."""
+    desk = Desk()
+    desk.submit(b"a")
+    desk.wait(desk.settings.request_timeout_ms + 100)
+    assert not desk.replica.active
+    assert desk.replica.withdraw(lambda _: True) == []
+    assert desk.replica.pending == 1
+
+
+def test_a_body_is_supplied_only_to_a_slot_that_waits_for_it() -> None:
+    desk = Desk()
+    assert not desk.replica.supply(b"a", desk.now)
+    desk.hear(0, PrePrepare(0, batch(1, b"a")))
+    assert not desk.replica.supply(b"b", desk.now)
+    assert desk.all(Prepare) == []
+    assert desk.replica.supply(b"a", desk.now)
+    desk.pump()
+    assert [message.seq for message in desk.all(Prepare)] == [1]
+    assert desk.replica.pending == 0
