@@ -27,8 +27,8 @@ def package_data() -> list[str]:
 
 BAGS = ["rosbags>=0.10,<1"]
 ONNX = ["onnxruntime>=1.16,<2"]
-PKCS11 = ["python-pkcs11>=0.9,<1"]
-TPM2 = ["tpm2-pytss>=2.2,<4"]
+PKCS11 = ["python-pkcs11>=0.10,<1"]
+TPM2 = ["tpm2-pytss>=3,<4"]
 TRAIN = ["matplotlib>=3.7,<4", "scikit-image>=0.22,<1", "scikit-learn>=1.3,<2"]
 DEV = [
     "aics-tlog>=0.2,<1; python_version >= '3.12'",
