@@ -13,9 +13,9 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.identity import ed25519
 from swarm_ledger.identity.roster import parse_roster
-from swarm_ledger.signers import Algorithm, Signer
+from swarm_ledger.identity.signature import verify
+from swarm_ledger.signers import Algorithm, Signer, algorithm_of, p256
 
 ROOT, TARGETS, ROSTER = "root.json", "targets.json", "roster.json"
 
@@ -26,21 +26,23 @@ on the caller's stack, and drones must agree on what they take."""
 SignedT = TypeVar("SignedT", Root, Targets)
 
 
+_ED25519 = ("ed25519", "ed25519")
+_ECDSA = ("ecdsa", "ecdsa-sha2-nistp256")
+
+
 def _key(public_key: bytes) -> Key:
-    public = public_key.hex()
-    form = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": public}}
-    return SSlibKey.from_dict(public[:40], form)
+    """Return a raw public key as TUF 1.0 writes it: in hex, or PEM for ECDSA."""
+    es256 = algorithm_of(public_key) is Algorithm.ES256
+    keytype, scheme = _ECDSA if es256 else _ED25519
+    public = p256.pem(public_key) if es256 else public_key.hex()
+    form = {"keytype": keytype, "scheme": scheme, "keyval": {"public": public}}
+    return SSlibKey.from_dict(public_key.hex()[:40], form)
 
 
 class _OperatorKey(TufSigner):
     """One of our signers, as TUF wants it."""
 
     def __init__(self, signer: Signer) -> None:
-        if signer.algorithm is not Algorithm.EDDSA:
-            raise Misuse(
-                f"an operator signs with Ed25519, not {signer.algorithm.name}.",
-                remedy="Let operators have Ed25519 keys; drones may have others.",
-            )
         self._signer, self._key = signer, _key(signer.public_key)
 
     @property
@@ -54,7 +56,10 @@ class _OperatorKey(TufSigner):
         raise NotImplementedError("operators' keys are opened by swarm_ledger.signers")
 
     def sign(self, payload: bytes) -> Signature:
-        return Signature(self._key.keyid, self._signer.sign(payload).hex())
+        signature = self._signer.sign(payload)
+        if self._signer.algorithm is Algorithm.ES256:
+            signature = p256.to_der(signature)
+        return Signature(self._key.keyid, signature.hex())
 
 
 _MAX_BRACKETS = 256
@@ -76,18 +81,29 @@ def parse(form: type[SignedT], raw: bytes, where: str) -> Metadata[SignedT]:
 
 
 def keys_of(root: Root, role: str) -> frozenset[bytes]:
-    """Return the public keys that a root gives a role; others than Ed25519 count for nothing."""
+    """Return the raw public keys that a root gives a role; of other kinds they don't count."""
     found = (root.keys.get(keyid) for keyid in root.roles[role].keyids)
     return frozenset(raw for raw in map(_raw, found) if raw)
 
 
 def _raw(key: Key | None) -> bytes:
-    if key is None or (key.keytype, key.scheme) != ("ed25519", "ed25519"):
-        return b""
     try:
-        return bytes.fromhex(str(key.keyval["public"]))
-    except (KeyError, ValueError):
+        public = str(key.keyval["public"]) if key else ""
+        if key and (key.keytype, key.scheme) == _ED25519:
+            return bytes.fromhex(public)
+        if key and (key.keytype, key.scheme) == _ECDSA:
+            return p256.from_pem(public)
+    except (KeyError, ValueError, Misuse):
         return b""
+    return b""
+
+
+def _verify(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether a signature holds by the house's own verifier; ECDSA's is in the one DER form."""
+    if algorithm_of(key) is Algorithm.ES256:
+        raw = p256.from_der(signature)
+        return p256.to_der(raw) == signature and verify(key, message, raw)
+    return verify(key, message, signature)
 
 
 def signed_by(metadata: Metadata[SignedT], root: Root, role: str) -> frozenset[bytes]:
@@ -102,9 +118,9 @@ def signed_by(metadata: Metadata[SignedT], root: Root, role: str) -> frozenset[b
         try:
             if key and signature is not None:
                 signature_bytes = bytes.fromhex(signature.signature)
-                if ed25519.verify(key, metadata.signed_bytes, signature_bytes):
+                if _verify(key, metadata.signed_bytes, signature_bytes):
                     signers.add(key)
-        except (RepositoryError, TypeError, ValueError):
+        except (RepositoryError, TypeError, ValueError, Misuse):
             continue
     return frozenset(signers)
 
@@ -122,7 +138,7 @@ def draft_root(
 ) -> Metadata[Root]:
     """Return unsigned root metadata; Misuse for a threshold that the operators can't meet.
 
-    operators: public keys, Ed25519. threshold: how many of them must sign a roster, or a root.
+    operators: raw public keys. threshold: how many of them must sign a roster, or a root.
     """
     keys = sorted(set(operators))
     if not 1 <= threshold <= len(keys):

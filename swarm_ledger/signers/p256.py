@@ -7,12 +7,17 @@ signature has no second form.
 
 from __future__ import annotations
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
 
 from swarm_ledger.errors import Misuse
 
@@ -49,6 +54,17 @@ def to_der(signature: bytes) -> bytes:
     """Return r and s as DER, which TUF and OpenSSL take."""
     r, s = (int.from_bytes(half, "big") for half in (signature[:SIZE], signature[SIZE:]))
     return encode_dss_signature(r, s)
+
+
+def from_pem(text: str) -> bytes:
+    """Return the compressed public key in a PEM text; Misuse for anything else."""
+    try:
+        key = load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Misuse("not a public key in PEM.") from error
+    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+        raise Misuse("not a public key of P-256.")
+    return compressed(key)
 
 
 def pem(public_key: bytes) -> str:

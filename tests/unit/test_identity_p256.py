@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +21,8 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity import cose, p256
 from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
 from swarm_ledger.identity.session import delegate, domain, open_delegation
-from swarm_ledger.identity.trust import Trust, sign_root, sign_roster
+from swarm_ledger.identity.trust import Trust
+from swarm_ledger.identity.tuf import sign_root, sign_roster
 from swarm_ledger.signers import KeyStore, Signer, SoftwareP256Signer
 from swarm_ledger.signers.p256 import ORDER, from_der, low_s, to_der
 from tests.crew import END, FLYING, T0_S, Crew, key
@@ -259,3 +265,30 @@ def test_a_key_may_not_change_its_kind_within_a_place() -> None:
     later = parse_roster(render_roster("test", 2, [other, *ROSTER.members[1:]]))
     with pytest.raises(Misuse, match="was not revoked before"):
         check_succession(ROSTER, later)
+
+
+def test_operators_signatures_have_one_form_too() -> None:
+    root = sign_root([OPERATOR], threshold=1, expires=END)
+    targets = json.loads(sign_roster(ROSTER.raw, [OPERATOR], expires=END))
+    good = bytes.fromhex(targets["signatures"][0]["sig"])
+    r, s = decode_dss_signature(good)
+    for sig in (
+        encode_dss_signature(r, ORDER - s),
+        from_der(good),
+        good + b"\0",
+        good[:-1],
+        encode_dss_signature(s, r),
+        b"",
+    ):
+        targets["signatures"][0]["sig"] = sig.hex()
+        with pytest.raises(NotVerified):
+            Trust(root, [(json.dumps(targets).encode(), ROSTER.raw)])
+
+
+@pytest.mark.parametrize("public", ["", "-----BEGIN PUBLIC KEY-----", "00" * 32, "not PEM"])
+def test_a_root_with_a_key_that_is_none(public: str) -> None:
+    metadata = json.loads(sign_root([OPERATOR], threshold=1, expires=END))
+    for key_form in metadata["signed"]["keys"].values():
+        key_form["keyval"]["public"] = public
+    with pytest.raises(NotVerified):
+        Trust(json.dumps(metadata).encode(), [])
