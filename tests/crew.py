@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, Opener, seal
@@ -47,6 +48,13 @@ def look(number: int = 0, label: str = CUP, stamp_ms: int = T0_MS) -> Look:
     """Return one look from a bearing of its own."""
     image = hashlib.sha256(b"image %d" % number).digest()
     return Look(perceived(label), stamp_ms, image, 0.5 + number, 3.0)
+
+
+def put_version(directory: Path, version: Version) -> None:
+    """Put a later roster's files next to the first one's."""
+    number = version.roster.version
+    (directory / f"{number}.targets.json").write_bytes(version.targets)
+    (directory / f"{number}.roster.json").write_bytes(version.roster.raw)
 
 
 class Crew:

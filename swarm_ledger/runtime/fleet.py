@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -85,6 +85,7 @@ class Fleet:
     path: Path
     file: FleetFile
     trust: Trust
+    _roots: dict[str, Signer] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def roster(self) -> Roster:
@@ -167,8 +168,11 @@ class Fleet:
         return Store.open(self.home(name) / LEDGER)
 
     def root(self, name: str) -> Signer:
-        """Open a drone's root key, wherever it is; Misuse if it can't be used."""
-        return open_signer(self.drone(name).key, self.folder)
+        """Open a drone's root key, wherever it is, once; Misuse if it can't be used."""
+        uri = self.drone(name).key
+        if uri not in self._roots:
+            self._roots[uri] = open_signer(uri, self.folder)
+        return self._roots[uri]
 
     def keys(self, name: str) -> Keys:
         """Open a drone's root key, with the sessions in its folder."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,6 +41,9 @@ _SAID = {
     "MechanismInvalid": ("does not know this kind of key", "Take another --algorithm."),
     "CurveNotSupported": ("does not know this curve", "Take another --algorithm."),
 }
+_READS, _PAUSE_S = 10, 0.02
+"""SoftHSM writes a token's file at each login, and fails whoever reads it meanwhile."""
+
 _FINAL = ("PinIncorrect", "PinInvalid", "PinLenRange", "PinLocked")
 """After these, the PIN is not tried again."""
 
@@ -207,11 +211,20 @@ def _tokens(module: str) -> Iterator[pkcs11.Token]:
     flags = api().TokenFlag
     for slot in api().lib(module).get_slots(True):
         try:
-            token = slot.get_token()
+            token = _token_in(slot)
         except (api().TokenNotPresent, api().TokenNotRecognised):
             continue
         if token.flags & flags.TOKEN_INITIALIZED:
             yield token
+
+
+def _token_in(slot: pkcs11.Slot) -> pkcs11.Token:
+    """Read a token's label and flags, which another process may be writing at this moment."""
+    for _ in range(_READS - 1):
+        with suppress(api().GeneralError):
+            return slot.get_token()
+        time.sleep(_PAUSE_S)
+    return slot.get_token()
 
 
 def _meant(uri: Pkcs11Uri, module: str, token: pkcs11.Token) -> bool:

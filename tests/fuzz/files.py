@@ -62,15 +62,13 @@ def _fleet(data: bytes) -> None:
     put("roster/" + TARGETS, CREW.anchor[1][0])
     put("roster/" + ROSTER, CREW.raw_roster)
     fleet = Fleet.load(put("fleet.yaml", data))
-    for entry in fleet.file.drones[:3]:
-        fleet.settings(entry.name)
     fleet.endpoints()
 
 
 def _session_file(data: bytes) -> None:
     put("drone_1/session.key", data)
     root = CREW.root("drone_1")
-    keys = FolderKeys(scratch() / "drone_1", "drone_1", root, before_s=60, after_s=DAY_S)
+    keys = FolderKeys(scratch() / "drone_1", root, before_s=60, after_s=DAY_S)
     keys.kept(CREW.roster)
     keys.holds(CREW.roster, bytes(8))
     assert keys.begin(CREW.roster, T0_S) is not None

@@ -19,7 +19,7 @@ def test_a_tpm_that_hangs_holds_nobody_up(tpm: Swtpm, tmp_path: Path) -> None:
     root = new_key(f"tpm2:key.tpm2?tcti={tpm.tcti}", None, tmp_path)
     roots: dict[str, Signer] = {f"drone_{n}": key(f"drone_{n}") for n in (2, 3, 4)}
     roster = parse_roster(roster_of({"drone_1": root, **roots}, key("operator")))
-    keys = FolderKeys(tmp_path, "drone_1", root, before_s=60, after_s=DAY_S)
+    keys = FolderKeys(tmp_path, root, before_s=60, after_s=DAY_S)
     tpm.process.send_signal(signal.SIGSTOP)
     try:
         assert not keys.ready(roster, T0_S)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -269,3 +271,26 @@ def test_tokens_are_found_and_shown(hsm: Hsm) -> None:
 def test_a_key_is_found_without_naming_the_module(hsm: Hsm) -> None:
     new_key(hsm.uri())
     assert open_signer("pkcs11:token=drone%201;object=root?pin-source=env:PIN")
+
+
+def test_many_processes_use_tokens_of_one_folder_at_once(hsm: Hsm) -> None:
+    """SoftHSM writes a token's file at each login; whoever reads it then is failed, and reads it
+    again. It ended every third drone of a mission."""
+    names = [f"drone {number}" for number in range(2, 6)]
+    for name in names:
+        hsm.soft.token(name, PIN)
+    uris = [hsm.uri(token=name.replace(" ", "%20")) for name in names]
+    for uri in uris:
+        new_key(uri, Algorithm.EDDSA)
+    code = (
+        "import sys\n"
+        "from swarm_ledger.signers import open_signer\n"
+        "for number in range(40):\n"
+        "    open_signer(sys.argv[1]).sign(b'%d' % number)\n"
+    )
+    at_once = [
+        subprocess.Popen([sys.executable, "-c", code, uri], stderr=subprocess.PIPE, text=True)
+        for uri in uris
+    ]
+    said = [process.communicate(timeout=120)[1] for process in at_once]
+    assert [process.returncode for process in at_once] == [0] * 4, said

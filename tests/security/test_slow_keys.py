@@ -212,7 +212,7 @@ def token(crew: Crew) -> SlowToken:
 
 
 def keys_of(token: SlowToken, folder: Path) -> FolderKeys:
-    return FolderKeys(folder, "drone_1", token, before_s=60, after_s=DAY_S)
+    return FolderKeys(folder, token, before_s=60, after_s=DAY_S)
 
 
 def test_a_token_signs_beside_the_loop_and_once(
@@ -251,7 +251,7 @@ def test_a_token_that_fails_is_asked_again_after_a_while(
 
 
 def test_who_need_not_sign_is_ready(tmp_path: Path, crew: Crew, token: SlowToken) -> None:
-    assert FolderKeys(tmp_path, "drone_1", crew.root("drone_1"), before_s=60, after_s=DAY_S).ready(
+    assert FolderKeys(tmp_path, crew.root("drone_1"), before_s=60, after_s=DAY_S).ready(
         crew.roster, T0_S
     )
     gone = crew.changed(crew.roster, revoke=["drone_1"], add=["drone_5"]).roster
@@ -270,7 +270,7 @@ def test_a_swarm_turns_while_a_token_takes_its_time(
 ) -> None:
     """The drone's own thread never waits for the token, which signs in one of its own."""
     token, usual = SlowToken(CREW, NAME), CREW.keys
-    keys = Kept(tmp_path, NAME, token, before_s=60, after_s=DAY_S)
+    keys = Kept(tmp_path, token, before_s=60, after_s=DAY_S)
     token.may.set()
 
     def given(name: str, number: int = 0, first: int = 0) -> object:

@@ -11,11 +11,11 @@ import pytest
 
 from swarm_ledger.audit.relay import check_bag
 from swarm_ledger.errors import Misuse
-from swarm_ledger.identity.trust import write_trust, write_version
+from swarm_ledger.identity.trust import write_trust
 from swarm_ledger.relay.sender import Credentials, Sender
 from swarm_ledger.relay.statement import Notarised, split_delegation
 from tests.bags import write_bag
-from tests.crew import END, Crew
+from tests.crew import END, Crew, put_version
 from tests.relayed import DATA, HASH, LATER_US, ODOM, ODOMETRY, sender, signed, windowed
 from tests.system.command import call
 
@@ -109,8 +109,7 @@ def test_messages_of_two_epochs(tmp_path: Path, roster: Path) -> None:
     """Each counts under the roster that it was signed under."""
     crew = Crew()
     version = crew.changed(crew.roster, add=["drone_9"])
-    operators = [crew.root("operator_1")]
-    write_version(roster, version.roster.raw, operators, expires=END)
+    put_version(roster, version)
     identity = crew.identity("drone_9", roster=version.roster)
     credentials = Credentials(version.roster, identity.session, identity.delegation)
     later = Sender(credentials, lambda: 1, announce_us=0).sign(

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.identity.roster import Roster, render_roster
-from swarm_ledger.identity.trust import write_version
+from swarm_ledger.identity.roster import Roster, parse_roster, render_roster
+from swarm_ledger.identity.trust import Version
+from swarm_ledger.identity.tuf import sign_roster
 from swarm_ledger.nodes.flight import Aboard, Ashore
 from swarm_ledger.runtime.fleet import Fleet
-from swarm_ledger.signers import SoftwareSigner
+from swarm_ledger.signers import open_signer
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
-from tests.crew import END
+from tests.crew import END, put_version
 
 NOW_S = int(utc_now().timestamp())
 
@@ -31,7 +32,8 @@ def sign_next(run_dir: Path) -> Roster:
     before = Fleet.load(run_dir / "fleet.yaml").trust.newest
     raw = render_roster(before.swarm_id, before.version + 1, before.members)
     operator = next(path for path in run_dir.rglob("*operator*/key.pem"))
-    write_version(run_dir / "roster", raw, [SoftwareSigner.load(operator)], expires=END)
+    targets = sign_roster(raw, [open_signer(f"file:{operator}")], expires=END)
+    put_version(run_dir / "roster", Version(targets, parse_roster(raw)))
     return Fleet.load(run_dir / "fleet.yaml").trust.newest
 
 
