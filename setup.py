@@ -41,6 +41,7 @@ DEV = [
     "pytest>=8,<10",
     "pytest-xdist>=3.5,<4",
     "ruff>=0.8,<1",
+    *BAGS,
     *ONNX,
     *PKCS11,
     *TRAIN,
