@@ -7,7 +7,7 @@ import hashlib
 import heapq
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
 from swarm_ledger.sim.pbft.checkers import Watch
@@ -103,10 +103,13 @@ class Cluster:
             self.heard.append(raw)
         else:
             self.heard[self.rng.randrange(_HEARD)] = raw
-        others = list(range(len(self.nodes))) if to is None else [to]
-        size = self.mint.size(raw)
-        for delay, other, content in self.air.transmit(self.now, sender, others, raw, size):
-            self.at(delay, "raw", other, content)
+        others: Sequence[int] = range(len(self.nodes)) if to is None else (to,)
+        self._transmit(sender, others, raw, self.mint.size(raw))
+
+    def _transmit(self, sender: int, others: Sequence[int], raw: bytes, size: int) -> None:
+        events, now, order = self._events, self.now, self._order
+        for delay, other, content in self.air.transmit(now, sender, others, raw, size):
+            heapq.heappush(events, (now + delay, next(order), "raw", other, content))
 
     def vote(self, author: int, choice: int = 0, to: list[int] | None = None) -> bytes:
         """Have an author cast a vote on a new question, sent to all or to some."""
@@ -119,10 +122,7 @@ class Cluster:
         others = [node.me for node in self.nodes] if to is None else to
         if vote.author in others:
             self.at(1, "raw", vote.author, body)
-        for delay, other, content in self.air.transmit(
-            self.now, vote.author, others, body, len(body) + 100
-        ):
-            self.at(delay, "raw", other, content)
+        self._transmit(vote.author, others, body, len(body) + 100)
         return body
 
     def repeat(self, body: bytes) -> None:

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+Arrival = tuple[int, int, bytes]
+"""In how many ms, at which drone, and what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +65,23 @@ class Air:
     _started: float = -1e9
 
     def transmit(
-        self, now_ms: int, sender: int, to: list[int], raw: bytes, size: int
-    ) -> Iterator[tuple[int, int, bytes]]:
-        """Send to some drones; yields (arrival in ms, receiver, bytes) of what arrives."""
+        self, now_ms: int, sender: int, to: Sequence[int], raw: bytes, size: int
+    ) -> list[Arrival]:
+        """Send to some drones; returns what arrives, where, and how many ms later."""
         self.sent += 1
-        wait = 0.0
+        wait = 1
         if self.radio is not None:
             arrives = self._on_the_air(now_ms, size)
             if arrives is None:
-                return
-            wait = arrives - now_ms
+                return []
+            wait += int(arrives - now_ms)
         else:
             self.air_bytes += size * len(to)
+        arrivals: list[Arrival] = []
         for other in to:
-            if other == sender or (sender, other) in self.cut:
-                continue
-            yield from self._deliver(sender, other, raw, int(wait) + 1)
+            if other != sender and (sender, other) not in self.cut:
+                self._deliver(sender, other, raw, wait, arrivals)
+        return arrivals
 
     def _on_the_air(self, now_ms: int, size: int) -> float | None:
         """Wait for a free channel, send; None if another transmission destroyed this one."""
@@ -99,23 +103,24 @@ class Air:
         return begins + duration
 
     def _deliver(
-        self, sender: int, other: int, raw: bytes, wait: int
-    ) -> list[tuple[int, int, bytes]]:
-        arrivals: list[tuple[int, int, bytes]] = []
-        weather, rng = self.weather, self.rng
-        if weather.loss and rng.random() < weather.loss:
-            return arrivals
-        copies = 1 + (weather.twice > 0 and rng.random() < weather.twice)
+        self, sender: int, other: int, raw: bytes, wait: int, arrivals: list[Arrival]
+    ) -> None:
+        weather, chance = self.weather, self.rng.random
+        if weather.loss and chance() < weather.loss:
+            return
+        copies = 2 if weather.twice and chance() < weather.twice else 1
         for _ in range(copies):
             span = weather.delay_ms
-            if weather.late and rng.random() < weather.late:
-                span = int(span * min(rng.paretovariate(1.1), 50.0))
+            if weather.late and chance() < weather.late:
+                span = int(span * min(self.rng.paretovariate(1.1), 50.0))
             if weather.slow == (sender, other):
                 span *= 10
             content = raw
-            if weather.corrupted and rng.random() < weather.corrupted:
-                changed = bytearray(raw)
-                changed[rng.randrange(len(raw))] ^= rng.randint(1, 255)
-                content = bytes(changed)
-            arrivals.append((wait + int(rng.random() * span), other, content))
-        return arrivals
+            if weather.corrupted and chance() < weather.corrupted:
+                content = self._changed(raw)
+            arrivals.append((wait + int(chance() * span), other, content))
+
+    def _changed(self, raw: bytes) -> bytes:
+        changed = bytearray(raw)
+        changed[self.rng.randrange(len(raw))] ^= self.rng.randint(1, 255)
+        return bytes(changed)

@@ -18,6 +18,8 @@ from swarm_ledger.sim.pbft.trace import Trace
 
 BOUND = 40
 """Request time-outs within which a healed swarm commits new votes everywhere."""
+_LOOKS = 5
+"""How often one looks within a time-out: most swarms are done in a part of it."""
 
 _RADIO_OPTIONS = {"request_timeout_ms": 4_000, "resend_ms": 1_000, "batch_delay_ms": 100}
 
@@ -122,15 +124,15 @@ def demand_progress(cluster: Cluster) -> int:
         cluster.announce(newest)
     members = [me for me in newest.members if cluster.nodes[me].honest]
     wanted = [cluster.vote(cluster.rng.choice(members)) for _ in range(4)]
-    for step in range(BOUND):
-        cluster.run(cluster.options["request_timeout_ms"])
-        for body in wanted:
-            cluster.repeat(body)
-        if not _all_hold(cluster, members, wanted):
-            continue
-        for node in cluster.honest:
-            cluster.watch.verdicts(node)
-        return step + 1
+    for look in range(BOUND * _LOOKS):
+        cluster.run(cluster.options["request_timeout_ms"] // _LOOKS)
+        if _all_hold(cluster, members, wanted):
+            for node in cluster.honest:
+                cluster.watch.verdicts(node)
+            return look // _LOOKS + 1
+        if look % _LOOKS == _LOOKS - 1:
+            for body in wanted:
+                cluster.repeat(body)
     return BOUND + 1
 
 
