@@ -13,11 +13,13 @@ import zmq
 
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.transport.curve import Curve
-from swarm_ledger.transport.inbox import Inbox, new_socket, unusable
+from swarm_ledger.transport.inbox import Inbox
+from swarm_ledger.transport.line import Line
 
 _FAREWELL_MS = 500
 """So long what was said to somebody before it was cut off may still be on its way."""
 
+_LOOK_S = 0.2
 _PLAIN = b""
 
 
@@ -40,7 +42,8 @@ class ZmqTransport:
         self._own, self._curve = endpoints[member], curve
         self._context = zmq.Context()
         self._places: dict[int, str] = {}
-        self._peers: dict[tuple[str, bytes], zmq.Socket[bytes]] = {}
+        self._peers: dict[tuple[str, bytes], Line] = {}
+        self._looked_s = 0.0
         self._inbox: Inbox | None = None
         try:
             self._inbox = Inbox(self._own, curve)
@@ -93,25 +96,11 @@ class ZmqTransport:
         return {way for place in places.items() for way in self._ways(*place)}
 
     def _call(self, address: str, key: bytes) -> None:
-        socket = new_socket(self._context, zmq.DEALER)
-        # Drop what is for a peer that is away: it would get the oldest of it when it comes back,
-        # and take requests for left out that a leader only had no way to hear of.
-        socket.set(zmq.IMMEDIATE, 1)
-        socket.set(zmq.RCVHWM, 1)  # nobody answers here, and nobody reads it
-        socket.set(zmq.RECONNECT_IVL, 50)
-        socket.set(zmq.RECONNECT_IVL_MAX, 1_000)
-        if self._curve is not None:
-            self._curve.as_client(socket, key)
-        try:
-            socket.connect(address)
-        except zmq.ZMQError as error:
-            socket.close()
-            raise unusable(address, error) from error
-        self._peers[address, key] = socket
+        self._peers[address, key] = Line(self._context, address, key, self._curve)
 
     def _hang_up(self, ways: set[tuple[str, bytes]]) -> None:
         for way in ways:
-            self._peers.pop(way).close(linger=_FAREWELL_MS)
+            self._peers.pop(way).close(linger_ms=_FAREWELL_MS)
 
     def _open_anew(self) -> None:
         if self._inbox is not None:
@@ -123,21 +112,31 @@ class ZmqTransport:
         """Send to one member; dropped if its queue is full, or it has no endpoint."""
         for way in self._ways(to, self._places.get(to, self._own)):
             if way in self._peers:
-                _send(self._peers[way], data)
+                self._peers[way].send(data)
 
     def broadcast(self, data: bytes) -> None:
         """Send to all other members."""
         for peer in self._peers.values():
-            _send(peer, data)
+            peer.send(data)
 
     def receive(self, timeout_ms: int) -> list[bytes]:
         """Wait at most that long for messages; return those that are there, a bounded number."""
+        self._look_after_lines()
         if self._inbox is None:
             time.sleep(timeout_ms / 1000)
             with suppress(Misuse):
                 self._open_anew()
             return []
         return self._inbox.receive(timeout_ms)
+
+    def _look_after_lines(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._looked_s < _LOOK_S:
+            return
+        self._looked_s = now_s
+        for way in [way for way, line in self._peers.items() if line.stuck(now_s)]:
+            self._hang_up({way})
+            self._call(*way)
 
     def strangers(self) -> dict[str, PeerFault]:
         """Return a fault for each reason for which connections were refused since the last call.
@@ -178,8 +177,3 @@ def _other_keys(before: Curve | None, now: Curve | None) -> bool:
 def _fewer(before: Curve | None, now: Curve | None) -> bool:
     """Whether somebody is out who was in."""
     return before is not None and now is not None and not before.admitted <= now.admitted
-
-
-def _send(peer: zmq.Socket[bytes], data: bytes) -> None:
-    with suppress(zmq.Again):
-        peer.send(data, zmq.DONTWAIT)
