@@ -20,7 +20,7 @@ from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.identity.roster import Roster
 
 HANDSHAKE_MS = 5_000
-"""Who is refused tries again after that long, as libzmq does; and who dawdles is cut off."""
+"""Who has not proven its key by then is cut off."""
 
 _DOMAIN = "swarm"
 

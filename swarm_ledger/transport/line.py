@@ -64,8 +64,8 @@ class Line:
     def stuck(self, now_s: float) -> bool:
         """Whether libzmq has given up, at a time of a steady clock.
 
-        It does so for ever where what answers at the address does not speak as it should: whoever
-        takes the address for a moment would cut the link for good.
+        It does so where the peer refused us, and for ever where what answers at the address does
+        not speak as it should: whoever takes the address for a moment would cut the link for good.
         """
         while self._monitor.poll(0):
             report = recv_monitor_message(self._monitor)
