@@ -11,6 +11,7 @@ from pathlib import Path
 from swarm_ledger.errors import Misuse, SwarmLedgerError
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Trust
+from swarm_ledger.runtime.courier import Courier
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.engine import Emit
 from swarm_ledger.runtime.fleet import Fleet, wall_clock_ms
@@ -32,7 +33,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     entry, member = fleet.drone(name), fleet.member(name)
     start_ms = wall_clock_ms()
     emit = StdoutEvents(name)
-    lookout = Lookout(fleet, name, emit)
+    lookout, courier = Lookout(fleet, name, emit), Courier(fleet.home(name), emit)
     places = {**fleet.endpoints(*_rosters(fleet.trust)), member.index: entry.endpoint}
     with fleet.store(name) as store, ZmqTransport(member.index, places) as transport:
         drone = Drone(
@@ -54,6 +55,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
             work(drone, wall_clock_ms())
             now_ms = wall_clock_ms()
             drone.tick(now_ms)
+            courier.look(drone, now_ms)
             if lookout.look(drone, now_ms) or drone.roster.version != epoch:
                 epoch = drone.roster.version
                 _connect(transport, lookout.fleet, drone, emit)
