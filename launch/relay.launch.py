@@ -23,6 +23,9 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument("window_ms", default_value="50", description="Length of a window, ms."),
     DeclareLaunchArgument(
+        "anchor_ms", default_value="30000", description="How often to anchor, ms; 0: never."
+    ),
+    DeclareLaunchArgument(
         "radio_domain",
         default_value="-1",
         description="ROS domain of the signed topic; -1: the drone's own.",
@@ -59,6 +62,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         **common,
         **lists,
         "window_ms": int(given["window_ms"]),
+        "anchor_ms": int(given["anchor_ms"]),
         "begin_session": given["begin_session"] == "true",
     }
     wanted = {"secure_relay": relay}

@@ -43,6 +43,7 @@ class Kind(IntEnum):
     TICK = 4
     EVIDENCE = 5
     ROSTER = 6
+    ANCHOR = 7
     CONSENSUS = 16
     CARRIED = 17
     WELCOME = 18
@@ -58,6 +59,7 @@ _ROLE_FOR = {
     Kind.QUESTION: Role.OPERATOR,
     Kind.VOTE: Role.VOTER,
     Kind.TICK: Role.VALIDATOR,
+    Kind.ANCHOR: Role.VOTER,
     Kind.CONSENSUS: Role.VALIDATOR,
     Kind.WELCOME: Role.VALIDATOR,
     Kind.RELAYED: Role.VOTER,

@@ -7,7 +7,7 @@ cosigned by a quorum; each block was committed by a quorum; each entry follows f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,18 +16,30 @@ from swarm_ledger.consensus.messages import Message, Signed, parse
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.envelope import Kind, Opener
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
-from swarm_ledger.identity.roster import Roster
+from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.check import check_store
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Block, Store
+from swarm_ledger.relay.anchor import Anchor
 from swarm_ledger.runtime.blocks import batch_of, genesis_entry, split_block
 from swarm_ledger.runtime.export import policy_of
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.keeper import parse_certificate
-from swarm_ledger.runtime.machine import Machine
+from swarm_ledger.runtime.machine import Applied, Machine
 from swarm_ledger.runtime.membership import Conviction, Membership, membership_of
 from swarm_ledger.voting.decision import Settled
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An anchor that counts. index: of its entry; time_ms: the ledger's when it was ordered."""
+
+    author: Member
+    anchor: Anchor
+    index: int
+    height: int
+    time_ms: int
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,7 @@ class Verdict:
     covered: int
     decisions: tuple[Settled, ...]
     convictions: tuple[Conviction, ...]
+    anchors: tuple[Held, ...]
 
 
 def open_ledger(folder: Path) -> Store:
@@ -70,10 +83,13 @@ def verify_ledger(
     members = membership_of(store, trust)
     machine = Machine(trust)
     decisions: list[Settled] = []
+    anchors: list[Held] = []
     for height in range(1, store.height + 1):
         block = store.block(height)
         try:
-            decisions += machine.follow(height, block.entries).decisions
+            applied = machine.follow(height, block.entries)
+            decisions += applied.decisions
+            anchors += _anchors(applied, block.first)
             _committed(block, members.at(height).opener)
         except (NotVerified, PeerFault, Misuse) as error:
             raise NotVerified(error.what, where=f"height {height}") from error
@@ -86,7 +102,15 @@ def verify_ledger(
         summary.covered,
         tuple(decisions),
         tuple(machine.members.convictions),
+        tuple(anchors),
     )
+
+
+def _anchors(applied: Applied, first: int) -> Iterator[Held]:
+    """Yield the anchors that count in a block whose header is entry `first`."""
+    for index, receipt in enumerate(applied.receipts, start=first + 1):
+        if isinstance(receipt.content, Anchor) and receipt.author is not None:
+            yield Held(receipt.author, receipt.content, index, applied.height, applied.time_ms)
 
 
 def _begins_with(store: Store, roster: Roster) -> None:

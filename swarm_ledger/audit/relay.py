@@ -8,7 +8,7 @@ time and the topic it was recorded from, is nobody's signature and isn't believe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,10 +74,15 @@ class _Recorded:
     message: Notarised | PeerFault
 
 
-def check_bag(path: Path, trust: Trust) -> BagReport:
+def check_bag(
+    path: Path,
+    trust: Trust,
+    heard: Callable[[Verified, Notarised], None] = lambda _one, _other: None,
+) -> BagReport:
     """Verify each signed message of a bag, in any epoch that `trust` knows.
 
-    A message that is there twice is "replayed". Misuse if the bag can't be read, or has none.
+    A message that is there twice is "replayed". heard: called with each that holds. Misuse if the
+    bag can't be read, or has none.
     """
     verifiers = {version.roster.version: Verifier(version.roster) for version in trust.versions}
     newest = verifiers[trust.newest.version]
@@ -94,6 +99,7 @@ def check_bag(path: Path, trust: Trust) -> BagReport:
             message = recorded.message
             verified = verifiers.get(message.epoch, newest).verify(message)
             _take(report, streams, verified, message)
+            heard(verified, message)
         except PeerFault as fault:
             report.rejected[fault.reason] += 1
             report.first = report.first or Wrong(

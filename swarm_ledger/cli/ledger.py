@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from rich.table import Table
 
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.cli import FAILED
-from swarm_ledger.cli.output import Json, console, print_json, progress_console
+from swarm_ledger.cli.output import Json, console, date, print_json, progress_console
 from swarm_ledger.envelope import kind_of
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import Trust, load_trust
@@ -65,7 +64,7 @@ def show(
     table = Table("height", "entries", "ledger time (UTC)", "what")
     for block in blocks:
         what = ", ".join(f"{kind} {n}" for kind, n in block["kinds"].items())
-        table.add_row(str(block["height"]), str(block["entries"]), _date(block["time_ms"]), what)
+        table.add_row(str(block["height"]), str(block["entries"]), date(block["time_ms"]), what)
     console.print(table)
     for conviction in result["convictions"]:
         console.print(escape(conviction["text"]))
@@ -103,17 +102,6 @@ def _block(store: Store, height: int) -> dict[str, Any]:
         kinds[name] = kinds.get(name, 0) + 1
     time_ms = split_block(entries)[0].time_ms if height else 0
     return {"height": height, "entries": len(entries), "time_ms": time_ms, "kinds": kinds}
-
-
-def _date(time_ms: int) -> str:
-    """Return POSIX milliseconds as people read them; the genesis block has none."""
-    if not time_ms:
-        return ""
-    try:
-        when = datetime.fromtimestamp(time_ms // 1000, tz=timezone.utc)
-    except (OverflowError, ValueError, OSError):  # nothing is verified here: it may say anything
-        return f"{time_ms} ms"
-    return f"{when:%Y-%m-%d %H:%M:%S}.{time_ms % 1000:03}"
 
 
 @app.command()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime, timezone
 from typing import Annotated, Any
 
 import msgspec
@@ -30,3 +31,14 @@ progress_console = _console(stderr=True)
 def print_json(value: Any) -> None:
     """Print one JSON object on a line of its own."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def date(time_ms: int) -> str:
+    """Return POSIX milliseconds as people read them; the genesis block has none."""
+    if not time_ms:
+        return ""
+    try:
+        when = datetime.fromtimestamp(time_ms // 1000, tz=timezone.utc)
+    except (OverflowError, ValueError, OSError):  # nothing is verified here: it may say anything
+        return f"{time_ms} ms"
+    return f"{when:%Y-%m-%d %H:%M:%S}.{time_ms % 1000:03}"

@@ -10,10 +10,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from swarm_ledger.audit.anchors import AnchorReport, Anchors, Shown
+from swarm_ledger.audit.ledger import Held, Verdict, open_ledger, verify_ledger
 from swarm_ledger.audit.relay import BagReport, check_bag
 from swarm_ledger.cli import FAILED
-from swarm_ledger.cli.output import Json, console, print_json
-from swarm_ledger.identity.trust import load_trust
+from swarm_ledger.cli.output import Json, console, date, print_json
+from swarm_ledger.errors import NotVerified
+from swarm_ledger.identity.trust import Trust, load_trust
 
 app = typer.Typer(help="Check signed messages that were recorded.", no_args_is_help=True)
 
@@ -27,16 +30,109 @@ def relay() -> None:
 def verify(
     bag: Annotated[Path, typer.Argument(help="A rosbag2 folder, or an .mcap or .db3 file.")],
     roster: Annotated[Path, typer.Option(help="The roster folder.")],
+    ledger: Annotated[
+        Path | None,
+        typer.Option(help="A drone's folder, or its ledger.db: also check what it anchors."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Verify every signed message of a bag offline: who said it, unchanged, once."""
-    report = check_bag(bag, load_trust(roster))
+    """Verify every signed message of a bag offline: who said it, unchanged, once.
+
+    With a ledger, also since when each exists, and what is missing though it was anchored.
+    """
+    trust = load_trust(roster)
+    if ledger is None:
+        report, held = check_bag(bag, trust), None
+    else:
+        verdict = _verdict(ledger, trust, as_json)
+        anchors = Anchors(verdict.anchors)
+        report = check_bag(bag, trust, anchors.hear)
+        held = anchors.report()
     if as_json:
-        print_json(_fields(report))
+        print_json(_fields(report) | (_anchor_fields(held) if held else {}))
     else:
         _show(report)
-    if not report.holds:
+        if held is not None:
+            _show_anchors(held)
+    if not report.holds or (held is not None and not held.whole):
         raise typer.Exit(FAILED)
+
+
+def _verdict(ledger: Path, trust: Trust, as_json: bool) -> Verdict:
+    """Verify the ledger itself, which all that it says about a bag rests on."""
+    try:
+        with open_ledger(ledger) as store:
+            return verify_ledger(store, trust)
+    except NotVerified as error:
+        if as_json:
+            print_json({"verified": False, "error": error.what, "where": f"ledger: {error.where}"})
+            raise typer.Exit(FAILED) from error
+        raise
+
+
+def _anchor_fields(report: AnchorReport) -> dict[str, Any]:
+    anchors = [
+        {
+            **_place(held),
+            "signer": held.author.name,
+            "sequence": held.anchor.sequence,
+            "leaves": held.anchor.size,
+            "shown": shown.value,
+        }
+        for held, shown in report.anchors
+    ]
+    topics = [
+        {
+            "signer": signer,
+            "topic": topic,
+            "recorded": one.recorded,
+            "anchored": one.anchored,
+            "unproven": one.unproven,
+            "contradicted": one.contradicted,
+            "not_anchored": one.open,
+            "missing": {"middle": one.middle, "end": one.end},
+            "earlier": one.earlier,
+            "first": _place(one.first) if one.first else None,
+            "last": _place(one.last) if one.last else None,
+        }
+        for (signer, topic), one in sorted(report.topics.items())
+    ]
+    return {"whole": report.whole, "anchors": anchors, "topics": topics}
+
+
+def _place(held: Held) -> dict[str, Any]:
+    return {"index": held.index, "height": held.height, "time_ms": held.time_ms}
+
+
+def _show_anchors(report: AnchorReport) -> None:
+    table = Table("signer", "topic", "anchored", "not", "missing", "at the latest at (UTC)")
+    for (signer, topic), one in sorted(report.topics.items()):
+        missing = one.middle + one.end
+        when = f"height {one.last.height}, {date(one.last.time_ms)}" if one.last else ""
+        rest = str(one.recorded - one.anchored)
+        table.add_row(escape(signer), escape(topic), str(one.anchored), rest, str(missing), when)
+    console.print(table)
+    for (signer, topic), one in sorted(report.topics.items()):
+        for count, what in (
+            (one.middle, "were anchored and are missing in the middle"),
+            (one.end, "were anchored and are missing at the end"),
+            (one.contradicted, "are not those that were anchored under their numbers"),
+            (one.unproven, "may be anchored: too much of the same time is missing to show it"),
+            (one.open, "are not anchored"),
+            (one.earlier, "were anchored before the recording began"),
+        ):
+            if count:
+                console.print(escape(f"{signer} {topic}: {count} messages {what}"))
+    others = [held for held, shown in report.anchors if shown is Shown.OTHER]
+    for held in others:
+        console.print(
+            escape(f"{held.author.name}: anchor {held.anchor.sequence} has a root of its own")
+        )
+    colour, said = ("green", "nothing") if report.whole else ("red", "something")
+    console.print(
+        f"[{colour}]{said} that was anchored is missing[/] since the recording began, "
+        f"by {len(report.anchors)} anchors"
+    )
 
 
 def _fields(report: BagReport) -> dict[str, Any]:

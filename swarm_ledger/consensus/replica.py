@@ -170,6 +170,10 @@ class Replica:
         self._state.set_clock(now_ms)
         return normal.on_body(self._state, digest(body), body, added=False)
 
+    def holds(self, key: bytes) -> bool:
+        """Whether the request with that digest waits here to be ordered."""
+        return key in self._state.pool
+
     def withdraw(self, unwanted: Callable[[bytes], bool]) -> list[bytes]:
         """Drop waiting requests that nobody would take in any more; return their digests.
 

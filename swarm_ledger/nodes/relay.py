@@ -34,14 +34,18 @@ from swarm_ledger.nodes.signed import (
     signed_message,
     type_hash,
 )
+from swarm_ledger.relay.anchor import Anchoring
 from swarm_ledger.relay.sender import Credentials, Sender
 from swarm_ledger.relay.statement import Notarised
 from swarm_ledger.relay.verifier import MAX_TOPICS_PER_MEMBER
+from swarm_ledger.runtime.courier import Outbox
 from swarm_ledger.runtime.identity import Identity
 from swarm_ledger.runtime.starts import next_run
 
 _LOOK_S = 0.5
 _COMPLAIN_S = 10.0
+_LEAST_ANCHOR_MS = 12_000
+"""A little over what the ledger takes of one member for long."""
 
 
 @dataclass
@@ -58,7 +62,8 @@ class RelayNode(Node):
 
     Parameters: fleet, drone; topics and batched, lists of names and patterns such as
     "/drone_1/*": what is batched is signed by windows of window_ms; announce_ms: how often a
-    delegation comes along; begin_session; radio_domain and signed_topic. Topics and types are
+    delegation comes along; anchor_ms: how often the ledger is to hold what was signed;
+    begin_session; radio_domain and signed_topic. Topics and types are
     found by ROS's graph, and QoS is that of the publishers.
     """
 
@@ -77,10 +82,19 @@ class RelayNode(Node):
         self._announce_us = 1_000 * whole_parameter(
             self, "announce_ms", 1000, (0, 60_000), "how often a delegation comes along, ms"
         )
+        self._anchor_ms = whole_parameter(
+            self, "anchor_ms", 30_000, (0, 3_600_000), "how often to anchor in the ledger, ms"
+        )
+        if 0 < self._anchor_ms < _LEAST_ANCHOR_MS:
+            raise Misuse(
+                f"anchor_ms is {self._anchor_ms}, and the ledger takes no anchors that often.",
+                remedy=f"Give 0, to anchor nothing, or {_LEAST_ANCHOR_MS} and more.",
+            )
         begins = flag_parameter(
             self, "begin_session", "begin sessions: only where no drone node runs on this drone"
         )
         self._aboard = Aboard(fleet, self.drone, self._complain, begins=begins)
+        self._outbox: Outbox | None = None
         self._radio = Radio(self)
         self._publisher = self._radio.node.create_publisher(
             SignedMessage, self._radio.topic, SIGNED
@@ -101,6 +115,12 @@ class RelayNode(Node):
     def destroy_node(self) -> None:
         """Send what waits, and leave."""
         self._on_window()
+        try:
+            self._anchor(last=True)
+        except Misuse as error:
+            self._complain(error.explain())
+        if self._outbox is not None:
+            self._outbox.close()
         self._radio.close()
         super().destroy_node()
 
@@ -121,6 +141,7 @@ class RelayNode(Node):
             return  # simulated time has not begun
         try:
             self._take_up(now_us // 1_000_000)
+            self._anchor()
         except Misuse as error:
             self._complain(error.explain())
         for topic, types in self.get_topic_names_and_types():
@@ -137,13 +158,40 @@ class RelayNode(Node):
             self._on_window()
             credentials = Credentials(identity.roster, identity.session, identity.delegation)
             if self._sender is None:
-                self._sender = Sender(credentials, self._next_run, announce_us=self._announce_us)
+                self._sender = Sender(
+                    credentials,
+                    self._next_run,
+                    announce_us=self._announce_us,
+                    anchoring=self._moor(),
+                )
             else:
                 self._sender.change(credentials)
             self._identity = identity
 
     def _next_run(self) -> int:
         return next_run(self._aboard.folder, self._now_us() // 1_000_000)
+
+    def _moor(self) -> Anchoring | None:
+        """Begin to anchor, unless another relay of this drone does."""
+        if not self._anchor_ms:
+            return None
+        try:
+            self._outbox = Outbox(self._aboard.folder)
+        except Misuse as error:
+            self._complain(error.explain())
+            return None
+        return Anchoring(1_000 * self._anchor_ms, self._outbox.pending())
+
+    def _anchor(self, *, last: bool = False) -> None:
+        """Hand in what is to be anchored now: on disk first, so that it isn't forgotten."""
+        told = self._outbox.told() if self._outbox else None
+        if self._outbox is None or self._sender is None or told is None:
+            return
+        anchored = self._sender.anchor(told, self._now_us(), last=last)
+        if anchored is not None:
+            self._outbox.put(anchored.sealed)
+            if anchored.leaves is not None:
+                self._send(anchored.leaves)
 
     def _listen(self, topic: str, types: Sequence[str]) -> None:
         publishers = self.get_publishers_info_by_topic(topic)
@@ -200,6 +248,7 @@ class RelayNode(Node):
 
     def _on_diagnostics(self) -> None:
         identity, sender = self._identity, self._sender
+        anchoring = sender.anchoring if sender else None
         level = DiagnosticStatus.OK if identity else DiagnosticStatus.WARN
         name = f"{self.get_name()}: {self.drone}"
         hardware = f"{identity.member.drone_id}/{identity.session_kid.hex()}" if identity else ""
@@ -209,6 +258,9 @@ class RelayNode(Node):
             "signed": self.signed,
             "signatures": sender.signatures if sender else 0,
             "unsigned": self.unsigned,
+            "anchored": anchoring.anchored if anchoring else 0,
+            "anchor_waits": bool(anchoring and anchoring.pending),
+            "not_anchored": anchoring.gathering.left_out if anchoring else 0,
             "epoch": identity.roster.version if identity else 0,
         }
         array = DiagnosticArray(status=[status(level, name, said, hardware, values)])

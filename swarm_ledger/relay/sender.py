@@ -11,10 +11,19 @@ from swarm_ledger.envelope import Kind, seal
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.ledger.merkle import Frontier, inclusion_proof
+from swarm_ledger.relay.anchor import (
+    LEAVES_TOPIC,
+    LEAVES_TYPE,
+    Anchoring,
+    Draft,
+    Told,
+    leaves_data,
+)
 from swarm_ledger.relay.statement import (
     MAX_DATA_BYTES,
     MAX_WINDOW,
     NUMBER_BITS,
+    WINDOWS,
     Notarised,
     Statement,
     Window,
@@ -26,9 +35,6 @@ from swarm_ledger.relay.statement import (
 )
 from swarm_ledger.signers import Signer
 
-_WINDOWS = ""
-"""The topic under which windows themselves are numbered: no real one has that name."""
-
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -39,18 +45,37 @@ class Credentials:
     delegation: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """An anchor to be handed in, sealed, and the list of its leaves, to be sent once it is kept.
+
+    leaves: None where an anchor is handed in again.
+    """
+
+    sealed: bytes
+    leaves: Notarised | None
+
+
 class Sender:
     """Signs messages for one drone.
 
     next_run: returns a number that no sender with this session ever had before, and that is
     larger than those; it has to be on disk when it returns. announce_us: how often at least one
-    message carries the delegation, for whoever came late; 0 for every message.
+    message carries the delegation, for whoever came late; 0 for every message. anchoring: if all
+    of it is to be anchored in the ledger.
     """
 
     def __init__(
-        self, credentials: Credentials, next_run: Callable[[], int], *, announce_us: int
+        self,
+        credentials: Credentials,
+        next_run: Callable[[], int],
+        *,
+        announce_us: int,
+        anchoring: Anchoring | None = None,
     ) -> None:
         self.credentials = credentials
+        self.anchoring = anchoring
+        self._stale_seal = anchoring is not None and anchoring.pending is not None
         self._next_run, self._announce_us = next_run, announce_us
         self._run = next_run()
         self._sequences: dict[str, int] = {}
@@ -63,13 +88,17 @@ class Sender:
         if self._waiting:
             raise Misuse("a window is open: close it with the session that it began with.")
         self.credentials, self._announced_us = credentials, None
+        self._stale_seal = self.anchoring is not None and self.anchoring.pending is not None
 
     def sign(
         self, topic: str, type_name: str, type_hash: str, data: bytes, now_us: int
     ) -> Notarised:
         """Sign one message by itself. now_us: POSIX microseconds. Misuse if it can't be stated."""
         statement = self._state(topic, type_name, type_hash, data, now_us)
-        return self._notarise(statement, data, self._seal(Kind.RELAYED, encode(statement)), now_us)
+        sealed = self._seal(Kind.RELAYED, encode(statement))
+        if self.anchoring is not None:
+            self.anchoring.gathering.add(topic, statement.sequence, sealed)
+        return self._notarise(statement, data, sealed, now_us)
 
     def add(self, topic: str, type_name: str, type_hash: str, data: bytes, now_us: int) -> bool:
         """Put a message into the open window; return whether that is full. Misuse as sign()."""
@@ -88,12 +117,35 @@ class Sender:
         for statement, _ in waiting:
             for level, index, node in tree.append(statement.leaf):
                 nodes[level, index] = node
-        window = Window(self._number(_WINDOWS), len(waiting), tree.root())
+        window = Window(self._number(WINDOWS), len(waiting), tree.root())
         sealed = self._seal(Kind.WINDOW, encode(window))
+        if self.anchoring is not None:
+            said = [(one.topic, one.sequence) for one, _ in waiting]
+            self.anchoring.gathering.add(WINDOWS, window.sequence, sealed, said)
         for index, (statement, data) in enumerate(waiting):
             path = inclusion_proof(index, len(waiting), lambda level, at: nodes[level, at])
             tied = bytes([Kind.WINDOWED]) + encode(Windowed(sealed, index, tuple(path)))
             yield self._notarise(statement, data, tied, now_us)
+
+    def anchor(self, told: Told, now_us: int, *, last: bool = False) -> Anchored | None:
+        """Return what is to be handed in to the ledger now, if anything: see Anchoring.step().
+
+        What was handed in under another session is sealed anew, and says the same.
+        """
+        anchoring = self.anchoring
+        if anchoring is None:
+            return None
+        draft = anchoring.step(told, now_us, last=last)
+        if draft is None:
+            if not self._stale_seal or anchoring.pending is None:
+                return None
+            draft = Draft(anchoring.pending)
+        self._stale_seal = False
+        sealed = self._seal(Kind.ANCHOR, encode(draft.anchor))
+        if not draft.leaves:
+            return Anchored(sealed, None)
+        data = leaves_data(draft.leaves)
+        return Anchored(sealed, self.sign(LEAVES_TOPIC, LEAVES_TYPE, "", data, now_us))
 
     def _seal(self, kind: Kind, payload: bytes) -> bytes:
         self.signatures += 1

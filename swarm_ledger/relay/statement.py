@@ -23,10 +23,16 @@ MAX_WINDOW_PATH = 8
 RUN_BITS, NUMBER_BITS = 32, 21
 """A sequence number is run << NUMBER_BITS | number, so that it stays below 2**53."""
 
-_Topic = Annotated[str, Meta(pattern=r"\A(/[A-Za-z_][A-Za-z0-9_]*)+\Z", max_length=255)]
+TOPIC = r"(/[A-Za-z_][A-Za-z0-9_]*)+"
+"""A regular expression for fully qualified topics."""
+
+WINDOWS = ""
+"""The topic under which windows themselves are numbered: no real one has that name."""
+
+_Topic = Annotated[str, Meta(pattern=rf"\A{TOPIC}\Z", max_length=255)]
 _Type = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*\Z", max_length=255)]
 _TypeHash = Annotated[str, Meta(pattern=r"\A(RIHS01_[0-9a-f]{64})?\Z")]
-_Sequence = Annotated[int, Meta(ge=1, lt=2 ** (RUN_BITS + NUMBER_BITS))]
+SequenceNumber = Annotated[int, Meta(ge=1, lt=2 ** (RUN_BITS + NUMBER_BITS))]
 _Hash = Annotated[bytes, Meta(min_length=HASH_SIZE, max_length=HASH_SIZE)]
 
 
@@ -41,7 +47,7 @@ class Statement(Record, frozen=True, tag=1):
     topic: _Topic
     type_name: _Type
     type_hash: _TypeHash
-    sequence: _Sequence
+    sequence: SequenceNumber
     stamp_us: Annotated[int, Meta(ge=1, lt=2**53)]
     sha256: _Hash
 
@@ -57,7 +63,7 @@ class Window(Record, frozen=True, tag=1):
     sequence: as a statement's, as if windows were a topic of their own.
     """
 
-    sequence: _Sequence
+    sequence: SequenceNumber
     size: Annotated[int, Meta(ge=1, le=MAX_WINDOW)]
     root: _Hash
 

@@ -11,18 +11,31 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
+from swarm_ledger.encoding import digest
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member
+from swarm_ledger.relay.anchor import Anchor
 from swarm_ledger.runtime.ballots import Ballots
 from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.machine import Tick, read_request
 from swarm_ledger.voting.observation import Observation, parse_observation
 from swarm_ledger.voting.question import Question
 
-LATE = ("stale_session", "stale_member", "stale_roster", "expired_roster", "convicted")
+LATE = (
+    "stale_session",
+    "stale_member",
+    "stale_roster",
+    "expired_roster",
+    "convicted",
+    "known",
+    "stale_anchor",
+    "broken_chain",
+    "too_soon",
+)
 """Why a request that all could have taken in is not taken in any more, or not yet."""
 
+_NO_NEWS = ("convicted", "known")
 _NOBODY = -1
 
 
@@ -31,7 +44,7 @@ class Request:
     """A request that was taken in. author: of evidence the culprit, of a roster nobody."""
 
     author: Member | None
-    content: Question | Observation | Tick | None = None
+    content: Question | Observation | Tick | Anchor | None = None
 
 
 class Admission:
@@ -44,6 +57,7 @@ class Admission:
     def __init__(self, engine: Engine, ballots: Ballots, root_key: bytes, every_ms: int) -> None:
         self._engine, self._ballots, self._root_key = engine, ballots, root_key
         self._every_ms, self._looked_ms = every_ms, 0
+        self._anchors: dict[int, bytes] = {}
 
     def take(self, raw: bytes) -> Request | None:
         """Take in what has just arrived; None for what is no news. PeerFault if it is refused."""
@@ -52,7 +66,7 @@ class Admission:
         except PeerFault as fault:
             if fault.reason in LATE:
                 self._engine.current.replica.supply(raw, self._engine.now_ms)
-            if fault.reason == "convicted":
+            if fault.reason in _NO_NEWS:
                 return None
             raise
         self._order(raw, request.author)
@@ -83,7 +97,22 @@ class Admission:
         if signed_by and not seat.doorman.ledger.knows(opened.author, signed_by.kid):
             name = opened.author.name  # a liar shows each drone another session
             raise PeerFault("unknown_key", f"{name}'s session is not on the ledger yet.")
+        if isinstance(content, Anchor):
+            self._judge_anchor(opened.author, content, digest(raw))
         return Request(opened.author, content)
+
+    def _judge_anchor(self, author: Member, anchor: Anchor, key: bytes) -> None:
+        """One of a member waits at a time, or it could have many ordered before the first counts.
+
+        That wait is no fault of anybody's: which one comes first here is chance.
+        """
+        engine = self._engine
+        now_ms = max(engine.now_ms, engine.machine.time_ms)
+        engine.machine.chains.judge(author, anchor, now_ms)
+        waits = self._anchors.get(author.index, key)
+        if waits != key and engine.current.replica.holds(waits):
+            raise PeerFault("too_soon", f"an anchor of {author.name} is waiting already.")
+        self._anchors[author.index] = key
 
     def _order(self, raw: bytes, author: Member | None) -> None:
         index = author.index if author else _NOBODY

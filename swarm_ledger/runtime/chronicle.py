@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from swarm_ledger.relay.anchor import Anchor
 from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.voting.decision import Settled
@@ -55,6 +56,8 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
                 "convicted",
                 conviction_fields(content.culprit.name, content.about, applied.height),
             )
+    elif isinstance(content, Anchor):
+        yield "anchor", {"sequence": content.sequence, "leaves": content.size, **fields}
     elif receipt.result.startswith("invalid"):
         yield "invalid", fields
 

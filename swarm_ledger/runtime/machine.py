@@ -20,7 +20,9 @@ from swarm_ledger.envelope import Kind, Opened, Opener, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.trust import Trust
+from swarm_ledger.relay.anchor import Anchor, parse_anchor
 from swarm_ledger.runtime.blocks import BlockHeader, split_block
+from swarm_ledger.runtime.chains import Chains
 from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.membership import MEMBERSHIP, Membership
 from swarm_ledger.voting.decision import Settled
@@ -43,14 +45,14 @@ class Receipt:
     """What became of one request. result: "counted", "conflict", "invalid: ..." and so on.
 
     author: of evidence, the culprit. content: what it says, where that is a question, an
-    observation or a charge.
+    observation, a charge or an anchor.
     """
 
     kind: Kind | None
     author: Member | None
     result: str
     body: bytes
-    content: Question | Observation | Charge | None = None
+    content: Question | Observation | Charge | Anchor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Machine:
 
     def __init__(self, trust: Trust) -> None:
         self.members = Membership(trust)
+        self.chains = Chains()
         self.height = 0
         self.time_ms = 0
         voters = trust.genesis.voters
@@ -106,6 +109,7 @@ class Machine:
         roster = self.members.end_block(height)
         if roster is not None:
             self.tally.change_voters(frozenset(roster.voters), faulty(len(roster.voters)))
+            self.chains.change(roster)
         header = BlockHeader(height, time_ms, len(requests), self._state())
         derived = (bytes([Kind.DECISION]) + encode(settled) for settled in decisions)
         entries = (bytes([Kind.BLOCK]) + encode(header), *requests, *derived)
@@ -123,7 +127,9 @@ class Machine:
 
     def _state(self) -> bytes:
         members, tally = self.members.state(), self.tally.state_digest()
-        return digest(encode([self.height, self.time_ms, tally, members]))
+        anchors = self.chains.state()
+        parts = [self.height, self.time_ms, tally, members, *([anchors] if anchors else [])]
+        return digest(encode(parts))
 
     def _apply_one(self, body: bytes) -> Receipt:
         kind, author = None, None
@@ -148,7 +154,7 @@ class Machine:
             self._closed.popitem(last=False)
         return self._closed[key]
 
-    def _act(self, opened: Opened) -> tuple[str, Question | Observation | None]:
+    def _act(self, opened: Opened) -> tuple[str, Question | Observation | Anchor | None]:
         content = read_request(opened)
         if isinstance(content, Question):
             key = question_id(opened.payload)
@@ -160,10 +166,13 @@ class Machine:
             author = opened.author.index
             cast = self.tally.vote(author, content, self.time_ms, self.height)
             return cast.name.lower(), content
+        if isinstance(content, Anchor):
+            self.chains.apply(opened.author, content, self.time_ms)
+            return "anchored", content
         return "tick", None
 
 
-def read_request(opened: Opened) -> Question | Observation | Tick:
+def read_request(opened: Opened) -> Question | Observation | Tick | Anchor:
     """Parse what a request says; PeerFault if it could only ever be invalid."""
     if opened.kind is Kind.QUESTION:
         return parse_question(opened.payload)
@@ -172,4 +181,6 @@ def read_request(opened: Opened) -> Question | Observation | Tick:
     if opened.kind is Kind.TICK:
         tick: Tick = decode(opened.payload, Tick, limit=32)
         return tick
+    if opened.kind is Kind.ANCHOR:
+        return parse_anchor(opened.payload)
     raise PeerFault("malformed", f"a {opened.kind.name} is not a request.")

@@ -28,8 +28,7 @@ def next_run(folder: Path, now_s: int) -> int:
             run = max(_read(path) + 1, now_s)
             if run > _LAST:
                 raise Misuse(f"{path}: there are no runs after {_LAST}.")
-            _replace(path, b"%d\n" % run)
-            os.fsync(held)
+            replace_synced(path, b"%d\n" % run)
         finally:
             os.close(held)
     except OSError as error:
@@ -50,10 +49,16 @@ def _read(path: Path) -> int:
     return int(text)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_synced(path: Path, data: bytes) -> None:
+    """Replace a file at once, readable by its owner only; on disk when it returns. OSError."""
     fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from swarm_ledger.errors import SwarmLedgerError
+from swarm_ledger.runtime.courier import Courier
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.fleet import Fleet, wall_clock_ms
 from swarm_ledger.runtime.lookout import Lookout
@@ -29,7 +30,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     entry = fleet.drone(name)
     start_ms = wall_clock_ms()
     emit = StdoutEvents(name)
-    lookout = Lookout(fleet, name, emit)
+    lookout, courier = Lookout(fleet, name, emit), Courier(fleet.home(name), emit)
     with fleet.store(name) as store, Wiring(fleet, name, emit) as wiring:
         drone = Drone(
             fleet.keys(name),
@@ -51,6 +52,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
             work(drone, wall_clock_ms())
             now_ms = wall_clock_ms()
             drone.tick(now_ms)
+            courier.look(drone, now_ms)
             lookout.look(drone, now_ms)
             wiring.follow(lookout.fleet, drone, now_ms)
             if now_ms - told_ms >= _STATUS_MS:

@@ -38,7 +38,15 @@ SECOND: Version = CREW.changed(CREW.roster, add=["drone_5"])
 THIRD: Version = CREW.changed(SECOND.roster, revoke=["drone_2"])
 NAMES = (*(f"drone_{number}" for number in range(1, 7)), "watcher", "operator_1")
 
-_SEALED = (Kind.SESSION, Kind.QUESTION, Kind.VOTE, Kind.TICK, Kind.CONSENSUS, Kind.WELCOME)
+_SEALED = (
+    Kind.SESSION,
+    Kind.QUESTION,
+    Kind.VOTE,
+    Kind.TICK,
+    Kind.ANCHOR,
+    Kind.CONSENSUS,
+    Kind.WELCOME,
+)
 Keys = dict[bytes, tuple[SoftwareSigner, int]]
 """By key identifier, with the roster version that each is for."""
 

@@ -31,6 +31,9 @@ from swarm_ledger.runtime.evidence import accusation
 from swarm_ledger.runtime.export import policy_file, prove, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.membership import roster_request
+from tests.anchored import anchor, sealed_anchor
+from tests.crew import T0_MS
+from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.scratch import scratch
 from tests.lab import LIMIT, Lab
@@ -55,7 +58,8 @@ def collect() -> dict[str, list[bytes]]:
             **messages,
             **_texts(store),
             **_files(),
-            "machine": [cbor2.dumps(_blocks(store))],
+            "anchor": anchor_samples(),
+            "machine": [cbor2.dumps(_blocks(store)), anchored_blocks()],
             "ledger": [early, _plain(lab.folders[0])],
             "restart": [early, _plain(lab.folders[2])],
         }
@@ -123,6 +127,7 @@ def _messages(lab: Lab) -> dict[str, list[bytes]]:
         CREW.identity("drone_4").delegation,
         _carried(Commit(0, 7, bytes(32))),
         CREW.say("drone_1", Fetch(3)),
+        sealed_anchor(CREW, "drone_1", anchor(1)),
         CREW.say("drone_1", Want((bytes(32),))),
         accusation(CREW.vote("drone_1"), CREW.vote("drone_1", 1)),
         accusation(*(CREW.say("drone_2", Commit(0, 7, bytes([i]) * 32)) for i in (1, 2))),
@@ -140,6 +145,15 @@ def _blocks(store: Store) -> list[list[object]]:
         header, requests = split_block(store.block(height).entries)
         blocks.append([header.time_ms, list(requests)])
     return blocks
+
+
+def anchored_blocks() -> bytes:
+    """Return blocks that anchor, as the target `machine` takes them."""
+    first = anchor(1)
+    chain = [first, anchor(2, first.digest), anchor(2)]
+    sessions = [CREW.identity(name).delegation for name in CREW.names]
+    raws = [sealed_anchor(CREW, name, one) for name in CREW.names[:2] for one in chain]
+    return cbor2.dumps([[T0_MS, sessions], [T0_MS + 1, raws[:3]], [T0_MS + 60_000, raws]])
 
 
 def _texts(store: Store) -> dict[str, list[bytes]]:

@@ -59,7 +59,7 @@ OPTIONS = {
     ("key", "new"): {"--algorithm", "--label", "--json", "--help"},
     ("key", "show"): {"--json", "--help"},
     ("relay",): {"--help"},
-    ("relay", "verify"): {"--roster", "--json", "--help"},
+    ("relay", "verify"): {"--roster", "--ledger", "--json", "--help"},
     ("ledger",): {"--help"},
     ("ledger", "show"): {"--last", "--roster", "--json", "--help"},
     ("ledger", "verify"): {"--roster", "--json", "--help"},
@@ -262,9 +262,9 @@ def seconds(shown: str) -> int:
     ],
 )
 def test_a_time_that_is_no_date_is_shown_as_it_is(time_ms: int, date: str) -> None:
-    from swarm_ledger.cli import ledger
+    from swarm_ledger.cli import output
 
-    assert ledger._date(time_ms) == date
+    assert output.date(time_ms) == date
 
 
 @pytest.mark.parametrize("command", [["verify"], ["show"], ["prove", "--decision", 1]])

@@ -65,6 +65,7 @@ def test_what_is_left_out_is_not_passed(relay: Any) -> None:
     (parameters,) = one["parameters"]
     assert "batched" not in parameters
     assert (parameters["window_ms"], parameters["begin_session"]) == (50, False)
+    assert parameters["anchor_ms"] == 30_000
 
 
 def test_arguments_are_described_here_and_on_the_page(relay: Any) -> None:
