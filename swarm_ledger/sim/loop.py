@@ -50,7 +50,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
         told_ms, epoch = 0, drone.roster.version
         while not stop.asked:
             arrived = transport.receive(_POLL_MS)
-            drone.receive_all(arrived, wall_clock_ms())
+            transport.judge(drone.receive_all(arrived, wall_clock_ms()))
             work(drone, wall_clock_ms())
             now_ms = wall_clock_ms()
             drone.tick(now_ms)
@@ -59,7 +59,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
                 _connect(transport, lookout.fleet, drone, emit)
             if now_ms - told_ms >= _STATUS_MS:
                 told_ms = now_ms
-                emit("status", drone.status())
+                emit("status", {**drone.status(), "overload": transport.inbox.dropped})
 
 
 def _connect(transport: ZmqTransport, fleet: Fleet, drone: Drone, emit: Emit) -> None:
