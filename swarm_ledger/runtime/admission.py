@@ -74,11 +74,7 @@ class Admission:
                 raise PeerFault("convicted", f"{culprit.name} is convicted already.")
             return Request(culprit)
         seat, opened = engine.epochs.route(lambda seat: seat.doorman.open(raw))
-        try:
-            content = read_request(opened)
-        except PeerFault as fault:
-            fault.by(opened.author.name)
-            raise
+        content = read_request(opened)
         if seat is not engine.current.seat:
             version = seat.roster.version
             raise PeerFault("stale_epoch", f"a {kind.name} of epoch {version}.")
