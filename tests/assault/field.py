@@ -64,7 +64,10 @@ class Wire:
 
 
 class Field:
-    """Four drones that fly until the end. seen: what each reported last; told: all events."""
+    """Four drones that fly until the end.
+
+    seen: what each reported last; told: all events; roster: the newest that the operators signed.
+    """
 
     def __init__(self, home: Path, transport: str = "zmq") -> None:
         consensus = ConsensusEntry(request_timeout_ms=1_500, resend_ms=100)
@@ -77,6 +80,7 @@ class Field:
         file.write_text(file.read_text().replace("question: question.bin", "question: ''"))
         self.fleet = Fleet.load(file)
         self.home, self.names = home, self.mission.names()
+        self.roster: Roster = self.fleet.roster
         self.environment = environment(self.mission)
         self.commands = commands(self.mission)
         self.operator = open_signer(f"file:{home / OPERATOR / KEY}")
@@ -88,11 +92,6 @@ class Field:
         self.endpoints = {one.name: one.endpoint for one in self.fleet.file.drones}
         self.wires: list[Wire] = []
         self.base = self.wire() if transport == "zmq" else None
-
-    @property
-    def roster(self) -> Roster:
-        """The newest roster that the operators signed."""
-        return load_trust(self.home / "roster").newest
 
     def wire(self, name: bytes = b"") -> Wire:
         """Return new sockets, closed with the field."""
@@ -140,7 +139,9 @@ class Field:
         return seal(Kind.QUESTION, encode(asked), self.operator, self.roster)
 
     def decisions(self, name: str) -> list[dict[str, Any]]:
-        return [e.fields for e in self.told if (e.drone, e.event) == (name, "decision")]
+        """What that drone says was decided, without the view that it was in."""
+        told = [e.fields for e in self.told if (e.drone, e.event) == (name, "decision")]
+        return [{key: one[key] for key in one if key != "view"} for one in told]
 
     def decides(self, *, votes: int = 3, also: Callable[[], None] = int) -> dict[str, Any]:
         """Ask one more question; return the one decision that all who fly come to."""
