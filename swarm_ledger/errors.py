@@ -27,12 +27,19 @@ class Misuse(SwarmLedgerError):  # noqa: N818  - a fault, named as the house nam
 class PeerFault(SwarmLedgerError):  # noqa: N818
     """Another drone broke a rule; counted and reported, never fatal.
 
-    reason: a short stable word for counters, such as "malformed" or "bad_signature".
+    reason: a short stable word for counters, such as "malformed" or "bad_signature". peer: who did
+    it, where what it signed is wrong whenever and by whomever it is shown; else nobody is blamed.
     """
 
     def __init__(self, reason: str, what: str, *, remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)
         self.reason = reason
+        self.peer = ""
+
+    def by(self, peer: str) -> PeerFault:
+        """Note whose it is, and return it."""
+        self.peer = peer
+        return self
 
 
 class NotVerified(SwarmLedgerError):  # noqa: N818

@@ -34,6 +34,8 @@ from swarm_ledger.sim.events import StdoutEvents
 
 _TICK_S = 0.02
 _STATUS_S = 0.2
+_ROUNDS = 8
+"""In one tick: a flood's share must leave time for the rest."""
 
 
 class DroneNode(Node):
@@ -88,7 +90,7 @@ class DroneNode(Node):
             return  # simulated time has not begun, and stamp 0 is never signed
         if self.drone is None:
             self.drone = self._launch(now_ms)
-        self.drone.receive_all(self._transport.arrived(), self._now_ms())
+        self._receive(self.drone)
         self.drone.tick(self._now_ms())
         self._courier.look(self.drone, self._now_ms())
         epoch = self.drone.roster.version
@@ -97,6 +99,13 @@ class DroneNode(Node):
             known = self.drone.roster, self._lookout.fleet.trust.newest
             for roster in sorted(known, key=lambda one: one.version):
                 self._transport.learn(roster)
+
+    def _receive(self, drone: Drone) -> None:
+        for _ in range(_ROUNDS):
+            messages = self._transport.receive()
+            self._transport.judge(drone.receive_all(messages, self._now_ms()))
+            if not self._transport.waits:
+                return
 
     def _launch(self, now_ms: int) -> Drone:
         attack = self.fleet.drone(self.name).attack
@@ -132,7 +141,8 @@ class DroneNode(Node):
 
     def _on_status(self) -> None:
         if self.drone is not None:
-            self._emit("status", self.drone.status())
+            dropped = self._transport.inbox.dropped
+            self._emit("status", {**self.drone.status(), "overload": dropped})
             self._status.publish(status_message(self.drone, self.get_clock().now().to_msg()))
 
 

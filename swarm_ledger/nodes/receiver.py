@@ -25,11 +25,12 @@ from swarm_ledger.nodes.signed import (
     Radio,
     message_class,
     notarised_message,
+    publisher_of,
     type_hash,
 )
-from swarm_ledger.relay.patience import Patience
 from swarm_ledger.relay.statement import MAX_DATA_BYTES, MAX_SEALED_BYTES, Notarised
 from swarm_ledger.relay.verifier import Limits, Receiver, Refused, Verified
+from swarm_ledger.transport.budget import Patience
 
 _LOOK_S = 0.5
 _REPORT_S = 1.0
@@ -163,11 +164,11 @@ class ReceiverNode(Node):
         receiver, now_us = self._receiver, self._now_us()
         if receiver is None:
             return
-        publisher = _publisher(info)
-        if publisher and self._patience.spent(publisher, now_us):
+        publisher, now_ms = publisher_of(info), now_us // 1_000
+        if publisher and self._patience.spent(publisher, now_ms):
             receiver.count(_FLOODED)
         elif not self._judge(receiver, raw, now_us):
-            self._patience.try_it(publisher, now_us)
+            self._patience.try_it(publisher, now_ms)
 
     def _judge(self, receiver: Receiver, raw: bytes, now_us: int) -> bool:
         """Republish a message if it holds; return whether it does."""
@@ -258,12 +259,6 @@ class ReceiverNode(Node):
                 status(DiagnosticStatus.OK, f"{title}: {name}", "heard", drone_id, each)
             )
         return statuses
-
-
-def _publisher(info: Any) -> bytes:
-    """Return what DDS calls a message's publisher, empty where rclpy doesn't tell (Humble)."""
-    gid = info.get("publisher_gid") if isinstance(info, dict) else None
-    return bytes(gid["data"]) if gid else b""
 
 
 def _parse(raw: bytes) -> Notarised:

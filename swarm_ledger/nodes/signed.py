@@ -49,6 +49,12 @@ def message_class(type_name: str) -> Any:
         ) from error
 
 
+def publisher_of(info: Any) -> bytes:
+    """Return what DDS calls a message's publisher, empty where rclpy doesn't tell (Humble)."""
+    gid = info.get("publisher_gid") if isinstance(info, dict) else None
+    return bytes(gid["data"]) if gid else b""
+
+
 def adapted(publishers: Sequence[Any]) -> QoSProfile:
     """Return the strongest QoS that hears all of a topic's publishers (TopicEndpointInfo)."""
     offered = [publisher.qos_profile for publisher in publishers]

@@ -3,43 +3,51 @@
 
 from __future__ import annotations
 
+import time
 from array import array
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection
+from typing import Any
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.serialization import deserialize_message
 from swarm_interfaces.msg import Envelope
 
 from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.nodes.qos import ENVELOPES
+from swarm_ledger.nodes.signed import publisher_of
+from swarm_ledger.transport.budget import Arrived, Inbox
 
 EVERYBODY = "/swarm/envelopes"
 INBOX = "/swarm/inbox"
 
-_MAX_WAITING_BYTES = 1 << 26
+_MAX_MESSAGE_BYTES = MAX_ENVELOPE_BYTES + 1024
+_AT_ONCE = 1_000
+"""Messages of a topic that are taken from the middleware in one go: as many as it keeps."""
 
 
 class RosTransport:
     """One member's end: publishes on the others' topics, listens to its own and the common one.
 
-    What arrives waits in a queue that is bounded in bytes, so that a flood costs its own messages
-    and no memory. Nothing in a message around the sealed bytes is trusted.
+    inbox: what waits here, by publisher where rclpy tells who that is (not on Humble), as it came:
+    it is parsed when its turn comes. Nothing in a message around the sealed bytes is trusted.
     """
 
     def __init__(self, node: Node, roster: Roster, member: int) -> None:
         self._node, self._own = node, roster.members[member].name
         self._roster = roster
-        self._arrived: deque[bytes] = deque()
-        self._waiting = 0
-        self.dropped = 0
+        self.inbox = Inbox()
+        self._looked_at: list[Arrived] = []
         self._everybody = node.create_publisher(Envelope, EVERYBODY, ENVELOPES)
         self._topics: dict[str, Publisher] = {}
         self._inboxes: dict[int, Publisher] = {}
         self.learn(roster)
-        for topic in (EVERYBODY, f"{INBOX}/{self._own}"):
-            node.create_subscription(Envelope, topic, self._receive, ENVELOPES)
+        # Raw, so that what can't be deserialised, or is too large for that, is counted.
+        self._subscriptions = [
+            node.create_subscription(Envelope, topic, self._hear, ENVELOPES, raw=True)
+            for topic in (EVERYBODY, f"{INBOX}/{self._own}")
+        ]
 
     def learn(self, roster: Roster) -> None:
         """Find the inboxes of a later roster's members; one with a new key keeps its inbox."""
@@ -71,17 +79,55 @@ class RosTransport:
         message.data = array("B", data)
         return message
 
-    def arrived(self) -> Iterator[bytes]:
-        """Take out what has arrived, oldest first."""
-        while self._arrived:
-            data = self._arrived.popleft()
-            self._waiting -= len(data)
-            yield data
+    def receive(self) -> list[bytes]:
+        """Return what is to be looked at, in fair turns; a bounded number. See judge()."""
+        now_ms = _now_ms()
+        for subscription in self._subscriptions:
+            for _ in range(_AT_ONCE):  # the executor would take far longer over each than we do
+                taken = subscription.handle.take_message(Envelope, True)
+                if taken is None:
+                    break
+                raw, info = taken
+                self._put(raw, info, now_ms)
+        self._looked_at, messages = [], []
+        for arrived in self.inbox.take(now_ms):
+            data = _sealed(arrived.data)
+            if data is None:
+                self.inbox.dropped["malformed"] += 1
+                self.inbox.judge([arrived], [0], now_ms)
+            else:
+                self._looked_at.append(arrived)
+                messages.append(data)
+        return messages
 
-    def _receive(self, message: Envelope) -> None:
-        data = bytes(message.data)
-        if len(data) > MAX_ENVELOPE_BYTES or self._waiting + len(data) > _MAX_WAITING_BYTES:
-            self.dropped += 1
-            return
-        self._waiting += len(data)
-        self._arrived.append(data)
+    def judge(self, refused: Collection[int]) -> None:
+        """Note which of what receive() returned last was refused, by its place; the rest held."""
+        self.inbox.judge(self._looked_at, refused, _now_ms())
+        self._looked_at = []
+
+    @property
+    def waits(self) -> bool:
+        """Whether receive() has left something to be looked at now."""
+        return self.inbox.waits(_now_ms())
+
+    def _hear(self, raw: bytes, info: Any) -> None:
+        self._put(raw, info, _now_ms())
+
+    def _put(self, raw: bytes, info: Any, now_ms: int) -> None:
+        if len(raw) > _MAX_MESSAGE_BYTES:
+            self.inbox.dropped["malformed"] += 1
+        else:
+            self.inbox.put(publisher_of(info), raw, now_ms)
+
+
+def _sealed(raw: bytes) -> bytes | None:
+    """Return the sealed bytes in a serialised Envelope, None if it is none."""
+    try:
+        data = bytes(deserialize_message(raw, Envelope).data)
+    except Exception:  # rmw has no error of its own for what is no message
+        return None
+    return data if len(data) <= MAX_ENVELOPE_BYTES else None
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

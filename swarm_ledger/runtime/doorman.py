@@ -49,7 +49,7 @@ def cosignature_line(roster: Roster, opened: Opened, message: Checkpoint) -> Not
     try:
         tlog.verify_cosignature(log_checkpoint(roster, message.size, message.root), key, line)
     except NotVerified as error:
-        raise PeerFault("bad_signature", error.what) from error
+        raise PeerFault("bad_signature", error.what).by(opened.author.name) from error
     return line
 
 
@@ -84,7 +84,11 @@ class Doorman:
         opened = self.open(raw)
         if opened.kind is not Kind.CONSENSUS or opened.session is None:
             raise PeerFault("malformed", f"a {opened.kind.name} where consensus speaks.")
-        message = parse(opened.payload)
+        try:
+            message = parse(opened.payload)
+        except PeerFault as fault:
+            fault.by(opened.author.name)
+            raise
         on_ledger = self.ledger.knows(opened.author, opened.session.kid)
         carried = raw[:1] == bytes([Kind.CARRIED]) and not isinstance(message, Checkpoint)
         if isinstance(message, _PROOFS) and not (on_ledger or carried):

@@ -65,6 +65,7 @@ class Drone:
         question: bytes | None = None,
     ) -> None:
         self.faults: Counter[str] = Counter()
+        self.blamed: dict[str, Counter[str]] = {}
         self._keys, self._trust, self._transport, self._emit = keys, trust, transport, emit
         self._roster_ms = 0
         self._start_ms, self._question = now_ms, question
@@ -90,18 +91,22 @@ class Drone:
         """Take in one message."""
         self.receive_all((raw,), now_ms)
 
-    def receive_all(self, raws: Iterable[bytes], now_ms: int) -> None:
+    def receive_all(self, raws: Iterable[bytes], now_ms: int) -> list[int]:
         """Take in what arrived, in order; whatever is wrong with it is counted, not raised.
 
         What follows from all of it is carried out at the end: one write to disk for what binds us.
+        Returns the places of those that were refused at once.
         """
         self._pass_time(now_ms)
-        for raw in raws:
+        refused: list[int] = []
+        for place, raw in enumerate(raws):
             try:
                 self._receive_ahead(raw)
             except PeerFault as fault:
                 self.on_fault(fault)
+                refused.append(place)
         self.engine.drain()
+        return refused
 
     def submit(self, raw: bytes, now_ms: int) -> None:
         """Have sealed bytes ordered, such as an operator's question; PeerFault if they are bad."""
@@ -200,7 +205,11 @@ class Drone:
         return "joining" if ahead else "removed"
 
     def status(self) -> dict[str, Any]:
-        """Where this drone is, for screens and logs."""
+        """Where this drone is, for screens and logs.
+
+        faults: how often it refused something, by reason; blamed: the same by the name of whoever
+        signed it, where a signature says who that was.
+        """
         replica, member, store = self.engine.current.replica, self.member, self.keeper.store
         return {
             "drone": member.name,
@@ -215,6 +224,8 @@ class Drone:
             "pending": replica.pending,
             "met": self.greeting.met,
             "key_store": member.key_store.label,
+            "faults": self.faults,
+            "blamed": self.blamed,
         }
 
     @property
@@ -231,9 +242,9 @@ class Drone:
         try:
             self._receive(raw)
         except PeerFault as fault:
-            if fault.reason not in ELSEWHERE:
+            # A block about to be applied may hold the session, or the roster.
+            if fault.reason not in ELSEWHERE or not self.engine.drain():
                 raise
-            self.engine.drain()  # a block about to be applied may hold the session, or the roster
             self._receive(raw)
 
     def _receive(self, raw: bytes) -> None:
@@ -256,8 +267,11 @@ class Drone:
     def on_fault(self, fault: PeerFault) -> None:
         """Count what a peer did wrong, and report it the first time."""
         self.faults[fault.reason] += 1
+        if fault.peer:
+            self.blamed.setdefault(fault.peer, Counter())[fault.reason] += 1
         if self.faults[fault.reason] == 1:
-            self._emit("fault", {"reason": fault.reason, "what": fault.what})
+            fields = {"reason": fault.reason, "what": fault.what}
+            self._emit("fault", {**fields, "peer": fault.peer or None})
 
     # acting by ourselves
 

@@ -37,6 +37,9 @@ AFTER_A_LOST_DISK = (
     "needs a new roster too: what was signed under this one still counts."
 )
 
+_OWN_FAULTS = ("malformed", "not_leader", "not_backup", "bad_certificate", "bad_fetch")
+"""What a statement is wrong by in itself; the rest can be made of an honest one by delay."""
+
 _SERVED_BYTES = 1 << 19
 _NOT_A_MEMBER = -1
 
@@ -149,8 +152,14 @@ class Engine:
         if epoch is None and isinstance(signed.message, (Status, Committed)):
             epoch = self.current
         own = seat.identity.member.index if seat.identity else _NOT_A_MEMBER
-        if epoch is not None and signed.sender != own:
+        if epoch is None or signed.sender == own:
+            return
+        try:
             epoch.replica.step(signed)
+        except PeerFault as fault:
+            if epoch.seat is not seat:
+                raise
+            raise _attributed(fault, seat.roster, signed.sender) from fault
 
     def tick(self, now_ms: int) -> None:
         """Let time pass."""
@@ -179,15 +188,16 @@ class Engine:
                 else:
                     self._transport.send(to, identity.delegation)
 
-    def drain(self) -> None:
-        """Do all that has to be done."""
-        busy = True
+    def drain(self) -> bool:
+        """Do all that has to be done; return whether there was anything."""
+        worked, busy = False, True
         while busy:
             busy = False
             for epoch in list(self.epochs):
                 if epoch.replica.busy:
-                    busy = True
+                    busy = worked = True
                     self._carry_out(epoch, epoch.replica.ready())
+        return worked
 
     def _carry_out(self, epoch: Epoch, ready: Ready) -> None:
         own = self._persist(epoch, ready)
@@ -195,8 +205,8 @@ class Engine:
             self._send(epoch, to, raw)
         for resend in ready.resend:
             self._send(epoch, resend.to, epoch.seat.again(resend.raw))
-        for _, fault in ready.faults:
-            self._owner.on_fault(fault)
+        for sender, fault in ready.faults:
+            self._owner.on_fault(_attributed(fault, epoch.seat.roster, sender))
         for evidence in ready.evidence:
             self._owner.on_evidence(evidence, epoch)
         for decided in ready.apply:
@@ -334,3 +344,7 @@ class Engine:
         if self.forgetful and self.current.seat.identity is not None:
             version = self.current.seat.roster.version
             self._emit("lost_disk", {"version": version, "remedy": AFTER_A_LOST_DISK})
+
+
+def _attributed(fault: PeerFault, roster: Roster, sender: int) -> PeerFault:
+    return fault.by(roster.members[sender].name) if fault.reason in _OWN_FAULTS else fault

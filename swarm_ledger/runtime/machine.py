@@ -8,7 +8,7 @@ replays the blocks arrives at the same entries, tally and decisions.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -173,14 +173,26 @@ class Machine:
 
 
 def read_request(opened: Opened) -> Question | Observation | Tick | Anchor:
-    """Parse what a request says; PeerFault if it could only ever be invalid."""
-    if opened.kind is Kind.QUESTION:
-        return parse_question(opened.payload)
-    if opened.kind is Kind.VOTE:
-        return parse_observation(opened.payload)
-    if opened.kind is Kind.TICK:
-        tick: Tick = decode(opened.payload, Tick, limit=32)
-        return tick
-    if opened.kind is Kind.ANCHOR:
-        return parse_anchor(opened.payload)
-    raise PeerFault("malformed", f"a {opened.kind.name} is not a request.")
+    """Parse what a request says; PeerFault if it could only ever be invalid.
+
+    Its author's, then; but not where others take for a request what it never said was one.
+    """
+    if opened.kind not in _REQUESTS:
+        raise PeerFault("malformed", f"a {opened.kind.name} is not a request.")
+    try:
+        return _REQUESTS[opened.kind](opened.payload)
+    except PeerFault as fault:
+        fault.by(opened.author.name)
+        raise
+
+
+def _parse_tick(encoded: bytes) -> Tick:
+    return decode(encoded, Tick, limit=32)
+
+
+_REQUESTS: dict[Kind, Callable[[bytes], Question | Observation | Tick | Anchor]] = {
+    Kind.QUESTION: parse_question,
+    Kind.VOTE: parse_observation,
+    Kind.TICK: _parse_tick,
+    Kind.ANCHOR: parse_anchor,
+}

@@ -48,7 +48,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
         told_ms = 0
         while not stop.asked:
             arrived = wiring.receive(_POLL_MS)
-            drone.receive_all(arrived, wall_clock_ms())
+            wiring.judge(drone.receive_all(arrived, wall_clock_ms()))
             work(drone, wall_clock_ms())
             now_ms = wall_clock_ms()
             drone.tick(now_ms)

@@ -21,7 +21,7 @@ def fly(fleet: Fleet, name: str, stop: Stop) -> None:
     if fleet.file.world is None:
         raise Misuse("the fleet file has no world to fly in.")
     attack = fleet.drone(name).attack
-    place = fleet.member(name).index + 1
+    place = [entry.name for entry in fleet.file.drones].index(name) + 1
     world = World.create(fleet.file.world.target, len(fleet.file.drones), fleet.file.world.seed)
     classifier = eyes(attack, load_classifier(), world.target)
     start_ms = wall_clock_ms()

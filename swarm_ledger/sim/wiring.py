@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 
 from swarm_ledger.errors import Misuse
@@ -69,6 +69,11 @@ class Wiring:
         """Wait at most that long for messages; return those that are there, a bounded number."""
         return self._end.receive(timeout_ms) if self._end else []
 
+    def judge(self, refused: Collection[int]) -> None:
+        """Note which of what receive() returned last was refused, by its place; the rest held."""
+        if self._end:
+            self._end.judge(refused)
+
     def send(self, to: int, data: bytes) -> None:
         """Send to one member."""
         if self._end is not None:
@@ -80,17 +85,21 @@ class Wiring:
             self._end.broadcast(data)
 
     def report(self) -> dict[str, object]:
-        """Return how links are protected and who was refused, for the drone's status.
+        """Return how links are protected, who was refused and what dropped, for the status.
 
         The first refusal for each reason is an event of its own.
         """
         if self._end is None:
-            return {"links": "none", "refused": {}}
+            return {"links": "none", "refused": {}, "overload": {}}
         for reason, fault in self._end.strangers().items():
             if reason not in self._told:
                 self._told.add(reason)
                 self._emit(fault.reason, {"reason": reason, "what": fault.what})
-        return {"links": self._end.links, "refused": dict(self._end.refused)}
+        return {
+            "links": self._end.links,
+            "refused": dict(self._end.refused),
+            "overload": dict(self._end.inbox.dropped),
+        }
 
     def _encrypted(self, rosters: Sequence[Roster], now_ms: int) -> bool:
         present, newest = rosters[0], rosters[-1]

@@ -9,7 +9,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from swarm_ledger.transport.curve import Curve
-from swarm_ledger.transport.inbox import new_socket, unusable
+from swarm_ledger.transport.port import new_socket, unusable
 
 _TRYING = (
     zmq.EVENT_CONNECTED

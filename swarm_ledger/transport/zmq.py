@@ -5,22 +5,25 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from types import TracebackType
 
 import zmq
 
 from swarm_ledger.errors import Misuse, PeerFault
+from swarm_ledger.transport.budget import Arrived, Inbox
 from swarm_ledger.transport.curve import Curve
-from swarm_ledger.transport.inbox import Inbox
 from swarm_ledger.transport.line import Line
+from swarm_ledger.transport.port import Port
 
 _FAREWELL_MS = 500
 """So long what was said to somebody before it was cut off may still be on its way."""
 
 _LOOK_S = 0.2
 _PLAIN = b""
+_FRAMES = 2
+"""What a peer's message comes as: ZeroMQ's name for the connection, and the sealed bytes."""
 
 
 class ZmqTransport:
@@ -29,7 +32,8 @@ class ZmqTransport:
     endpoints: by roster index, such as "tcp://127.0.0.1:5501"; curve: keys by which all of them
     are encrypted, None for none. learn() changes both. Nothing blocks: what doesn't fit a peer's
     queue is dropped, and so is what is for a peer that no connection leads to. Close it, or use it
-    as a context manager. Misuse for an address that can't be bound.
+    as a context manager. Misuse for an address that can't be bound. inbox: what waits here, by
+    connection.
     """
 
     def __init__(
@@ -38,15 +42,17 @@ class ZmqTransport:
         if member not in endpoints:
             raise Misuse(f"member {member} has no endpoint.")
         self.refused: Counter[str] = Counter()
-        """How many connections were refused, by reason, as Inbox.refusals() has them."""
+        """How many connections were refused, by reason, as Port.refusals() has them."""
+        self.inbox = Inbox()
+        self._looked_at: list[Arrived] = []
         self._own, self._curve = endpoints[member], curve
         self._context = zmq.Context()
         self._places: dict[int, str] = {}
         self._peers: dict[tuple[str, bytes], Line] = {}
         self._looked_s = 0.0
-        self._inbox: Inbox | None = None
+        self._port: Port | None = None
         try:
-            self._inbox = Inbox(self._own, curve)
+            self._port = Port(self._own, curve)
             self.learn(endpoints, curve)
         except Misuse:
             self.close()
@@ -73,8 +79,8 @@ class ZmqTransport:
                 self._open_anew()
             except Misuse as error:
                 deaf = error  # what follows must be done all the same
-        elif curve is not None and self._inbox is not None:
-            self._inbox.admit(curve.admitted)
+        elif curve is not None and self._port is not None:
+            self._port.admit(curve.admitted)
         places = {**self._places, **endpoints}
         self._hang_up(self._peers.keys() - self._all_ways(self._places) - self._all_ways(places))
         for peer, address in sorted(places.items()):
@@ -103,10 +109,10 @@ class ZmqTransport:
             self._peers.pop(way).close(linger_ms=_FAREWELL_MS)
 
     def _open_anew(self) -> None:
-        if self._inbox is not None:
-            self._inbox.close()
-            self._inbox = None
-        self._inbox = Inbox(self._own, self._curve)
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+        self._port = Port(self._own, self._curve)
 
     def send(self, to: int, data: bytes) -> None:
         """Send to one member; dropped if its queue is full, or it has no endpoint."""
@@ -120,14 +126,32 @@ class ZmqTransport:
             peer.send(data)
 
     def receive(self, timeout_ms: int) -> list[bytes]:
-        """Wait at most that long for messages; return those that are there, a bounded number."""
+        """Wait at most that long for messages; return what is to be looked at, in fair turns.
+
+        A bounded number, and none of a connection that has had enough. See judge().
+        """
         self._look_after_lines()
-        if self._inbox is None:
-            time.sleep(timeout_ms / 1000)
+        wait_ms = 0 if self.inbox.waits(_now_ms()) else timeout_ms
+        if self._port is None:
+            time.sleep(wait_ms / 1000)
             with suppress(Misuse):
                 self._open_anew()
-            return []
-        return self._inbox.receive(timeout_ms)
+        else:
+            self._collect(self._port.receive(wait_ms), _now_ms())
+        self._looked_at = self.inbox.take(_now_ms())
+        return [arrived.data for arrived in self._looked_at]
+
+    def _collect(self, messages: list[list[bytes]], now_ms: int) -> None:
+        for frames in messages:
+            if len(frames) == _FRAMES:
+                self.inbox.put(frames[0], frames[1], now_ms)
+            else:
+                self.inbox.dropped["malformed"] += 1
+
+    def judge(self, refused: Collection[int]) -> None:
+        """Note which of what receive() returned last was refused, by its place; the rest held."""
+        self.inbox.judge(self._looked_at, refused, _now_ms())
+        self._looked_at = []
 
     def _look_after_lines(self) -> None:
         now_s = time.monotonic()
@@ -143,18 +167,18 @@ class ZmqTransport:
 
         Each refusal is counted in `refused`.
         """
-        if self._inbox is None:
+        if self._port is None:
             return {}
-        found = self._inbox.refusals()
+        found = self._port.refusals()
         self.refused += found
-        return {reason: self._inbox.explain(reason) for reason in found}
+        return {reason: self._port.explain(reason) for reason in found}
 
     def close(self) -> None:
         """Close all sockets at once; what is queued is dropped."""
         self._context.destroy(linger=0)
-        if self._inbox is not None:
-            self._inbox.close()
-            self._inbox = None
+        if self._port is not None:
+            self._port.close()
+            self._port = None
 
     def __enter__(self) -> ZmqTransport:
         return self
@@ -166,6 +190,10 @@ class ZmqTransport:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _other_keys(before: Curve | None, now: Curve | None) -> bool:

@@ -103,14 +103,35 @@ def test_who_was_away_hears_nothing_of_it() -> None:
             assert set(connect(end, 1, late)) == {b"hello", b"that's all"}
 
 
-def test_strangers_frames_are_bytes_like_any_others() -> None:
+def test_what_no_peer_sends_is_dropped_unread() -> None:
     endpoints = free(2)
     with ZmqTransport(0, endpoints) as end, zmq.Context() as context:
         stranger = context.socket(zmq.DEALER)
         stranger.connect(endpoints[0])
         stranger.send_multipart([b"", b"a", b"last"])
         stranger.send(b"")
-        assert collect(end, 2) == [b"last", b""]
+        assert collect(end, 1) == [b""]
+        assert end.inbox.dropped == {"malformed": 1}
+        stranger.close(linger=0)
+
+
+def test_a_connection_with_too_many_refused_is_not_heard_for_a_while(
+    ends: list[ZmqTransport],
+) -> None:
+    with zmq.Context() as context:
+        stranger = context.socket(zmq.DEALER)
+        stranger.connect(ends[0]._own)
+        for number in range(1_000):
+            stranger.send(b"junk %d" % number)
+        judged = 0
+        while not ends[0].inbox.dropped["refused"]:
+            got = ends[0].receive(250)
+            junk = [place for place, data in enumerate(got) if data.startswith(b"junk")]
+            judged += len(junk)
+            ends[0].judge(junk)
+        assert judged <= 400, "200 a second, in at most two of them"
+        ends[1].send(0, b"honest")
+        assert b"honest" in [data for _ in range(20) for data in ends[0].receive(20)]
         stranger.close(linger=0)
 
 

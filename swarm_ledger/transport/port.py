@@ -14,7 +14,10 @@ from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.transport.curve import HANDSHAKE_MS, Curve, Gate
 
 QUEUE = 2_000
-_AT_ONCE = 256
+_HEARD = 64
+"""Messages that ZeroMQ holds of one connection for us: more wait on the other side."""
+
+_AT_ONCE = 512
 _FAILED = (
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -35,7 +38,7 @@ def new_socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket
     return socket
 
 
-class Inbox:
+class Port:
     """A ROUTER socket bound to an address, in a context of its own.
 
     So that close() returns once the address is free again: only by closing it can libzmq be made
@@ -46,6 +49,7 @@ class Inbox:
         self._context = zmq.Context()
         self._gate = Gate(self._context, curve.admitted) if curve else None
         self._socket = new_socket(self._context, zmq.ROUTER)
+        self._socket.set(zmq.RCVHWM, _HEARD)
         self._monitor: zmq.Socket[bytes] | None = None
         if curve is not None:
             curve.as_server(self._socket)
@@ -70,17 +74,19 @@ class Inbox:
         if self._gate is not None:
             self._gate.admit(keys)
 
-    def receive(self, timeout_ms: int) -> list[bytes]:
-        """Wait at most that long for messages; return those that are there, a bounded number."""
-        messages: list[bytes] = []
+    def receive(self, timeout_ms: int) -> list[list[bytes]]:
+        """Wait at most that long for messages; return those that are there, a bounded number.
+
+        Each as its frames, the first of which is ZeroMQ's name for the connection.
+        """
+        messages: list[list[bytes]] = []
         if not self._socket.poll(timeout_ms):
             return messages
         while len(messages) < _AT_ONCE:
             try:
-                frames = self._socket.recv_multipart(zmq.DONTWAIT)
+                messages.append(self._socket.recv_multipart(zmq.DONTWAIT))
             except zmq.Again:
                 break
-            messages.append(frames[-1])
         return messages
 
     def refusals(self) -> Counter[str]:
