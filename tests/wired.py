@@ -123,7 +123,7 @@ class Wired:
         for name, one in self.flown.items():
             arrived = one.wiring.receive(1)
             self.heard[name] += arrived
-            one.drone.receive_all(arrived, wall_clock_ms())
+            one.wiring.judge(one.drone.receive_all(arrived, wall_clock_ms()))
             now_ms = wall_clock_ms()
             one.load(one.drone, now_ms)
             one.drone.tick(now_ms)

@@ -259,7 +259,7 @@ def test_nobody_gets_in_where_nobody_answers_for_keys(monkeypatch: Any) -> None:
                 two.receive(1)
                 two.send(0, b"x")
                 heard.extend(one.receive(20))
-                return bool(one._inbox and one._inbox.refusals())
+                return bool(one._port and one._port.refusals())
 
             until("it is refused", failed)
             assert not heard
@@ -277,9 +277,9 @@ def test_the_inbox_is_opened_again_when_its_address_is_free() -> None:
         opened = one._open_anew
 
         def taken() -> None:
-            if one._inbox is not None:
-                one._inbox.close()
-                one._inbox = None
+            if one._port is not None:
+                one._port.close()
+                one._port = None
                 held.append(socket.create_server(("127.0.0.1", port)))
             opened()
 
