@@ -66,13 +66,16 @@ OPTIONS = {
     ("ledger", "prove"): {"--decision", "--entry", "--help"},
     ("roster",): {"--help"},
     ("roster", "quickstart"): {"--drones", "--dir", "--json", "--help"},
-    ("roster", "request"): {"--swarm", "--name", "--key", "--out", "--help"},
+    ("roster", "request"): {
+        *("--swarm", "--name", "--key", "--channel", "--no-channel", "--out", "--help"),
+    },
     ("roster", "init"): {"--swarm", "--operator", "--threshold", "--days", "--json", "--help"},
     ("roster", "add"): {
         *("--role", "--from", "--until", "--threshold", "--days", "--json", "--help"),
     },
     ("roster", "revoke"): {"--threshold", "--days", "--json", "--help"},
     ("roster", "rotate"): {"--days", "--json", "--help"},
+    ("roster", "channel"): {"--days", "--json", "--help"},
     ("roster", "renew"): {"--operators", "--threshold", "--days", "--json", "--help"},
     ("roster", "sign"): {"--key", "--json", "--help"},
     ("roster", "discard"): {"--help"},
