@@ -23,6 +23,7 @@ from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.admission import Admission
 from swarm_ledger.runtime.ballots import Ballots
 from swarm_ledger.runtime.chronicle import describe
+from swarm_ledger.runtime.clocks import Clocks
 from swarm_ledger.runtime.engine import Emit, Engine
 from swarm_ledger.runtime.epochs import ELSEWHERE, Epoch, Seat
 from swarm_ledger.runtime.greeting import Greeting
@@ -72,6 +73,8 @@ class Drone:
             keys, trust, store, transport, settings, owner=self, now_ms=now_ms, emit=emit
         )
         self.greeting = Greeting(self.engine, transport, emit)
+        self.clocks = Clocks(self.engine, transport, emit, settings.max_ahead_ms // 2)
+        self.clocks.set_time(now_ms)
         self.renewal = Renewal(self.engine, keys, emit)
         self.ballots = Ballots(self.engine, transport, looks)
         often = settings.request_timeout_ms // 4
@@ -132,6 +135,7 @@ class Drone:
         self._pass_time(now_ms)
         self.renewal.tick()
         self.greeting.tick()
+        self.clocks.tick()
         self.admission.tick()
         self._hand_in_roster()
         self._ask()
@@ -141,6 +145,7 @@ class Drone:
         self.engine.drain()
 
     def _pass_time(self, now_ms: int) -> None:
+        self.clocks.set_time(now_ms)
         self.engine.now_ms = max(self.engine.now_ms, now_ms)
 
     # what can be seen from outside
@@ -215,6 +220,7 @@ class Drone:
             "pending": replica.pending,
             "met": self.greeting.met,
             "key_store": member.key_store.label,
+            "clocks": self.clocks.status(),
         }
 
     @property
@@ -246,6 +252,8 @@ class Drone:
             self.greeting.hear(seat, session)
         elif kind is Kind.WELCOME:
             self.greeting.hear_welcome(raw)
+        elif kind is Kind.CLOCK:
+            self.clocks.hear(raw)
         elif kind in (Kind.CONSENSUS, Kind.CARRIED):
             self.engine.hear(*route(lambda seat: seat.doorman.hear(raw, now_s)))
         else:
@@ -316,6 +324,7 @@ class Drone:
     def on_turn(self, waiting: Iterable[bytes]) -> None:
         """Begin in a new epoch: introduce ourselves, and take along what still counts."""
         self.greeting.begin()
+        self.clocks.begin()
         for body in waiting:
             if kind_of(body) is Kind.ROSTER:
                 with suppress(PeerFault):
