@@ -140,13 +140,13 @@ class Drone:
         self._hand_in_roster()
         self._ask()
         self.ballots.tick()
-        self.prosecutor.tick(self._now_ms)
+        self.prosecutor.tick()
         self.engine.tick(self._now_ms)
         self.engine.drain()
 
     def _pass_time(self, now_ms: int) -> None:
         self.clocks.set_time(now_ms)
-        self.engine.now_ms = max(self.engine.now_ms, now_ms)
+        self.engine.set_time(now_ms)
 
     # what can be seen from outside
 
@@ -272,14 +272,14 @@ class Drone:
     def _hand_in_roster(self) -> None:
         """Have the next roster version ordered, if we were given one: it proves itself."""
         following = self._trust.after(self.roster.version)
-        if following is None or self._now_ms - self._roster_ms < _HAND_IN_MS:
+        if following is None or self.engine.steady_ms - self._roster_ms < _HAND_IN_MS:
             return
-        self._roster_ms = self._now_ms
+        self._roster_ms = self.engine.steady_ms
         self._try_to_submit(roster_request(following))
 
     def _ask(self) -> None:
         """Ask the first question when all have met, or enough of them and nobody else comes."""
-        waited = self._now_ms - self._start_ms >= _MEET_MS
+        waited = self.engine.steady_ms - self._start_ms >= _MEET_MS
         settings = self.engine.current.replica.settings
         if self._question is None or self.greeting.met < (
             settings.quorum if waited else settings.n
@@ -312,7 +312,7 @@ class Drone:
         for receipt in applied.receipts:
             sealed_ms = self.ballots.sealed.pop(digest(receipt.body), None)
             if sealed_ms is not None:
-                self._emit("committed", {"latency_ms": self._now_ms - sealed_ms})
+                self._emit("committed", {"latency_ms": self.engine.steady_ms - sealed_ms})
         for name, fields in describe(applied, self.machine):
             self._emit(name, {"view": self.engine.current.replica.view, **fields})
         self.on_replayed(applied)

@@ -59,7 +59,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
             if lookout.look(drone, now_ms) or drone.roster.version != epoch:
                 epoch = drone.roster.version
                 _connect(transport, lookout.fleet, drone, emit)
-            if now_ms - told_ms >= _STATUS_MS:
+            if not 0 <= now_ms - told_ms < _STATUS_MS:
                 told_ms = now_ms
                 emit("status", drone.status())
 

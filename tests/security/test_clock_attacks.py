@@ -12,7 +12,10 @@ from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, kind_of, seal
 from swarm_ledger.identity.cose import parse1
 from swarm_ledger.runtime.clocks import ClockReading, Echo, parse_reading
+from swarm_ledger.runtime.courier import WANTED, Courier
+from swarm_ledger.runtime.machine import Tick
 from swarm_ledger.sim.pbft.clock import Clock
+from tests.anchored import anchor, sealed_anchor
 from tests.crew import T0_MS, Crew
 from tests.lab import LIMIT, Lab
 
@@ -189,3 +192,44 @@ def test_a_clock_that_is_set_right_is_no_longer_told(lab: Callable[..., Lab], cr
         assert not found["skewed"]
         assert abs(found["ahead_ms"]) <= found["error_ms"] < 30
     assert len([f for _, e, f in made.events if e == "clock_skew"]) == 6, "once each way"
+
+
+def test_a_clock_that_is_set_back_stops_nobody(lab: Callable[..., Lab], crew: Crew) -> None:
+    """An hour ahead and back: it had waited for that hour, in silence, and with the next drone
+    that was lost the swarm stood still."""
+    made = lab()
+    made.clocks[3] = Clock()
+    for member in range(4):
+        made.start(member)
+    made.until_decided()
+    made.clocks[3].skew_ms = 3_600_000
+    made.run(2_000)
+    made.clocks[3].skew_ms = 0
+    made.kill(0)
+    raw = crew.identity("drone_2").seal(Kind.TICK, encode(Tick(1)))
+    for member in (1, 2, 3):
+        made.drones[member].receive(raw, made.clock_ms(member))
+    height = made.drones[1].keeper.store.height + 1
+    made.until(height, 20_000)
+    for drone in made.drones.values():
+        store = drone.keeper.store
+        assert raw in store.entries(0, store.size)
+    made.assert_no_contradiction()
+
+
+def test_a_relays_anchor_is_handed_in_by_a_drone_whose_clock_was_set_back(
+    lab: Callable[..., Lab], crew: Crew
+) -> None:
+    made = lab()
+    made.clocks[0] = Clock(skew_ms=300)
+    for member in range(4):
+        made.start(member)
+    made.until_decided()
+    courier = Courier(made.folders[0], lambda *_: None)
+    (made.folders[0] / WANTED).write_bytes(sealed_anchor(crew, "drone_1", anchor(1)))
+    courier.look(made.drones[0], made.clock_ms(0) + 3_600_000)
+    for _ in range(40):
+        made.run(100)
+        courier.look(made.drones[0], made.clock_ms(0))
+    member = crew.roster.named("drone_1")
+    assert {drone.machine.chains.told(member).sequence for drone in made.drones.values()} == {1}
