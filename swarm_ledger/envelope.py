@@ -50,6 +50,7 @@ class Kind(IntEnum):
     RELAYED = 19
     WINDOW = 20
     WINDOWED = 21
+    CLOCK = 22
     GENESIS = 32
     BLOCK = 33
     DECISION = 34
@@ -62,6 +63,7 @@ _ROLE_FOR = {
     Kind.ANCHOR: Role.VOTER,
     Kind.CONSENSUS: Role.VALIDATOR,
     Kind.WELCOME: Role.VALIDATOR,
+    Kind.CLOCK: Role.VALIDATOR,
     Kind.RELAYED: Role.VOTER,
     Kind.WINDOW: Role.VOTER,
 }

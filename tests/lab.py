@@ -28,6 +28,7 @@ from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.identity.cose import kid, parse1
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.drone import Drone
+from swarm_ledger.sim.pbft.clock import Clock
 from swarm_ledger.transport.memory import MemoryNetwork
 from swarm_ledger.voting.observation import parse_observation
 from tests.crew import T0_MS, Crew, CrewKeys, look
@@ -97,7 +98,7 @@ class Lab:
 
     died: who was killed and is not up again; said: all that was sent; answered: who sent to whom
     alone; liars: who may contradict itself; lost: up to which version whose sessions were set
-    aside.
+    aside; clocks: those that aren't right.
     """
 
     def __init__(
@@ -120,7 +121,13 @@ class Lab:
         self.events: list[tuple[int, str, dict[str, Any]]] = []
         self.died: set[int] = set()
         self.liars: set[str] = set()
+        self.clocks: dict[int, Clock] = {}
         self._lives = 0
+
+    def clock_ms(self, member: int) -> int:
+        """Return what a drone's clock shows."""
+        clock = self.clocks.get(member)
+        return clock.read(self.now_ms) if clock else self.now_ms
 
     def start(
         self, member: int, *, kill_at: int | None = None, session: int = 0, first: int = 0
@@ -154,7 +161,7 @@ class Lab:
                     request_timeout_ms=800,
                     resend_ms=100,
                 ),
-                now_ms=self.now_ms,
+                now_ms=self.clock_ms(member),
                 emit=lambda event, fields: self.events.append((member, event, fields)),
                 looks=2,
                 question=self.crew.asked() if member == 0 else None,
@@ -178,14 +185,14 @@ class Lab:
         for to, data in self.network.deliver(self.now_ms):
             if to in self.drones:
                 with self._mortal(to):
-                    self.drones[to].receive(data, self.now_ms)
+                    self.drones[to].receive(data, self.clock_ms(to))
         for member in sorted(self.drones):
             with self._mortal(member):
                 drone = self.drones[member]
                 if drone.curious:
                     # Each life sees something else: a second vote would contradict the first.
                     drone.look(look(self._lives * 1000 + member, stamp_ms=self.now_ms))
-                drone.tick(self.now_ms)
+                drone.tick(self.clock_ms(member))
 
     def run(self, ms: int) -> None:
         """Let time pass."""

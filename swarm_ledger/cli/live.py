@@ -23,6 +23,7 @@ _LINES = {
     "evidence": "  evidence: {culprit} signed two statements that conflict",
     "convicted": "  {culprit} is convicted at height {height}, by {about}",
     "epoch": "  roster version {version} from height {height} on",
+    "clock_skew": "  {drone} finds the clock of {peer} {ahead_ms} ms ahead, ± {error_ms} ms",
     "lost": "  {drone} is lost ({how})",
 }
 

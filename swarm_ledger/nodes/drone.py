@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from swarm_interfaces.msg import Checkpoint, Decision, Observation, SwarmStatus
 
@@ -17,6 +18,7 @@ from swarm_ledger.nodes.convert import (
     observation_message,
     status_message,
 )
+from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.perception import PerceptionNode
 from swarm_ledger.nodes.process import run, text_parameter
 from swarm_ledger.nodes.qos import LATCHED, SENSOR, STATUS
@@ -36,13 +38,15 @@ _TICK_S = 0.02
 _STATUS_S = 0.2
 _ROUNDS = 8
 """In one tick: a flood's share must leave time for the rest."""
+_DIAGNOSTICS_S = 1.0
 
 
 class DroneNode(Node):
     """Drives a Drone: callbacks store what arrives, a timer works it off in the node's time.
 
     Parameters fleet (the fleet file) and drone (its name in there). Publishes `observation` and
-    `status`, and on /swarm what the swarm has decided and certified.
+    `status`, on /diagnostics how far others' clocks are off, and on /swarm what the swarm has
+    decided and certified.
     """
 
     def __init__(self) -> None:
@@ -56,6 +60,7 @@ class DroneNode(Node):
         self._checkpoints = self.create_publisher(Checkpoint, "/swarm/checkpoints", LATCHED)
         self._observations = self.create_publisher(Observation, "observation", SENSOR)
         self._status = self.create_publisher(SwarmStatus, "status", STATUS)
+        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
         member = self.fleet.member(self.name)
         self._transport = RosTransport(self, self.fleet.trust.newest, member.index)
         self._lookout = Lookout(self.fleet, self.name, self._emit)
@@ -63,6 +68,7 @@ class DroneNode(Node):
         self._epoch = 0
         self.create_timer(_TICK_S, self._on_tick)
         self.create_timer(_STATUS_S, self._on_status)
+        self.create_timer(_DIAGNOSTICS_S, self._on_diagnostics)
 
     def wanted(self) -> bool:
         """Whether another look would help."""
@@ -144,6 +150,25 @@ class DroneNode(Node):
             dropped = self._transport.inbox.dropped
             self._emit("status", {**self.drone.status(), "overload": dropped})
             self._status.publish(status_message(self.drone, self.get_clock().now().to_msg()))
+
+    def _on_diagnostics(self) -> None:
+        if self.drone is None:
+            return
+        clocks = self.drone.clocks.status()
+        off = [peer for peer, found in clocks.items() if found["skewed"]]
+        level = DiagnosticStatus.WARN if off else DiagnosticStatus.OK
+        said = f"off: {', '.join(off)}" if off else f"{len(clocks)} clocks agree with ours"
+        values = {
+            f"{peer} {what}": found[what]
+            for peer, found in clocks.items()
+            for what in ("ahead_ms", "error_ms")
+        }
+        name = f"{self.get_name()}: {self.name}: clocks"
+        array = DiagnosticArray(
+            status=[status(level, name, said, self.drone.member.drone_id, values)]
+        )
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
 
 
 def make() -> Sequence[Node]:

@@ -120,9 +120,9 @@ class Admission:
 
     def tick(self) -> None:
         """Give up, now and then, what would not be taken in any more."""
-        now_ms = self._engine.now_ms
-        if now_ms - self._looked_ms >= self._every_ms:
-            self._looked_ms = now_ms
+        steady_ms = self._engine.steady_ms
+        if steady_ms - self._looked_ms >= self._every_ms:
+            self._looked_ms = steady_ms
             dropped = self._engine.current.replica.withdraw(self._late)
             if dropped:
                 self._engine.keeper.store.pending_remove(dropped)

@@ -56,14 +56,14 @@ class Ballots:
         """Ask for a block when a question's time is up; the leader first, the others after it."""
         replica, now_ms = self._engine.current.replica, self._engine.now_ms
         settings = replica.settings
-        if not settings.speaks or now_ms - self._tick_ms < _TICK_MS:
+        if not settings.speaks or self._engine.steady_ms - self._tick_ms < _TICK_MS:
             return
         order = settings.members
         rank = (order.index(settings.me) - order.index(replica.leader)) % settings.n
         patience = rank * settings.resend_ms
         questions = self._engine.machine.tally.open_questions()
         if any(question.deadline_ms + patience <= now_ms for question in questions):
-            self._tick_ms = now_ms
+            self._tick_ms = self._engine.steady_ms
             raw = identity.seal(Kind.TICK, encode(Tick(now_ms)))
             replica.submit(raw, settings.me, now_ms)
             self._transport.broadcast(raw)
@@ -82,7 +82,7 @@ class Ballots:
             store.pending_put(digest(raw), raw)
             if instead_of is not None:
                 store.pending_remove([digest(instead_of)])
-        self.sealed[digest(raw)] = now_ms
+        self.sealed[digest(raw)] = self._engine.steady_ms
         epoch.replica.submit(raw, identity.member.index, now_ms)
         self._transport.broadcast(raw)
 

@@ -96,7 +96,7 @@ class Courier:
 
     def look(self, drone: Drone, now_ms: int) -> None:
         """Look now and then what is wanted, and tell what is held."""
-        if now_ms - self._looked_ms < _LOOK_MS:
+        if 0 <= now_ms - self._looked_ms < _LOOK_MS:
             return
         self._looked_ms = now_ms
         try:
@@ -115,7 +115,7 @@ class Courier:
         raw = _read(self._wanted)
         if raw != self._raw:
             self._raw, self._sent_ms = raw, 0
-        if not raw or now_ms - self._sent_ms < _AGAIN_MS:
+        if not raw or 0 <= now_ms - self._sent_ms < _AGAIN_MS:
             return
         self._sent_ms = now_ms
         try:

@@ -23,6 +23,7 @@ from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.admission import Admission
 from swarm_ledger.runtime.ballots import Ballots
 from swarm_ledger.runtime.chronicle import describe
+from swarm_ledger.runtime.clocks import Clocks
 from swarm_ledger.runtime.engine import Emit, Engine
 from swarm_ledger.runtime.epochs import ELSEWHERE, Epoch, Seat
 from swarm_ledger.runtime.greeting import Greeting
@@ -73,6 +74,8 @@ class Drone:
             keys, trust, store, transport, settings, owner=self, now_ms=now_ms, emit=emit
         )
         self.greeting = Greeting(self.engine, transport, emit)
+        self.clocks = Clocks(self.engine, transport, emit, settings.max_ahead_ms // 2)
+        self.clocks.set_time(now_ms)
         self.renewal = Renewal(self.engine, keys, emit)
         self.ballots = Ballots(self.engine, transport, looks)
         often = settings.request_timeout_ms // 4
@@ -137,16 +140,18 @@ class Drone:
         self._pass_time(now_ms)
         self.renewal.tick()
         self.greeting.tick()
+        self.clocks.tick()
         self.admission.tick()
         self._hand_in_roster()
         self._ask()
         self.ballots.tick()
-        self.prosecutor.tick(self._now_ms)
+        self.prosecutor.tick()
         self.engine.tick(self._now_ms)
         self.engine.drain()
 
     def _pass_time(self, now_ms: int) -> None:
-        self.engine.now_ms = max(self.engine.now_ms, now_ms)
+        self.clocks.set_time(now_ms)
+        self.engine.set_time(now_ms)
 
     # what can be seen from outside
 
@@ -226,6 +231,7 @@ class Drone:
             "key_store": member.key_store.label,
             "faults": self.faults,
             "blamed": self.blamed,
+            "clocks": self.clocks.status(),
         }
 
     @property
@@ -257,6 +263,8 @@ class Drone:
             self.greeting.hear(seat, session)
         elif kind is Kind.WELCOME:
             self.greeting.hear_welcome(raw)
+        elif kind is Kind.CLOCK:
+            self.clocks.hear(raw)
         elif kind in (Kind.CONSENSUS, Kind.CARRIED):
             self.engine.hear(*route(lambda seat: seat.doorman.hear(raw, now_s)))
         else:
@@ -278,14 +286,14 @@ class Drone:
     def _hand_in_roster(self) -> None:
         """Have the next roster version ordered, if we were given one: it proves itself."""
         following = self._trust.after(self.roster.version)
-        if following is None or self._now_ms - self._roster_ms < _HAND_IN_MS:
+        if following is None or self.engine.steady_ms - self._roster_ms < _HAND_IN_MS:
             return
-        self._roster_ms = self._now_ms
+        self._roster_ms = self.engine.steady_ms
         self._try_to_submit(roster_request(following))
 
     def _ask(self) -> None:
         """Ask the first question when all have met, or enough of them and nobody else comes."""
-        waited = self._now_ms - self._start_ms >= _MEET_MS
+        waited = self.engine.steady_ms - self._start_ms >= _MEET_MS
         settings = self.engine.current.replica.settings
         if self._question is None or self.greeting.met < (
             settings.quorum if waited else settings.n
@@ -318,7 +326,7 @@ class Drone:
         for receipt in applied.receipts:
             sealed_ms = self.ballots.sealed.pop(digest(receipt.body), None)
             if sealed_ms is not None:
-                self._emit("committed", {"latency_ms": self._now_ms - sealed_ms})
+                self._emit("committed", {"latency_ms": self.engine.steady_ms - sealed_ms})
         for name, fields in describe(applied, self.machine):
             self._emit(name, {"view": self.engine.current.replica.view, **fields})
         self.on_replayed(applied)
@@ -330,6 +338,7 @@ class Drone:
     def on_turn(self, waiting: Iterable[bytes]) -> None:
         """Begin in a new epoch: introduce ourselves, and take along what still counts."""
         self.greeting.begin()
+        self.clocks.begin()
         for body in waiting:
             if kind_of(body) is Kind.ROSTER:
                 with suppress(PeerFault):

@@ -63,7 +63,8 @@ class Owner(Protocol):
 class Engine:
     """The replicas of one drone with their ledger, journal and radio.
 
-    settings: the protocol's parameters; members, me and base are each epoch's own. Raises
+    settings: the protocol's parameters; members, me and base are each epoch's own. now_ms: our
+    clock as it is, which may be set; steady_ms: it never goes back, for what is waited for. Raises
     NotVerified where the ledger is another swarm's, or contradicts what a quorum cosigned.
     """
 
@@ -79,7 +80,7 @@ class Engine:
         now_ms: int,
         emit: Emit,
     ) -> None:
-        self.now_ms = now_ms
+        self.now_ms = self.steady_ms = now_ms
         self._owner, self._transport, self._emit = owner, transport, emit
         self._interval, self._trust = settings.interval, trust
         if store.height < 0:
@@ -91,6 +92,11 @@ class Engine:
         self._trouble: Misuse | None = None
         self.epochs: Epochs
 
+    def set_time(self, now_ms: int) -> None:
+        """Take our clock as it is."""
+        self.steady_ms += max(0, now_ms - self.now_ms)
+        self.now_ms = now_ms
+
     def start(self) -> Iterator[Applied]:
         """Replay the ledger, block by block, then go on where it ends: before anything else."""
         recent: list[bytes] = []
@@ -101,7 +107,7 @@ class Engine:
         self.epochs = self._founding.restore(recent, self.now_ms)
         self._warn()
         current = self.current
-        self.memory.begin(current.replica, whole=current.seat.known, now_ms=self.now_ms)
+        self.memory.begin(current.replica, whole=current.seat.known, now_ms=self.steady_ms)
         for later in self._trust.versions:
             self.expect(later.roster, wait=True)
 
@@ -167,7 +173,7 @@ class Engine:
         if self.waiting:
             self._take_seat()
         else:
-            self.memory.tick(replica, self.current.seat, now_ms)
+            self.memory.tick(replica, self.current.seat, self.steady_ms)
         replica.tick(now_ms)
         if replica.checkpoint_due:
             self._checkpoint()
@@ -311,7 +317,7 @@ class Engine:
         whole = old.seat.known and self.memory.whole
         self.epochs.turn(epoch)
         self._warn()
-        self.memory.begin(epoch.replica, whole=whole, now_ms=self.now_ms)
+        self.memory.begin(epoch.replica, whole=whole, now_ms=self.steady_ms)
         self._left += waiting
         if self.waiting:
             epoch.replica.set_mute(mute=True)

@@ -38,7 +38,7 @@ class Errand:
             return
         if self._failed:
             self._failed, self._again_s = False, now_s + RETRY_S
-        if now_s < self._again_s:
+        if 0 < self._again_s - now_s <= RETRY_S:
             return
         self._thread = threading.Thread(target=self._do, args=(work,), daemon=True)
         self._thread.start()

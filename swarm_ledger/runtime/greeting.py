@@ -59,7 +59,7 @@ class Greeting:
 
     def tick(self) -> None:
         """Show our session: often as long as somebody is missing, and now and then."""
-        now_ms = self._engine.now_ms
+        now_ms = self._engine.steady_ms
         few = self.met < len(self._engine.current.seat.roster.validators)
         alone = few or not self._engine.memory.whole
         if now_ms - self._hello_ms >= (_HELLO_MS if alone else _HELLO_AGAIN_MS):
@@ -68,7 +68,7 @@ class Greeting:
 
     def hear(self, seat: Seat, session: Session) -> None:
         """Take note of somebody's session where it belongs; PeerFault if it is one too many."""
-        member, now_ms = session.member, self._engine.now_ms
+        member, now_ms = session.member, self._engine.steady_ms
         here, me = seat is self._engine.current.seat, seat.identity
         known = session in seat.doorman.sessions()
         seat.doorman.lobby.add_session(bytes([Kind.SESSION]) + session.raw)

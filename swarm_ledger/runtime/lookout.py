@@ -70,7 +70,7 @@ class Lookout:
 
         What is wrong with the files is reported once, and looked at again when they change.
         """
-        if now_ms - self._looked_ms < _LOOK_MS:
+        if 0 <= now_ms - self._looked_ms < _LOOK_MS:
             return False
         self._looked_ms = now_ms
         files = set(self._stats())

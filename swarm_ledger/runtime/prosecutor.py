@@ -78,15 +78,16 @@ class Prosecutor:
             return False
         return True
 
-    def tick(self, now_ms: int) -> None:
+    def tick(self) -> None:
         """Hand in what there is, until they are convicted.
 
         It may have to wait: for the culprit's session to be on the ledger, or for room in the
         pool, as it counts against the culprit's own quota.
         """
-        if now_ms - self._tried_ms < self._every_ms:
+        steady_ms = self._engine.steady_ms
+        if steady_ms - self._tried_ms < self._every_ms:
             return
-        self._tried_ms = now_ms
+        self._tried_ms = steady_ms
         epoch = self._engine.current
         for culprit, against in sorted(self._cases.items()):
             if culprit in self._engine.machine.convicted:
@@ -94,5 +95,5 @@ class Prosecutor:
                 continue
             with suppress(PeerFault):
                 epoch.seat.doorman.examine(against)
-                if epoch.replica.submit(against, culprit, now_ms):
+                if epoch.replica.submit(against, culprit, self._engine.now_ms):
                     self._transport.broadcast(against)

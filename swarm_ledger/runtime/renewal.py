@@ -28,10 +28,10 @@ class Renewal:
 
     def tick(self) -> None:
         """Look, now and then, whether a session has to be replaced."""
-        now_ms = self._engine.now_ms
-        if now_ms < self._due_ms:
+        now_ms, steady_ms = self._engine.now_ms, self._engine.steady_ms
+        if steady_ms < self._due_ms:
             return
-        self._due_ms = now_ms + _LOOK_MS
+        self._due_ms = steady_ms + _LOOK_MS
         for seat in self._engine.epochs.seats():
             if seat.identity is None:
                 continue
@@ -39,7 +39,7 @@ class Renewal:
                 self._begin(seat, seat.identity, now_ms)
             except (Misuse, PeerFault) as error:
                 # Such as a token that was taken out: the present session goes on.
-                self._due_ms = now_ms + _AGAIN_MS
+                self._due_ms = steady_ms + _AGAIN_MS
                 self._emit("session_not_renewed", {"what": error.explain()})
             self._go_over(seat, seat.identity, now_ms // 1000)
 

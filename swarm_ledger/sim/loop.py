@@ -55,7 +55,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
             courier.look(drone, now_ms)
             lookout.look(drone, now_ms)
             wiring.follow(lookout.fleet, drone, now_ms)
-            if now_ms - told_ms >= _STATUS_MS:
+            if not 0 <= now_ms - told_ms < _STATUS_MS:
                 told_ms = now_ms
                 emit("status", {**drone.status(), **wiring.report()})
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime, timezone
 
@@ -19,6 +20,7 @@ from swarm_ledger.sim.byzantine import corrupt, eyes
 from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.eyes import FRAME_MS, look
 from swarm_ledger.sim.mission import Mission, Rack, prepare
+from swarm_ledger.sim.pbft.clock import Clock
 from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.watch import OnEvent, Watch
 from swarm_ledger.sim.world import World
@@ -101,7 +103,7 @@ class VirtualSwarm:
     """All drones of a mission, stepped together. Use it as a context manager.
 
     network: may be given to simulate a bad one. rack: where root keys are, files from the seed
-    otherwise.
+    otherwise. clocks: of drones whose clock isn't right, by their place.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class VirtualSwarm:
         on_event: OnEvent,
         network: MemoryNetwork | None = None,
         rack: Rack | None = None,
+        clocks: Mapping[int, Clock] | None = None,
     ) -> None:
         start = datetime.fromtimestamp(START_MS / 1000, tz=timezone.utc)
         self.mission = mission
@@ -118,6 +121,7 @@ class VirtualSwarm:
         members = range(len(self.fleet.file.drones))
         self._network = network or MemoryNetwork(members, mission.seed)
         self._on_event = on_event
+        self._clocks = clocks or {}
         self._world = World.create(mission.target, mission.drones, mission.seed)
         self._classifier = load_classifier()
         self._stack = ExitStack()
@@ -142,23 +146,28 @@ class VirtualSwarm:
             self._stack.enter_context(self.fleet.store(name)),
             corrupt(entry.attack, transport, lambda: keys.take_up(roster)),
             self.fleet.settings(name),
-            now_ms=START_MS,
+            now_ms=self.clock_ms(len(self.drones)),
             emit=lambda event, fields: self._on_event(Event(name, event, fields)),
             looks=self.mission.looks,
             question=self.fleet.question(),
         )
+
+    def clock_ms(self, place: int) -> int:
+        """Return what a drone's clock shows."""
+        clock = self._clocks.get(place)
+        return clock.read(self.now_ms) if clock else self.now_ms
 
     def step(self) -> None:
         """Let one hundredth of a second pass."""
         self.now_ms += _STEP_MS
         for to, data in self._network.deliver(self.now_ms):
             if to not in self.dead:
-                self.drones[to].receive(data, self.now_ms)
+                self.drones[to].receive(data, self.clock_ms(to))
         for index, drone in enumerate(self.drones):
             if index in self.dead:
                 continue
             self._look(index, drone)
-            drone.tick(self.now_ms)
+            drone.tick(self.clock_ms(index))
 
     def _look(self, index: int, drone: Drone) -> None:
         elapsed = self.now_ms - START_MS
@@ -166,7 +175,7 @@ class VirtualSwarm:
             return
         attack = self.fleet.file.drones[index].attack
         classifier: Classifier = eyes(attack, self._classifier, self.mission.target)
-        drone.look(look(self._world, index + 1, elapsed / 1000, classifier, self.now_ms))
+        drone.look(look(self._world, index + 1, elapsed / 1000, classifier, self.clock_ms(index)))
 
     def run(self, watch: Watch, stop: Stop | None = None) -> bool:
         """Step until all is done, the mission's time is over, or it is asked to stop.

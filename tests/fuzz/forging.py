@@ -46,6 +46,7 @@ _SEALED = (
     Kind.ANCHOR,
     Kind.CONSENSUS,
     Kind.WELCOME,
+    Kind.CLOCK,
 )
 Keys = dict[bytes, tuple[SoftwareSigner, int]]
 """By key identifier, with the roster version that each is for."""

@@ -39,7 +39,14 @@ from tests.fuzz.scratch import scratch
 from tests.lab import LIMIT, Lab
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "fleet.yaml"
-_RECORDS = {Kind.QUESTION: 0, Kind.VOTE: 1, Kind.CONSENSUS: 4, Kind.TICK: 6, Kind.WELCOME: 7}
+_RECORDS = {
+    Kind.QUESTION: 0,
+    Kind.VOTE: 1,
+    Kind.CONSENSUS: 4,
+    Kind.TICK: 6,
+    Kind.WELCOME: 7,
+    Kind.CLOCK: 11,
+}
 
 
 def collect() -> dict[str, list[bytes]]:

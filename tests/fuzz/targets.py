@@ -30,6 +30,7 @@ from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.light_client import verify_proof
 from swarm_ledger.runtime.blocks import Genesis, parse_header
+from swarm_ledger.runtime.clocks import parse_reading
 from swarm_ledger.runtime.doorman import Doorman
 from swarm_ledger.runtime.export import check_policy_file, policy_of
 from swarm_ledger.runtime.greeting import Welcome
@@ -63,6 +64,7 @@ def _records(data: bytes) -> None:
         lambda raw: decode(raw, Genesis, limit=256),
         lambda raw: decode(raw, dict[int, Any], limit=512),
         lambda raw: decode(raw, dict[int, int | bytes], limit=64),
+        parse_reading,
     ]
     found = forms[data[0] % len(forms)](data[1:]) if data else None
     assert found is None or encode(found) == data[1:]
