@@ -33,7 +33,9 @@ def test_a_member_that_floods_with_true_statements(field: Field) -> None:
 
 
 def test_large_messages(field: Field) -> None:
+    before = field.overload()
     with field.flooded("--kind", "large", "--rate", "200"):
         field.decides()
+        field.overloaded(before)
         field.decides()
     field.settle()

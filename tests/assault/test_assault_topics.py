@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -13,9 +15,30 @@ from swarm_ledger.envelope import MAX_ENVELOPE_BYTES, Kind, kind_of, seal
 from swarm_ledger.identity import cose
 from swarm_ledger.identity.roster import parse_roster, render_roster
 from swarm_ledger.signers import SoftwareSigner
-from tests.assault.field import Field, TopicWire
+from tests.assault.field import PATIENCE_S, Field, TopicWire
 
 EVERYBODY = "/swarm/envelopes"
+_FULL = """
+import sys
+from pathlib import Path
+import rclpy
+from rclpy._rclpy_pybind11 import RCLError
+from swarm_ledger.nodes.transport import RosTransport
+from swarm_ledger.runtime.fleet import Fleet
+
+class Full:
+    def publish(self, message):
+        raise RCLError("Failed to publish: cannot publish data")
+
+rclpy.init()
+fleet = Fleet.load(Path(sys.argv[1]))
+transport = RosTransport(rclpy.create_node("full"), fleet.roster, 0)
+transport._everybody = transport._inboxes[1] = Full()
+transport.broadcast(b"x")
+transport.send(1, b"x")
+transport.send(2, b"x")
+print(dict(transport.inbox.dropped))
+"""
 
 
 @pytest.fixture
@@ -61,6 +84,19 @@ def test_what_is_no_envelope_and_what_is_too_large(topics: Field, stranger: Topi
         return all(now[name]["malformed"] >= before[name]["malformed"] + 4 for name in now)
 
     topics.until("each drone counts four of them", counted)
+
+
+def test_a_reader_that_is_too_slow_ends_nobody(topics: Field) -> None:
+    """DDS refuses to publish while a reliable reader keeps its history full."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL, str(topics.home / "fleet.yaml")],
+        env=topics.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.stdout == "{'unsent': 2}\n", done
 
 
 @pytest.mark.slow
