@@ -31,7 +31,8 @@ class RosTransport:
     """One member's end: publishes on the others' topics, listens to its own and the common one.
 
     inbox: what waits here, by publisher where rclpy tells who that is (not on Humble), as it came:
-    it is parsed when its turn comes. Nothing in a message around the sealed bytes is trusted.
+    it is parsed when its turn comes. "unsent" among what it counts is what DDS did not take from
+    us. Nothing in a message around the sealed bytes is trusted.
     """
 
     def __init__(self, node: Node, roster: Roster, member: int) -> None:
@@ -65,11 +66,19 @@ class RosTransport:
         """Send to one member; dropped if it has no inbox."""
         inbox = self._inboxes.get(to)
         if inbox is not None:
-            inbox.publish(self._envelope(data))
+            self._publish(inbox, data)
 
     def broadcast(self, data: bytes) -> None:
         """Send to all other members."""
-        self._everybody.publish(self._envelope(data))
+        self._publish(self._everybody, data)
+
+    def _publish(self, publisher: Publisher, data: bytes) -> None:
+        try:
+            publisher.publish(self._envelope(data))
+        except (
+            RuntimeError
+        ):  # rclpy's RCLError: a reader that is too slow keeps DDS's history full
+            self.inbox.dropped["unsent"] += 1
 
     def _envelope(self, data: bytes) -> Envelope:
         message = Envelope()

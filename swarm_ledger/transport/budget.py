@@ -18,7 +18,7 @@ from swarm_ledger.encoding import digest
 ANYBODY = b""
 """The source of all messages of which the transport doesn't tell who sent them."""
 
-EACH = 32
+EACH = 16
 """Messages of one source that are looked at in its turn; of strangers, all together."""
 
 _AT_ONCE = 256
@@ -59,13 +59,14 @@ class Patience:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a source may have. refused: messages a second; rate: bytes a second; messages, size:
-    messages and bytes that wait. room: bytes that wait of all known sources.
+    """What a source may have. refused, count: messages a second; rate: bytes a second; messages,
+    size: messages and bytes that wait. room: bytes that wait of all known sources.
 
     strangers_*: the same for all those together that aren't known.
     """
 
     refused: int = 200
+    count: int = 2_000
     rate: int = 1 << 24
     messages: int = 1_024
     size: int = 1 << 23
@@ -84,13 +85,14 @@ class Arrived:
 
 @dataclass(eq=False, slots=True)
 class _Source:
-    """One source. second, taken: how many bytes it had in which second."""
+    """One source. second, count, taken: in which second it had how many messages, and bytes."""
 
     name: bytes
     known_ms: int = 0
     waiting: deque[bytes] = field(default_factory=deque)
     size: int = 0
     second: int = 0
+    count: int = 0
     taken: int = 0
 
 
@@ -168,7 +170,7 @@ class Inbox:
     """What arrived and waits: bounded in all, and taken out in turns.
 
     dropped: how many messages were never looked at, and why: "refused", too many others of that
-    source were; "rate", too many bytes a second; "full", too many that wait.
+    source were; "rate", too many or too large in one second; "full", too many that wait.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -191,12 +193,14 @@ class Inbox:
             messages = size = limits.room
         second = now_ms // _SECOND_MS
         if source.second != second:
-            source.second, source.taken = second, 0
-        if name != ANYBODY and source.taken + len(data) > limits.rate:
+            source.second, source.count, source.taken = second, 0, 0
+        much = source.count >= limits.count or source.taken + len(data) > limits.rate
+        if much and name != ANYBODY:
             self.dropped["rate"] += 1
         elif not rota.add(source, data, messages, size):
             self.dropped["full"] += 1
         else:
+            source.count += 1
             source.taken += len(data)
 
     def _find(self, name: bytes, now_ms: int) -> tuple[_Rota, _Source]:
@@ -223,10 +227,13 @@ class Inbox:
         return bool(self._known.turns) or self._strangers_turn(now_ms)
 
     def take(self, now_ms: int) -> list[Arrived]:
-        """Take out what is to be looked at next, a bounded number, in turns."""
+        """Take out what is to be looked at next, a bounded number: one turn of each at most.
+
+        Who hears a flood must soon be back to hear the others.
+        """
         taken: list[Arrived] = []
-        while self._known.turns and len(taken) < _AT_ONCE:
-            if not self._skip(self._known, now_ms):
+        for _ in range(len(self._known.turns)):
+            if len(taken) < _AT_ONCE and not self._skip(self._known, now_ms):
                 taken += self._known.turn(EACH)
         end = len(taken) + EACH
         while len(taken) < end and self._strangers_turn(now_ms):

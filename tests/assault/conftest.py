@@ -4,16 +4,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.assault.field import Field, Wire
+from tests.system.conftest import needs
 
 
 @pytest.fixture(scope="module")
 def flying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     """Four drones over ZeroMQ, whose ledgers must be one and hold when all is over."""
-    made = Field(tmp_path_factory.mktemp("field") / "run")
+    yield from fly(tmp_path_factory.mktemp("field") / "run", "zmq")
+
+
+@pytest.fixture(scope="module")
+def on_topics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
+    """The same over ROS 2."""
+    needs("ros")
+    yield from fly(tmp_path_factory.mktemp("topics") / "run", "ros")
+
+
+def fly(home: Path, transport: str) -> Iterator[Field]:
+    made = Field(home, transport)
     try:
         made.begin()
         made.decides()
@@ -27,9 +40,19 @@ def flying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
 @pytest.fixture
 def field(flying: Field) -> Iterator[Field]:
     """The swarm, which decides one more question after the attack, and blames nobody innocent."""
-    yield flying
-    flying.decides()
-    assert flying.accused() | flying.blamed().keys() <= {"drone_4"}
+    yield from attacked(flying)
+
+
+@pytest.fixture
+def topics(on_topics: Field) -> Iterator[Field]:
+    """The same over ROS 2."""
+    yield from attacked(on_topics)
+
+
+def attacked(field: Field) -> Iterator[Field]:
+    yield field
+    field.decides()
+    assert field.accused() | field.blamed().keys() <= {"drone_4"}
 
 
 @pytest.fixture

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +32,7 @@ from swarm_ledger.voting.question import Question
 from swarm_ledger.voting.rules import Majority
 
 PATIENCE_S = 60.0
+ROOT = Path(__file__).parents[2]
 LABELS = ("cup", "two_faces")
 _REQUESTS = (Kind.QUESTION, Kind.VOTE, Kind.TICK, Kind.SESSION)
 
@@ -51,16 +57,37 @@ class Wire:
         for drone in to or self._sockets:
             self._sockets[drone].send(raw)
 
-    def try_to_send(self, raw: bytes, to: str) -> bool:
-        """Send bytes to one drone if they can be sent at once."""
-        try:
-            self._sockets[to].send(raw, zmq.DONTWAIT)
-        except zmq.Again:
-            return False
-        return True
-
     def close(self) -> None:
         self._context.destroy(linger=0)
+
+
+class TopicWire:
+    """A node of somebody who knows the drones' topics (topic_wire.py)."""
+
+    def __init__(self, names: list[str], environment: Mapping[str, str]) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "tests.assault.topic_wire", *names],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._child.stdout is not None
+        assert self._child.stdout.readline() == "ready\n"
+
+    def send(self, raw: bytes, to: Iterable[str] = ()) -> None:
+        """Publish sealed bytes to those drones' inboxes, or where all hear them."""
+        for topic in [f"/swarm/inbox/{name}" for name in to] or ["/swarm/envelopes"]:
+            self.say(topic=topic, sealed=raw.hex())
+
+    def say(self, **fields: str) -> None:
+        """Publish what the fields say."""
+        assert self._child.stdin is not None
+        self._child.stdin.write(json.dumps(fields) + "\n")
+        self._child.stdin.flush()
+
+    def close(self) -> None:
+        self._child.communicate(timeout=PATIENCE_S)
 
 
 class Field:
@@ -81,7 +108,9 @@ class Field:
         self.fleet = Fleet.load(file)
         self.home, self.names = home, self.mission.names()
         self.roster: Roster = self.fleet.roster
-        self.environment = environment(self.mission)
+        around = environment(self.mission)
+        path = os.pathsep.join([str(ROOT), *filter(None, [around.get("PYTHONPATH")])])
+        self.environment = {**around, "PYTHONPATH": path}
         self.commands = commands(self.mission)
         self.operator = open_signer(f"file:{home / OPERATOR / KEY}")
         self.seen: dict[str, dict[str, Any]] = {}
@@ -90,13 +119,51 @@ class Field:
         self.down: set[str] = set()
         self.processes = Processes(home, self.commands, self.environment)
         self.endpoints = {one.name: one.endpoint for one in self.fleet.file.drones}
-        self.wires: list[Wire] = []
-        self.base = self.wire() if transport == "zmq" else None
+        self.wires: list[Wire | TopicWire] = []
+        self.base: Wire | TopicWire = self.wire() if transport == "zmq" else self.topic_wire()
 
     def wire(self, name: bytes = b"") -> Wire:
         """Return new sockets, closed with the field."""
-        self.wires.append(Wire(self.endpoints, name))
-        return self.wires[-1]
+        wire = Wire(self.endpoints, name)
+        self.wires.append(wire)
+        return wire
+
+    def topic_wire(self) -> TopicWire:
+        """Return a new node, closed with the field."""
+        wire = TopicWire(self.names, self.environment)
+        self.wires.append(wire)
+        return wire
+
+    @contextmanager
+    def flooded(self, *words: str) -> Iterator[None]:
+        """Flood all drones meanwhile, 10,000 messages a second to each (bench/flooder.py)."""
+        module = "flooder" if self.mission.transport == "zmq" else "topic_flooder"
+        child = subprocess.Popen(
+            [sys.executable, "-m", f"bench.{module}", str(self.home), *words],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline(), "the flood never began"
+            yield
+            assert child.poll() is None, "the flood ended early"
+        finally:
+            child.send_signal(signal.SIGINT)
+            child.communicate(timeout=PATIENCE_S)
+
+    def overload(self) -> dict[str, Counter[str]]:
+        """How much each drone did not look at so far, by why."""
+        return {name: Counter(row["overload"]) for name, row in self.seen.items()}
+
+    def overloaded(self, before: dict[str, Counter[str]]) -> None:
+        """Wait until each drone drops unread what a flood sends."""
+
+        def dropped() -> bool:
+            now = self.overload()
+            return all(now[name].total() > before[name].total() + 100 for name in now)
+
+        self.until(f"all drop more than {before}", dropped)
 
     def close(self) -> None:
         for wire in self.wires:
@@ -135,7 +202,7 @@ class Field:
 
     def question(self, subject: str = "What stands at the centre?") -> bytes:
         """Return another sealed question."""
-        asked = Question(subject, LABELS, Majority(), 4_000, os.urandom(16))
+        asked = Question(subject, LABELS, Majority(), 30_000, os.urandom(16))
         return seal(Kind.QUESTION, encode(asked), self.operator, self.roster)
 
     def decisions(self, name: str) -> list[dict[str, Any]]:
@@ -145,7 +212,6 @@ class Field:
 
     def decides(self, *, votes: int = 3, also: Callable[[], None] = int) -> dict[str, Any]:
         """Ask one more question; return the one decision that all who fly come to."""
-        assert self.base is not None
         raw = self.question()
         self.asked += 1
         flying = [name for name in self.names if name not in self.down]

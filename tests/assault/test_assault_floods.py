@@ -1,0 +1,41 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Floods of 10,000 messages a second at each of four running drones, which go on deciding."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.assault.field import Field
+
+
+@pytest.mark.parametrize("sources", ["1", "20"])
+@pytest.mark.parametrize("kind", ["noise", "forged"])
+def test_garbage(field: Field, kind: str, sources: str) -> None:
+    """Bytes at random, and what costs the check of a signature, from one connection or twenty."""
+    before, faults = field.overload(), field.faults()
+    with field.flooded("--kind", kind, "--sources", sources):
+        field.decides()
+        field.decides()
+        field.overloaded(before)
+        field.decides()
+    reason = "malformed" if kind == "noise" else "bad_signature"
+    field.refused(faults, **{reason: 100})
+
+
+def test_a_member_that_floods_with_true_statements(field: Field) -> None:
+    """drone_4's stolen session: nothing is refused, and the others' messages get their turns."""
+    before = field.overload()
+    with field.flooded("--kind", "member"):
+        field.decides()
+        field.overloaded(before)
+        field.decides()
+    field.settle()
+
+
+def test_large_messages(field: Field) -> None:
+    before = field.overload()
+    with field.flooded("--kind", "large", "--rate", "200"):
+        field.decides()
+        field.overloaded(before)
+        field.decides()
+    field.settle()
