@@ -66,7 +66,7 @@ class Swarm:
     """Four drones, and the operator who asks them."""
 
     def __init__(self, home: Path) -> None:
-        mission = Mission(home, byzantine=0, transport="zmq", looks=1)
+        mission = Mission(home, byzantine=0, transport="zmq", channels=False, looks=1)
         prepared = prepare(mission, now=utc_now())
         bare = msgspec.structs.replace(prepared.file, question="")
         (home / FLEET).write_bytes(msgspec.yaml.encode(bare))

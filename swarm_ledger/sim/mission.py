@@ -51,7 +51,8 @@ class Mission:
     """What to simulate. Misuse, with what to do, for anything that can't be flown.
 
     byzantine: how many drones lie, chosen by the seed. transport: one of TRANSPORTS.
-    keys: where drones' root keys live, one of KEY_STORES.
+    keys: where drones' root keys live, one of KEY_STORES. channels: whether the roster lists
+    channel keys, by which links over ZeroMQ are encrypted.
     allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
     """
 
@@ -62,6 +63,7 @@ class Mission:
     seed: int = 0
     transport: str = "memory"
     keys: str = "software"
+    channels: bool = True
     attack: str = "lie"
     allow_unsafe: bool = False
     looks: int = 5
@@ -168,7 +170,8 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
     operator = _key(mission, OPERATOR)
     operator.save(folder / OPERATOR / KEY)
     roots = {name: rack.root(name) for name in names}
-    channels = {name: ChannelKeys(_secret(mission, f"{name} channel")) for name in names}
+    flown = names if mission.channels else ()
+    channels = {name: ChannelKeys(_secret(mission, f"{name} channel")) for name in flown}
     for name, keys in channels.items():
         keys.save(folder / name / CHANNEL)
     swarm_id = f"sim-{operator.public_key.hex()[:8]}"

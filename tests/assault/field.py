@@ -93,13 +93,21 @@ class TopicWire:
 class Field:
     """Four drones that fly until the end.
 
+    Their links are plain, so that a stranger's bytes get as far as they can; for encrypted ones
+    see tests/security/test_links.py.
     seen: what each reported last; told: all events; roster: the newest that the operators signed.
     """
 
     def __init__(self, home: Path, transport: str = "zmq") -> None:
         consensus = ConsensusEntry(request_timeout_ms=1_500, resend_ms=100)
         self.mission = Mission(
-            home, byzantine=0, transport=transport, looks=1, consensus=consensus, target="cup"
+            home,
+            byzantine=0,
+            transport=transport,
+            channels=False,
+            looks=1,
+            consensus=consensus,
+            target="cup",
         )
         self.fleet = prepare(self.mission, now=utc_now())
         (home / "question.bin").unlink()
@@ -241,6 +249,10 @@ class Field:
             return len(self.seen) == len(self.names) - len(self.down) and len(ends) == 1 and idle
 
         self.until("all hold one ledger", one)
+
+    def views(self) -> list[int]:
+        """The view that each drone is in."""
+        return [row["view"] for row in self.seen.values()]
 
     # what was refused
 

@@ -117,7 +117,7 @@ def test_replay_in_the_same_view(field: Field, attacker: Wire) -> None:
 
 def test_replay_in_another_view(field: Field, attacker: Wire) -> None:
     """The leader is killed; what was said under it is said again under the next."""
-    view = max(row["view"] for row in field.seen.values())
+    view = max(field.views())
     leader = next(row["leader"] for row in field.seen.values() if row["view"] == view)
     said = [raw for raw in field.captured() if kind_of(raw) is Kind.CONSENSUS]
     field.down.add(leader)
@@ -127,7 +127,7 @@ def test_replay_in_another_view(field: Field, attacker: Wire) -> None:
     for raw in said[-100:]:
         attacker.send(raw, [name for name in field.names if name != leader])
     field.decides()
-    assert min(row["view"] for row in field.seen.values()) > view
+    field.until("all are in a later view", lambda: min(field.views()) > view)
     field.processes.start(leader)
     field.down.discard(leader)
     field.until(f"{leader} is back", lambda: leader in field.seen)
