@@ -23,6 +23,7 @@ _LINES = {
     "evidence": "  evidence: {culprit} signed two statements that conflict",
     "convicted": "  {culprit} is convicted at height {height}, by {about}",
     "epoch": "  roster version {version} from height {height} on",
+    "vote_given_up": "  {drone} gives up its vote: {what}",
     "lost": "  {drone} is lost ({how})",
 }
 

@@ -90,12 +90,16 @@ def request(
     name: Annotated[str, typer.Option(help="What the drone or operator is to be called.")],
     key: KeyOption,
     out: Annotated[Path | None, typer.Option(help="A file to write; stdout otherwise.")] = None,
+    hardware_only: Annotated[
+        bool,
+        typer.Option("--hardware-only", help="Let only this key sign its votes, in hardware."),
+    ] = False,
 ) -> None:
     """Ask to be enrolled: sign swarm, name and public key with the root key.
 
     Run it where the key is. It proves that whoever asks holds the key; operators demand it.
     """
-    line = make_request(open_signer(key), swarm, name)
+    line = make_request(open_signer(key), swarm, name, hardware_only=hardware_only)
     if out is None:
         sys.stdout.write(line.decode())
     else:

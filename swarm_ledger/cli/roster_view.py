@@ -82,6 +82,7 @@ def _member(member: Member) -> dict[str, Any]:
         "roles": sorted(role.value for role in member.roles),
         "from": _time(member.not_before),
         "until": _time(member.expires),
+        "hardware_only": member.hardware_only,
     }
 
 
@@ -141,8 +142,10 @@ def _print_draft(draft: dict[str, Any]) -> None:
 
 
 def _store(member: dict[str, Any]) -> str:
-    label = member["key_store"]
-    return f"[yellow]{label}[/]" if label == "software" else str(label)
+    label = str(member["key_store"])
+    if label == "software":
+        label = f"[yellow]{label}[/]"
+    return f"{label}, votes with it" if member["hardware_only"] else label
 
 
 def _span(member: dict[str, Any]) -> str:

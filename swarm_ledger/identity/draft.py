@@ -257,6 +257,7 @@ def _check_request(directory: Path, roster: Roster, member: Member) -> None:
             remedy=f"Get its request (roster request), as {path}.",
         )
     request = open_request(read_file(path), roster.swarm_id)
-    asked = request.name, request.public_key, request.key_store
-    if asked != (member.name, member.public_key, member.key_store):
+    asked = request.name, request.public_key, request.key_store, request.hardware_only
+    drafted = member.name, member.public_key, member.key_store, member.hardware_only
+    if asked != drafted:
         raise NotVerified(f"it is not for {member.name} as drafted.", where=str(path))

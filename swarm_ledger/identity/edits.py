@@ -47,6 +47,7 @@ def enrol(
         frozenset(roles),
         not_before,
         expires,
+        request.hardware_only,
     )
     return [*members[:place], member, *members[place + 1 :]]
 
@@ -73,7 +74,8 @@ def rotate(old: Roster, members: list[Member], name: str, request: Request) -> l
     """Return the members with a new key for one of them, which gets a place of its own.
 
     The old key keeps the old place, revoked: an index means one key in all versions that are
-    answered for. Name, roles and validity go over.
+    answered for. Name, roles and validity go over; where the key is, and whether it alone signs
+    votes, the request says.
     """
     member = _active(members, name)
     if request.name != member.name:

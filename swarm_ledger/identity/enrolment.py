@@ -14,7 +14,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from swarm_ledger.encoding import Record, decode, encode
-from swarm_ledger.errors import NotVerified, PeerFault
+from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity import cose
 from swarm_ledger.signers import KeyStore, Signer
 
@@ -24,17 +24,31 @@ _MAX_BYTES = 1024
 
 
 class Request(Record, frozen=True):
-    """Who asks, with which key. name: a label; key_store: where it says that the key is."""
+    """Who asks, with which key. name: a label; key_store: where it says that the key is.
+
+    hardware_only: its votes shall count only if that key itself signed them.
+    """
 
     swarm_id: Annotated[str, Meta(min_length=1, max_length=32)]
     name: Annotated[str, Meta(min_length=1, max_length=32)]
     public_key: Annotated[bytes, Meta(min_length=32, max_length=33)]
     key_store: KeyStore
+    hardware_only: bool = False
 
 
-def make_request(signer: Signer, swarm_id: str, name: str) -> bytes:
-    """Return the line by which the holder of a root key asks a swarm's operators to enrol it."""
-    request = Request(swarm_id, name, signer.public_key, signer.key_store)
+def make_request(
+    signer: Signer, swarm_id: str, name: str, *, hardware_only: bool = False
+) -> bytes:
+    """Return the line by which the holder of a root key asks a swarm's operators to enrol it.
+
+    Misuse for a software key that is to be hardware_only.
+    """
+    if hardware_only and signer.key_store is KeyStore.SOFTWARE:
+        raise Misuse(
+            "a software key can't be hardware_only.",
+            remedy="Make a key in a token or a TPM: swarm-ledger key new.",
+        )
+    request = Request(swarm_id, name, signer.public_key, signer.key_store, hardware_only)
     signed = cose.sign1(signer, encode(request), _domain(swarm_id))
     return _PREFIX + base64.b64encode(signed) + b"\n"
 

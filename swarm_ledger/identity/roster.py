@@ -40,6 +40,7 @@ class Member:
     public_key: of its root key, raw; its length tells the algorithm: 32 bytes for Ed25519, for
     P-256 the compressed point in 33. Without a role it is revoked: it keeps its place, and can do
     nothing. not_before, expires: when its word counts, POSIX seconds, 0 for no such limit.
+    hardware_only: its votes count only if the root key signed them, never by a session key.
     """
 
     index: int
@@ -49,6 +50,7 @@ class Member:
     roles: frozenset[Role]
     not_before: int = 0
     expires: int = 0
+    hardware_only: bool = False
 
     def valid_at(self, now_s: int) -> bool:
         """Whether its word counts at that time (POSIX seconds)."""
@@ -75,6 +77,7 @@ class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     roles: Annotated[list[Role], Meta(max_length=4)]
     not_before: _Time = 0
     expires: _Time = 0
+    hardware_only: bool = False
 
 
 class _RosterForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,6 +157,7 @@ def parse_roster(raw: bytes) -> Roster:
             roles=frozenset(item.roles),
             not_before=item.not_before,
             expires=item.expires,
+            hardware_only=item.hardware_only,
         )
         for index, item in enumerate(form.members)
     )
@@ -175,6 +179,7 @@ def render_roster(swarm_id: str, version: int, members: Sequence[Member]) -> byt
                 sorted(member.roles, key=lambda role: role.value),
                 member.not_before,
                 member.expires,
+                member.hardware_only,
             )
             for member in members
         ],
@@ -232,6 +237,11 @@ def _check(roster: Roster) -> None:
             raise Misuse(f"in the roster, {member.name} is an operator and may be nothing else.")
         if member.expires and member.expires <= member.not_before:
             raise Misuse(f"in the roster, {member.name} expires before it begins.")
+        if member.hardware_only and member.key_store is KeyStore.SOFTWARE:
+            raise Misuse(
+                f"in the roster, {member.name} is hardware_only, and its key is a software key.",
+                remedy="Enrol a key in a token or a TPM, or leave hardware_only out.",
+            )
         if member.name in _RESERVED:
             raise Misuse(f"in the roster, nobody may be named {member.name}: policies use it.")
     if len(roster.voters) < len(roster.validators):

@@ -50,7 +50,7 @@ class Mission:
     """What to simulate. Misuse, with what to do, for anything that can't be flown.
 
     byzantine: how many drones lie, chosen by the seed. transport: one of TRANSPORTS.
-    keys: where drones' root keys live, one of KEY_STORES.
+    keys: where drones' root keys live, one of KEY_STORES. hardware_only: these sign each vote.
     allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
     """
 
@@ -67,6 +67,7 @@ class Mission:
     duration_ms: int = 8_000
     timeout_s: float = 60.0
     consensus: ConsensusEntry = field(default_factory=ConsensusEntry)
+    hardware_only: bool = False
 
     def __post_init__(self) -> None:
         if not 4 <= self.drones <= MAX_DRONES:
@@ -94,6 +95,10 @@ class Mission:
         ):
             if value not in known:
                 raise Misuse(f"unknown {what} {value!r}.", remedy=f"Take {' or '.join(known)}.")
+        if self.hardware_only and self.keys == "software":
+            raise Misuse(
+                "software keys can't be hardware_only.", remedy="Take --keys pkcs11 or tpm2."
+            )
         if not 0 <= self.seed < 2**63:
             raise Misuse(
                 f"the seed {self.seed} is not from 0 to 2^63 - 1.", remedy="Take another one."
@@ -168,9 +173,10 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
     operator.save(folder / OPERATOR / KEY)
     roots = {name: rack.root(name) for name in names}
     swarm_id = f"sim-{operator.public_key.hex()[:8]}"
-    raw = render_roster(
-        swarm_id, 1, _members({name: key for name, (_, key) in roots.items()}, operator)
-    )
+    drones = _members({name: key for name, (_, key) in roots.items()}, mission.hardware_only)
+    signs = frozenset({Role.OPERATOR})
+    signer = Member(len(drones), OPERATOR, operator.public_key, operator.key_store, signs)
+    raw = render_roster(swarm_id, 1, [*drones, signer])
     expires = (now + timedelta(days=ROSTER_DAYS)).replace(microsecond=0)
     write_trust(folder / "roster", raw, [operator], threshold=1, expires=expires)
     question = Question(
@@ -197,12 +203,11 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
     (folder / FLEET).write_bytes(msgspec.yaml.encode(file))
 
 
-def _members(roots: Mapping[str, Signer], operator: Signer) -> list[Member]:
-    drone, signs = frozenset({Role.VALIDATOR, Role.VOTER}), frozenset({Role.OPERATOR})
-    keys = [*((name, key, drone) for name, key in roots.items()), (OPERATOR, operator, signs)]
+def _members(roots: Mapping[str, Signer], hardware_only: bool) -> list[Member]:
+    drone = frozenset({Role.VALIDATOR, Role.VOTER})
     return [
-        Member(index, name, key.public_key, key.key_store, roles)
-        for index, (name, key, roles) in enumerate(keys)
+        Member(index, name, key.public_key, key.key_store, drone, hardware_only=hardware_only)
+        for index, (name, key) in enumerate(roots.items())
     ]
 
 
