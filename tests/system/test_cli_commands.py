@@ -30,6 +30,7 @@ OPTIONS = {
         "--seed",
         "--transport",
         "--keys",
+        "--hardware-only",
         "--attack",
         "--looks",
         "--timeout",
@@ -66,7 +67,7 @@ OPTIONS = {
     ("ledger", "prove"): {"--decision", "--entry", "--help"},
     ("roster",): {"--help"},
     ("roster", "quickstart"): {"--drones", "--dir", "--json", "--help"},
-    ("roster", "request"): {"--swarm", "--name", "--key", "--out", "--help"},
+    ("roster", "request"): {"--hardware-only", "--swarm", "--name", "--key", "--out", "--help"},
     ("roster", "init"): {"--swarm", "--operator", "--threshold", "--days", "--json", "--help"},
     ("roster", "add"): {
         *("--role", "--from", "--until", "--threshold", "--days", "--json", "--help"),
