@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from swarm_ledger.audit.ledger import open_ledger
 from swarm_ledger.cli import FAILED
+from swarm_ledger.cli.key import stated
 from swarm_ledger.cli.output import Json, console, print_json
 from swarm_ledger.cli.roster_view import print_folder, view
 from swarm_ledger.envelope import MAX_ENTRY_BYTES
@@ -21,7 +22,12 @@ from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity import draft as drafts
 from swarm_ledger.identity import edits
 from swarm_ledger.identity.draft import Draft
-from swarm_ledger.identity.enrolment import Request, make_request, open_request
+from swarm_ledger.identity.enrolment import (
+    Request,
+    make_request,
+    open_request,
+    statement_context,
+)
 from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.identity.trust import Trust, load_trust, read_file, write_files
 from swarm_ledger.identity.tuf import ROOT, ROSTER, TARGETS
@@ -97,9 +103,12 @@ def request(
 ) -> None:
     """Ask to be enrolled: sign swarm, name and public key with the root key.
 
-    Run it where the key is. It proves that whoever asks holds the key; operators demand it.
+    Run it where the key is. It proves that whoever asks holds the key; operators demand it. What a
+    token or TPM states about the key goes along.
     """
-    line = make_request(open_signer(key), swarm, name, hardware_only=hardware_only)
+    signer = open_signer(key)
+    statement = stated(signer, statement_context(swarm, name))
+    line = make_request(signer, swarm, name, hardware_only=hardware_only, statement=statement)
     if out is None:
         sys.stdout.write(line.decode())
     else:
@@ -125,7 +134,7 @@ def init(
             members = edits.enrol(None, members, one, roles)
     drafts.begin(directory, swarm, members, threshold=threshold, expires=_in(days))
     _keep(directory, [*asked, *asking])
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -154,7 +163,7 @@ def add(
 
     drafts.change(directory, edit, expires=_in(days), threshold=threshold)
     _keep(directory, asked)
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -172,7 +181,7 @@ def revoke(
         expires=_in(days),
         threshold=threshold,
     )
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -191,7 +200,7 @@ def rotate(
         expires=_in(days),
     )
     _keep(directory, [asked])
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -213,7 +222,7 @@ def renew(
         threshold=threshold,
         renew=operators,
     )
-    _tell(directory, as_json)
+    tell(directory, as_json)
     if same.operators.expires < expires and not as_json:
         console.print(
             f"[yellow]The operators' root expires before, on {same.operators.expires}:[/] "
@@ -225,7 +234,7 @@ def renew(
 def sign(directory: Directory, key: KeyOption, as_json: Json = False) -> None:
     """Sign the draft as one operator; once enough have, it is the newest version."""
     drafts.sign(directory, open_signer(key))
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -237,7 +246,7 @@ def discard(directory: Directory) -> None:
 @app.command()
 def show(directory: Directory, as_json: Json = False) -> None:
     """Show the newest version, who may sign, and what a draft would change."""
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -341,7 +350,8 @@ def _seconds(when: datetime | None) -> int:
     return int(when.replace(tzinfo=timezone.utc).timestamp()) if when else 0
 
 
-def _tell(directory: Path, as_json: bool) -> None:
+def tell(directory: Path, as_json: bool) -> None:
+    """Print what a roster folder holds."""
     draft: Draft | None = drafts.load_draft(directory)
     trust = load_trust(directory) if (directory / ROOT).exists() else None
     if trust is None and draft is None:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from swarm_ledger.cli.output import console
 from swarm_ledger.identity import tuf
+from swarm_ledger.identity.attestation import Attested
 from swarm_ledger.identity.draft import Draft
 from swarm_ledger.identity.roster import Member, Roster, drone_id
 from swarm_ledger.identity.trust import Trust
@@ -83,6 +84,7 @@ def _member(member: Member) -> dict[str, Any]:
         "from": _time(member.not_before),
         "until": _time(member.expires),
         "hardware_only": member.hardware_only,
+        "attested": member.attested.value,
     }
 
 
@@ -145,7 +147,9 @@ def _store(member: dict[str, Any]) -> str:
     label = str(member["key_store"])
     if label == "software":
         label = f"[yellow]{label}[/]"
-    return f"{label}, votes with it" if member["hardware_only"] else label
+    said = Attested(member["attested"]).said
+    votes = "votes with it" if member["hardware_only"] else ""
+    return ", ".join(part for part in (label, said, votes) if part)
 
 
 def _span(member: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from swarm_ledger.errors import Misuse
-from swarm_ledger.identity.enrolment import Request
+from swarm_ledger.identity.enrolment import Request, attested
 from swarm_ledger.identity.roster import Member, Role, Roster
 
 FLYING = frozenset({Role.VALIDATOR, Role.VOTER})
@@ -48,6 +48,7 @@ def enrol(
         not_before,
         expires,
         request.hardware_only,
+        attested(request),
     )
     return [*members[:place], member, *members[place + 1 :]]
 

@@ -13,20 +13,22 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from swarm_ledger.encoding import Record, decode, encode
+from swarm_ledger.encoding import Record, decode, digest, encode
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity import cose
-from swarm_ledger.signers import KeyStore, Signer
+from swarm_ledger.identity.attestation import Attested, check_statement
+from swarm_ledger.signers import KeyStore, Signer, Statement, TokenReport, TpmStatement
 
 REQUEST_SUFFIX = ".request"
 _PREFIX = b"swarm_ledger/request/v1 "
-_MAX_BYTES = 1024
+_MAX_BYTES = 8192
 
 
 class Request(Record, frozen=True):
     """Who asks, with which key. name: a label; key_store: where it says that the key is.
 
-    hardware_only: its votes shall count only if that key itself signed them.
+    hardware_only: its votes shall count only if that key itself signed them. statement: what the
+    key's store says about it.
     """
 
     swarm_id: Annotated[str, Meta(min_length=1, max_length=32)]
@@ -34,27 +36,39 @@ class Request(Record, frozen=True):
     public_key: Annotated[bytes, Meta(min_length=32, max_length=33)]
     key_store: KeyStore
     hardware_only: bool = False
+    statement: TokenReport | TpmStatement | None = None
 
 
 def make_request(
-    signer: Signer, swarm_id: str, name: str, *, hardware_only: bool = False
+    signer: Signer,
+    swarm_id: str,
+    name: str,
+    *,
+    hardware_only: bool = False,
+    statement: Statement | None = None,
 ) -> bytes:
     """Return the line by which the holder of a root key asks a swarm's operators to enrol it.
 
-    Misuse for a software key that is to be hardware_only.
+    statement: of the key's store, with statement_context() in it. Misuse for a software key that
+    is to be hardware_only.
     """
     if hardware_only and signer.key_store is KeyStore.SOFTWARE:
         raise Misuse(
             "a software key can't be hardware_only.",
             remedy="Make a key in a token or a TPM: swarm-ledger key new.",
         )
-    request = Request(swarm_id, name, signer.public_key, signer.key_store, hardware_only)
+    request = Request(
+        swarm_id, name, signer.public_key, signer.key_store, hardware_only, statement
+    )
     signed = cose.sign1(signer, encode(request), _domain(swarm_id))
     return _PREFIX + base64.b64encode(signed) + b"\n"
 
 
 def open_request(text: bytes, swarm_id: str) -> Request:
-    """Return what a line asks for, if the key in it signed it for that swarm; or NotVerified."""
+    """Return what a line asks for, if the key in it signed it for that swarm; or NotVerified.
+
+    NotVerified, too, where the statement in it is of another key, name or kind of store.
+    """
     if not text.startswith(_PREFIX) or len(text) > _MAX_BYTES:
         raise NotVerified("not a request to be enrolled.", where="request")
     try:
@@ -64,9 +78,37 @@ def open_request(text: bytes, swarm_id: str) -> Request:
         if request.swarm_id != swarm_id:
             raise PeerFault("wrong_swarm", f"it is for the swarm {request.swarm_id!r}.")
         cose.verify1(message, request.public_key, _domain(swarm_id))
+        attested(request)
     except (PeerFault, binascii.Error) as error:
         raise NotVerified(f"{error}", where="request") from error
     return request
+
+
+def request_file(public_key: bytes) -> str:
+    """Return the name under which a request is kept with a roster."""
+    return digest(public_key)[:16].hex() + REQUEST_SUFFIX
+
+
+def statement_context(swarm_id: str, name: str) -> bytes:
+    """Return the 32 bytes that bind a TPM's statement to one swarm and name."""
+    return digest(encode(["swarm_ledger/v1 statement", swarm_id, name]))
+
+
+def attested(request: Request) -> Attested:
+    """Return what a request's statement shows; PeerFault("bad_statement") if it doesn't fit."""
+    statement = request.statement
+    if statement is None:
+        return Attested.NO
+    kind = KeyStore.PKCS11 if isinstance(statement, TokenReport) else KeyStore.TPM2
+    if request.key_store is not kind:
+        store = request.key_store.label
+        raise PeerFault("bad_statement", f"a {kind.label} statement about a {store} key.")
+    if isinstance(statement, TokenReport):
+        return Attested.REPORTED
+    check_statement(
+        statement, request.public_key, statement_context(request.swarm_id, request.name)
+    )
+    return Attested.CERTIFIED
 
 
 def _domain(swarm_id: str) -> bytes:

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.attestation import Attested
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.signers import Algorithm, KeyStore, algorithm_of
 from swarm_ledger.signers.p256 import point
@@ -41,6 +42,7 @@ class Member:
     P-256 the compressed point in 33. Without a role it is revoked: it keeps its place, and can do
     nothing. not_before, expires: when its word counts, POSIX seconds, 0 for no such limit.
     hardware_only: its votes count only if the root key signed them, never by a session key.
+    attested: what was shown to operators of where its root key is.
     """
 
     index: int
@@ -51,6 +53,7 @@ class Member:
     not_before: int = 0
     expires: int = 0
     hardware_only: bool = False
+    attested: Attested = Attested.NO
 
     def valid_at(self, now_s: int) -> bool:
         """Whether its word counts at that time (POSIX seconds)."""
@@ -78,6 +81,7 @@ class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     not_before: _Time = 0
     expires: _Time = 0
     hardware_only: bool = False
+    attested: Attested = Attested.NO
 
 
 class _RosterForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -158,6 +162,7 @@ def parse_roster(raw: bytes) -> Roster:
             not_before=item.not_before,
             expires=item.expires,
             hardware_only=item.hardware_only,
+            attested=item.attested,
         )
         for index, item in enumerate(form.members)
     )
@@ -180,6 +185,7 @@ def render_roster(swarm_id: str, version: int, members: Sequence[Member]) -> byt
                 member.not_before,
                 member.expires,
                 member.hardware_only,
+                member.attested,
             )
             for member in members
         ],
@@ -231,19 +237,7 @@ def _check(roster: Roster) -> None:
     if len(roster.by_kid) != len(roster.members):
         raise Misuse("in the roster, two keys have the same 8-byte identifier.")
     for member in roster.members:
-        if algorithm_of(member.public_key) is Algorithm.ES256:
-            point(member.public_key)
-        if Role.OPERATOR in member.roles and len(member.roles) > 1:
-            raise Misuse(f"in the roster, {member.name} is an operator and may be nothing else.")
-        if member.expires and member.expires <= member.not_before:
-            raise Misuse(f"in the roster, {member.name} expires before it begins.")
-        if member.hardware_only and member.key_store is KeyStore.SOFTWARE:
-            raise Misuse(
-                f"in the roster, {member.name} is hardware_only, and its key is a software key.",
-                remedy="Enrol a key in a token or a TPM, or leave hardware_only out.",
-            )
-        if member.name in _RESERVED:
-            raise Misuse(f"in the roster, nobody may be named {member.name}: policies use it.")
+        _check_member(member)
     if len(roster.voters) < len(roster.validators):
         raise Misuse(
             f"the roster has {len(roster.voters)} voters and {len(roster.validators)} validators.",
@@ -254,3 +248,24 @@ def _check(roster: Roster) -> None:
             f"the roster has {len(roster.validators)} validators.",
             remedy=f"PBFT needs at least {MIN_VALIDATORS} to survive one that lies.",
         )
+
+
+def _check_member(member: Member) -> None:
+    if algorithm_of(member.public_key) is Algorithm.ES256:
+        point(member.public_key)
+    if Role.OPERATOR in member.roles and len(member.roles) > 1:
+        raise Misuse(f"in the roster, {member.name} is an operator and may be nothing else.")
+    if member.expires and member.expires <= member.not_before:
+        raise Misuse(f"in the roster, {member.name} expires before it begins.")
+    if member.hardware_only and member.key_store is KeyStore.SOFTWARE:
+        raise Misuse(
+            f"in the roster, {member.name} is hardware_only, and its key is a software key.",
+            remedy="Enrol a key in a token or a TPM, or leave hardware_only out.",
+        )
+    if member.attested.key_store not in (None, member.key_store):
+        raise Misuse(
+            f"in the roster, {member.name} is attested {member.attested.value}, and its key "
+            f"is in {member.key_store.label}."
+        )
+    if member.name in _RESERVED:
+        raise Misuse(f"in the roster, nobody may be named {member.name}: policies use it.")

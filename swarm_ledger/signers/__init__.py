@@ -18,6 +18,7 @@ from swarm_ledger.signers.pkcs11 import Pkcs11Signer, new_pkcs11_key
 from swarm_ledger.signers.secret import read_secret
 from swarm_ledger.signers.signer import Algorithm, KeyStore, Signer, algorithm_of
 from swarm_ledger.signers.software import SoftwareP256Signer, SoftwareSigner, read_key
+from swarm_ledger.signers.statement import Statement, TokenReport, TpmStatement
 from swarm_ledger.signers.tpm2 import Tpm2Signer, new_tpm2_key
 
 __all__ = [
@@ -26,9 +27,14 @@ __all__ = [
     "Signer",
     "SoftwareP256Signer",
     "SoftwareSigner",
+    "Statement",
+    "TokenReport",
+    "Tpm2Signer",
+    "TpmStatement",
     "algorithm_of",
     "new_key",
     "open_signer",
+    "statement_of",
 ]
 
 _SCHEMES = "Use file:PATH, pkcs11:token=...;object=... or tpm2:HANDLE."
@@ -68,6 +74,16 @@ def new_key(uri: str, algorithm: Algorithm | None = None, folder: Path = Path())
             raise Misuse("TPMs have no Ed25519.", remedy="Take p256.")
         new_tpm2_key(uri, folder)
     return open_signer(uri, folder)
+
+
+def statement_of(signer: Signer, context: bytes) -> Statement | None:
+    """Return what a key's store states about it, None for a software key.
+
+    context: at most 32 bytes that a TPM signs with it, so that it serves once. Misuse as sign().
+    """
+    if isinstance(signer, (Pkcs11Signer, Tpm2Signer)):
+        return signer.statement(context)
+    return None
 
 
 def _file(rest: str, folder: Path) -> tuple[Path, str]:
