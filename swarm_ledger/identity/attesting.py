@@ -86,6 +86,11 @@ def open_challenge(line: bytes) -> Challenge:
     return _read(line, _CHALLENGE, Challenge)
 
 
+def open_answer(line: bytes) -> Answer:
+    """Parse an answer's line; NotVerified if it is none."""
+    return _read(line, _ANSWER, Answer)
+
+
 def answer(line: bytes, credential: bytes) -> bytes:
     """Return the line that answers a challenge. credential: what the TPM found in it."""
     return _line(_ANSWER, Answer(digest(line.rstrip(b"\r\n")), credential))
@@ -143,7 +148,7 @@ def _check(folder: Path, swarm_id: str, member: Member, text: bytes, line: bytes
             f"{member.name} was not challenged.", where="answer", remedy="roster challenge first."
         )
     asked = read_file(path)
-    made, given = open_challenge(asked), _read(line, _ANSWER, Answer)
+    made, given = open_challenge(asked), open_answer(line)
     if (made.swarm_id, made.name, made.request) != (swarm_id, member.name, digest(text)):
         raise NotVerified(
             "the challenge was for another request.",

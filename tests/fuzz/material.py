@@ -27,6 +27,7 @@ from swarm_ledger.runtime.evidence import accusation
 from swarm_ledger.runtime.export import policy_file, prove, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.membership import roster_request
+from tests.fuzz import attesting
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.scratch import scratch
 from tests.lab import LIMIT, Lab
@@ -51,6 +52,7 @@ def collect() -> dict[str, list[bytes]]:
             **messages,
             **_texts(store),
             **_files(),
+            **attesting.samples(),
             "machine": [cbor2.dumps(_blocks(store))],
             "ledger": [early, _plain(lab.folders[0])],
             "restart": [early, _plain(lab.folders[2])],

@@ -37,6 +37,7 @@ from swarm_ledger.voting.decision import parse_decision, parse_settled
 from swarm_ledger.voting.observation import parse_observation
 from swarm_ledger.voting.question import parse_question
 from tests.crew import T0_S
+from tests.fuzz.attesting import ATTESTING
 from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
@@ -213,6 +214,7 @@ _TARGETS = (
     Target("policy_file", _policy_file, of_text, (NotVerified,)),
     Target("proof", _proof, of_proof, (NotVerified,)),
     Target("event", _event, of_json, ()),
+    *ATTESTING,
     *FILES,
     *SOCKETS,
     Target("swarm", swarm, of_bytes, (), cost=20_000),
