@@ -74,7 +74,8 @@ class Opened:
     """An envelope whose signature holds.
 
     author: the member who signed, in its own name; payload: what was signed; raw: all bytes, with
-    the delegation if it came with one. session: whose key signed, None for an operator's root key.
+    the delegation if it came with one. session: whose key signed, None for a root key, which is an
+    operator's, or that of a hardware_only member that votes.
     """
 
     kind: Kind
@@ -192,7 +193,9 @@ class Opener:
         """Verify a sealed message: signature, domain, membership and role.
 
         Raises PeerFault: "malformed", "oversize", "unknown_key" (its delegation was not seen yet),
-        "bad_signature", "wrong_role", and for a delegation that came along what add_session does.
+        "bad_signature", "wrong_role", "wrong_key" (a hardware_only member's vote by its session
+        key, as a thief of that would send), and for a delegation that came along what
+        add_session does.
         """
         carried = raw[:1] == bytes([Kind.CARRIED])
         known = self.verified.get(digest(raw))
@@ -216,17 +219,20 @@ class Opener:
             raise PeerFault("malformed", f"a {kind.name} is not a sealed message.")
         message = cose.parse1(raw[1:], limit=MAX_ENVELOPE_BYTES)
         session = along or self._sessions.get(message.kid)
-        operator = self.roster.by_kid.get(message.kid)
-        if session is not None and session.kid == message.kid:
+        holder = self.roster.by_kid.get(message.kid)
+        if along is None and holder is not None and _speaks_itself(holder, kind):
+            # Before any session: whose key has that identifier follows from the roster alone.
+            author, public_key, session = holder, holder.public_key, None
+        elif session is not None and session.kid == message.kid:
             author, public_key = session.member, session.public_key
-        elif along is None and operator is not None and Role.OPERATOR in operator.roles:
-            author, public_key = operator, operator.public_key
         else:
-            raise PeerFault("unknown_key", f"no session or operator has key {message.kid.hex()}.")
+            raise PeerFault("unknown_key", f"nobody may sign that with key {message.kid.hex()}.")
         if _ROLE_FOR[kind] not in author.roles:
             raise PeerFault("wrong_role", f"{author.name} may not send a {kind.name}.")
         aad = domain(self.roster.swarm_id, kind, self.roster.version)
         cose.verify1(message, public_key, aad)
+        if session is not None and kind is Kind.VOTE and author.hardware_only:
+            raise PeerFault("wrong_key", f"{author.name} votes with its root key only.")
         return Opened(kind, author, message.payload, whole or raw, session)
 
     def delegated(self, raw: bytes) -> Session:
@@ -241,3 +247,10 @@ class Opener:
 
     def _knows(self, session: Session | None) -> bool:
         return session is None or self._sessions.get(session.kid) == session
+
+
+def _speaks_itself(member: Member, kind: Kind) -> bool:
+    """Whether a member signs that kind of message with its root key."""
+    return Role.OPERATOR in member.roles or (
+        kind is Kind.VOTE and member.hardware_only and bool(member.roles)
+    )

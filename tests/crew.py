@@ -172,12 +172,13 @@ class Crew:
 class CrewKeys:
     """The keys of one member. first: the first of its sessions that this disk knows of.
 
-    signs: whether its root key signs at once; trouble: why it doesn't.
+    signs: whether its root key delegates at once; votes: whether it seals a hardware_only
+    member's votes at once; trouble: why it doesn't.
     """
 
     def __init__(self, crew: Crew, name: str, number: int, first: int) -> None:
         self.crew, self.name, self.number, self.first, self.lost = crew, name, number, first, 0
-        self.signs = True
+        self.signs = self.votes = True
         self.trouble: Misuse | None = None
 
     @property
@@ -195,6 +196,9 @@ class CrewKeys:
 
     def ready(self, roster: Roster, now_s: int) -> bool:
         return self.signs
+
+    def vote(self, held: Identity, payload: bytes, now_s: int) -> bytes | None:
+        return held.seal_vote(payload) if self.votes or held.root is None else None
 
     def kept(self, roster: Roster) -> Identity | None:
         return self.begin(roster, T0_S)

@@ -5,19 +5,31 @@ from __future__ import annotations
 
 import re
 import time
+import warnings
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
+from msgspec.structs import asdict
 from rich.markup import escape
 
 from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.output import Json, console, print_json
 from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.attestation import Attested, check_statement, issuer
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.identity.roster import drone_id
 from swarm_ledger.identity.signature import verify
-from swarm_ledger.signers import Algorithm, KeyStore, Signer, new_key, open_signer
+from swarm_ledger.signers import (
+    Algorithm,
+    KeyStore,
+    Signer,
+    Statement,
+    TokenReport,
+    new_key,
+    open_signer,
+    statement_of,
+)
 
 app = typer.Typer(help="Root keys: made in a file, a token or a TPM, and shown.")
 
@@ -48,12 +60,28 @@ def new(
 
 
 @app.command("show")
-def show(uri: _Uri, as_json: Json = False) -> None:
+def show(
+    uri: _Uri,
+    statement: Annotated[
+        bool,
+        typer.Option("--statement", help="And what its store states of it, as in a request."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show a root key, and have it sign something to see that it works.
 
     Exit code 0 if its signature verifies, 1 if not, 2 if it can't be used.
     """
-    _tell(uri, open_signer(uri), as_json)
+    _tell(uri, open_signer(uri), as_json, statement=statement)
+
+
+def stated(signer: Signer, context: bytes) -> Statement | None:
+    """Return what a key's store states of it; None, and say why, where that can't be had."""
+    try:
+        return statement_of(signer, context)
+    except Misuse as error:
+        warnings.warn(f"nothing is stated about this key: {error.explain()}", stacklevel=2)
+        return None
 
 
 def _labelled(uri: str, label: str) -> str:
@@ -67,7 +95,7 @@ def _labelled(uri: str, label: str) -> str:
     return f"{place}{separator}object={quote(label, safe='')}{asked}{query}"
 
 
-def _tell(uri: str, signer: Signer, as_json: bool) -> None:
+def _tell(uri: str, signer: Signer, as_json: bool, *, statement: bool = False) -> None:
     started = time.perf_counter()
     works = verify(signer.public_key, _CHECK, signer.sign(_CHECK))
     took_ms = round((time.perf_counter() - started) * 1000, 2)
@@ -82,12 +110,23 @@ def _tell(uri: str, signer: Signer, as_json: bool) -> None:
         "works": works,
         "sign_ms": took_ms,
     }
+    if statement:
+        found["statement"] = _read(stated(signer, bytes(32)), signer.public_key)
     if as_json:
         print_json(found)
     else:
         _print(found, signer)
     if not works:
         raise typer.Exit(FAILED)
+
+
+def _read(statement: Statement | None, public_key: bytes) -> dict[str, Any] | None:
+    if isinstance(statement, TokenReport):
+        return {"attested": Attested.REPORTED.value, **asdict(statement)}
+    if statement is None:
+        return None
+    check_statement(statement, public_key, bytes(32))
+    return {"attested": Attested.CERTIFIED.value, "ek_issuer": issuer(statement)}
 
 
 def _print(found: dict[str, Any], signer: Signer) -> None:
@@ -104,6 +143,9 @@ def _print(found: dict[str, Any], signer: Signer) -> None:
             f"{name}: {'yes' if v else 'no'}" for name, v in signer.attributes.items()
         )
         console.print(f"The store says: {said}")
+    if found.get("statement"):
+        parts = (f"{name} {value}" for name, value in found["statement"].items())
+        console.print(f"It states: {escape(', '.join(parts))}")
     if signer.attributes.get("extractable"):
         console.print("[red]This key can be taken out of its token[/]")
     works = "[green]yes[/]" if found["works"] else "[red]NO: its signature does not verify[/]"

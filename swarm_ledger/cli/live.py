@@ -24,6 +24,7 @@ _LINES = {
     "convicted": "  {culprit} is convicted at height {height}, by {about}",
     "epoch": "  roster version {version} from height {height} on",
     "clock_skew": "  {drone} finds the clock of {peer} {ahead_ms} ms ahead, ± {error_ms} ms",
+    "vote_given_up": "  {drone} gives up its vote: {what}",
     "lost": "  {drone} is lost ({how})",
 }
 

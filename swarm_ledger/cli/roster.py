@@ -69,7 +69,7 @@ def init(
             members = edits.enrol(None, members, one, roles)
     drafts.begin(directory, swarm, members, threshold=threshold, expires=_in(days))
     _keep(directory, [*asked, *asking])
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -98,7 +98,7 @@ def add(
 
     drafts.change(directory, edit, expires=_in(days), threshold=threshold)
     _keep(directory, asked)
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -116,7 +116,7 @@ def revoke(
         expires=_in(days),
         threshold=threshold,
     )
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -135,7 +135,7 @@ def rotate(
         expires=_in(days),
     )
     _keep(directory, [asked])
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -156,7 +156,7 @@ def channel(
         expires=_in(days),
     )
     _keep(directory, asked)
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -178,7 +178,7 @@ def renew(
         threshold=threshold,
         renew=operators,
     )
-    _tell(directory, as_json)
+    tell(directory, as_json)
     if same.operators.expires < expires and not as_json:
         console.print(
             f"[yellow]The operators' root expires before, on {same.operators.expires}:[/] "
@@ -190,7 +190,7 @@ def renew(
 def sign(directory: Directory, key: KeyOption, as_json: Json = False) -> None:
     """Sign the draft as one operator; once enough have, it is the newest version."""
     drafts.sign(directory, open_signer(key))
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -202,7 +202,7 @@ def discard(directory: Directory) -> None:
 @app.command()
 def show(directory: Directory, as_json: Json = False) -> None:
     """Show the newest version, who may sign, and what a draft would change."""
-    _tell(directory, as_json)
+    tell(directory, as_json)
 
 
 @app.command()
@@ -306,7 +306,8 @@ def _seconds(when: datetime | None) -> int:
     return int(when.replace(tzinfo=timezone.utc).timestamp()) if when else 0
 
 
-def _tell(directory: Path, as_json: bool) -> None:
+def tell(directory: Path, as_json: bool) -> None:
+    """Print what a roster folder holds."""
     draft: Draft | None = drafts.load_draft(directory)
     trust = load_trust(directory) if (directory / ROOT).exists() else None
     if trust is None and draft is None:

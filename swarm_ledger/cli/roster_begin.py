@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from swarm_ledger.cli.key import stated
 from swarm_ledger.cli.output import Json, console, print_json
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import ChannelKeys, beside
-from swarm_ledger.identity.enrolment import make_request
+from swarm_ledger.identity.enrolment import make_request, statement_context
 from swarm_ledger.identity.trust import write_files
 from swarm_ledger.runtime.fleet import FLEET
 from swarm_ledger.signers import open_signer
@@ -68,19 +69,31 @@ def request(
     plain: Annotated[
         bool, typer.Option("--no-channel", help="Bring none: an operator, or links unencrypted.")
     ] = False,
+    hardware_only: Annotated[
+        bool,
+        typer.Option("--hardware-only", help="Let only this key sign its votes, in hardware."),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="A file to write; stdout otherwise.")] = None,
 ) -> None:
     """Ask to be enrolled: sign swarm, name and public keys with the root key.
 
     Run it where the key is, in the drone's folder. It proves that whoever asks holds the key;
-    operators demand it. The channel keys are channel.key beside a root key in a file, otherwise
-    in this folder; they stay there, and the drone needs them to fly.
+    operators demand it. What a token or TPM states about the key goes along. The channel keys are
+    channel.key beside a root key in a file, otherwise in this folder; they stay there, and the
+    drone needs them to fly.
     """
     if plain and channel is not None:
         raise Misuse("--channel and --no-channel contradict each other.")
     signer = open_signer(key)
     keys = None if plain else ChannelKeys.load_or_make(channel or beside(key))
-    line = make_request(signer, swarm, name, keys.public if keys else None)
+    line = make_request(
+        signer,
+        swarm,
+        name,
+        keys.public if keys else None,
+        hardware_only=hardware_only,
+        statement=stated(signer, statement_context(swarm, name)),
+    )
     if out is None:
         sys.stdout.write(line.decode())
     else:

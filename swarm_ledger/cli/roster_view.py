@@ -11,6 +11,7 @@ from rich.table import Table
 
 from swarm_ledger.cli.output import console
 from swarm_ledger.identity import tuf
+from swarm_ledger.identity.attestation import Attested
 from swarm_ledger.identity.draft import Draft
 from swarm_ledger.identity.roster import Member, Roster, drone_id
 from swarm_ledger.identity.trust import Trust
@@ -82,6 +83,8 @@ def _member(member: Member) -> dict[str, Any]:
         "roles": sorted(role.value for role in member.roles),
         "from": _time(member.not_before),
         "until": _time(member.expires),
+        "hardware_only": member.hardware_only,
+        "attested": member.attested.value,
         "channel": _channel(member),
     }
 
@@ -155,8 +158,12 @@ def _print_draft(draft: dict[str, Any]) -> None:
 
 
 def _store(member: dict[str, Any]) -> str:
-    label = member["key_store"]
-    return f"[yellow]{label}[/]" if label == "software" else str(label)
+    label = str(member["key_store"])
+    if label == "software":
+        label = f"[yellow]{label}[/]"
+    said = Attested(member["attested"]).said
+    votes = "votes with it" if member["hardware_only"] else ""
+    return ", ".join(part for part in (label, said, votes) if part)
 
 
 def _fingerprint(member: dict[str, Any]) -> str:

@@ -47,6 +47,10 @@ def sim(
     keys: Annotated[
         str, typer.Option(help="Where drones' root keys live: software, pkcs11 or tpm2.")
     ] = "software",
+    hardware_only: Annotated[
+        bool,
+        typer.Option("--hardware-only", help="Root keys sign each vote; not with software keys."),
+    ] = False,
     attack: Annotated[
         str, typer.Option(help="What liars do besides lying: lie (no more), equivocate, silent.")
     ] = "lie",
@@ -79,6 +83,7 @@ def sim(
         allow_unsafe=allow_unsafe,
         looks=looks,
         timeout_s=timeout,
+        hardware_only=hardware_only,
     )
     if mission.transport == "memory" and mission.keys != "software":
         progress_console.print(
@@ -133,7 +138,8 @@ def _tell(outcome: Outcome, mission: Mission) -> None:
     console.print(f"Honest drones: {_LEDGERS[outcome.ledgers]}; {_certificate(outcome)}")
     stores = Counter(outcome.key_store.values())
     told = ", ".join(f"{count} in {store}" for store, count in sorted(stores.items()))
-    console.print(f"Root keys: {told}")
+    votes = "; they sign each vote" if mission.hardware_only else ""
+    console.print(f"Root keys: {told}{votes}")
     console.print(f"Links: {_LINKS[outcome.links]}")
     console.print(f"Files: {escape(outcome.run_dir)}")
 

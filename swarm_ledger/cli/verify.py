@@ -11,12 +11,13 @@ from rich.markup import escape
 
 from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.output import Json, console, print_json
-from swarm_ledger.envelope import Kind
+from swarm_ledger.envelope import Kind, Opener
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.light_client import VerifiedEntry, verify_proof
-from swarm_ledger.runtime.export import check_policy_file
+from swarm_ledger.runtime.epochs import ELSEWHERE
+from swarm_ledger.runtime.export import sessions_of_policy
 from swarm_ledger.voting.decision import parse_settled
 
 _ON_TRUST = "policy taken on trust; give --roster to check that it is the swarm's"
@@ -33,10 +34,10 @@ def verify(
     """Verify a proof offline: that a quorum of the swarm vouches for this ledger entry."""
     checked = False
     try:
-        trusted = _trusted(policy, roster)
+        trusted, opener = _trusted(policy, roster)
         checked = roster is not None
         verified = verify_proof(trusted, read(proof))
-        meaning = explain(verified)
+        meaning = explain(verified, opener)
     except NotVerified as error:
         if as_json:
             failure = {"verified": False, "policy_checked": checked}
@@ -68,15 +69,18 @@ def verify(
         console.print(f"[yellow]{_ON_TRUST}[/]")
 
 
-def _trusted(path: Path, roster: Path | None) -> Policy:
-    """Read a policy and, given a roster, check that it is the one that follows from it."""
+def _trusted(path: Path, roster: Path | None) -> tuple[Policy, Opener | None]:
+    """Read a policy and, given a roster, check that it is the one that follows from it.
+
+    With what opens messages under that roster.
+    """
     text = read(path)
     policy = Policy.parse(text)
     if roster is None:
-        return policy
+        return policy, None
     known = load_trust(roster)
     try:
-        return check_policy_file(text, known)
+        return policy, sessions_of_policy(text, known)
     except NotVerified as error:
         reason = error.what.removeprefix("policy: ")
         raise NotVerified(
@@ -92,10 +96,16 @@ def read(path: Path) -> bytes:
         raise Misuse(f"cannot read {path}: {error.strerror}.") from error
 
 
-def explain(verified: VerifiedEntry) -> dict[str, Any]:
-    """Return what a verified entry says, as far as we can read it."""
+def explain(verified: VerifiedEntry, opener: Opener | None = None) -> dict[str, Any]:
+    """Return what a verified entry says, as far as we can read it.
+
+    opener: what opens votes, where the roster is known. Raises NotVerified for a decision that
+    can't be read, and for a vote that counts for nothing, as its signer may not vote so.
+    """
     try:
         kind = Kind(verified.entry[0])
+        if kind is Kind.VOTE and opener is not None:
+            return _vote(verified.entry, opener)
         if kind is not Kind.DECISION:
             return {"kind": kind.name.lower()}
         settled = parse_settled(verified.entry[1:])
@@ -108,3 +118,16 @@ def explain(verified: VerifiedEntry) -> dict[str, Any]:
         "height": settled.decision.height,
         "text": settled.text,
     }
+
+
+def _vote(entry: bytes, opener: Opener) -> dict[str, Any]:
+    """Return whose vote it is, and which key signed it; None of another epoch or session."""
+    try:
+        opened = opener.open(entry)
+    except PeerFault as fault:
+        if fault.reason not in ELSEWHERE:
+            raise
+        return {"kind": "vote", "author": None, "signed_by": None}
+    by = "session" if opened.session else "root"
+    text = f"vote of {opened.author.name}, signed by its {by} key"
+    return {"kind": "vote", "author": opened.author.name, "signed_by": by, "text": text}

@@ -16,14 +16,14 @@ from pathlib import Path
 from tuf.api.metadata import Metadata, Root, Targets
 
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.identity import tuf
-from swarm_ledger.identity.enrolment import REQUEST_SUFFIX, Request, open_request
+from swarm_ledger.identity import attesting, tuf
+from swarm_ledger.identity.attestation import Attested
+from swarm_ledger.identity.enrolment import Request, open_request, request_file
 from swarm_ledger.identity.roster import (
     Member,
     Role,
     Roster,
     check_succession,
-    drone_id,
     parse_roster,
     render_roster,
 )
@@ -158,6 +158,23 @@ def _operators(roster: Roster) -> frozenset[bytes]:
     return frozenset(m.public_key for m in roster.members if Role.OPERATOR in m.roles)
 
 
+def amend(directory: Path, edit: Callable[[list[Member]], list[Member]]) -> Draft:
+    """Change the members in the draft, a swarm's first one too, or draft the next version.
+
+    Expiry and threshold stay those of the draft, or become those of the newest version.
+    """
+    before = load_draft(directory)
+    if before is None:
+        expires = load_trust(directory).proven[-1].expires
+        return change(directory, lambda _, members: edit(members), expires=expires)
+    expires = before.targets.signed.expires
+    if before.trust is not None:
+        return change(directory, lambda _, members: edit(members), expires=expires)
+    members = edit(list(before.roster.members))
+    threshold = before.operators.roles["root"].threshold
+    return begin(directory, before.roster.swarm_id, members, threshold=threshold, expires=expires)
+
+
 def discard(directory: Path) -> None:
     """Remove the draft, if there is one."""
     shutil.rmtree(directory / DRAFT, ignore_errors=True)
@@ -207,6 +224,8 @@ def sign(directory: Path, signer: Signer) -> Draft:
         )
     for member in unproven(draft):
         _check_request(directory, draft.roster, member)
+    for member in newly_attested(draft):
+        attesting.check_level(directory / REQUESTS, draft.roster.swarm_id, member)
     if draft.root and any(signer.public_key in need.by for need in draft.needs()[:-1]):
         tuf.sign(draft.root, [signer])
     if signer.public_key in tuf.keys_of(draft.operators, "targets"):
@@ -247,24 +266,32 @@ def unproven(draft: Draft) -> list[Member]:
     ]
 
 
+def newly_attested(draft: Draft) -> list[Member]:
+    """Return the members of whose keys the draft says more, or else, than the version before."""
+    old = draft.trust.newest.members if draft.trust else ()
+    was = {member.public_key: member.attested for member in old}
+    return [
+        member
+        for member in draft.roster.members
+        if member.attested is not was.get(member.public_key, Attested.NO)
+    ]
+
+
 def keep_request(directory: Path, text: bytes, request: Request) -> None:
     """Keep a request with the roster, so that each operator can check it before signing."""
-    write_files(directory / REQUESTS, {_file(request.public_key): text})
-
-
-def _file(public_key: bytes) -> str:
-    return drone_id(public_key) + REQUEST_SUFFIX
+    write_files(directory / REQUESTS, {request_file(request.public_key): text})
 
 
 def _check_request(directory: Path, roster: Roster, member: Member) -> None:
-    path = directory / REQUESTS / _file(member.public_key)
+    path = directory / REQUESTS / request_file(member.public_key)
     if not path.exists():
         raise Misuse(
             f"{member.name} did not prove that it holds its key.",
             remedy=f"Get its request (roster request), as {path}.",
         )
     request = open_request(read_file(path), roster.swarm_id)
-    asked = request.name, request.public_key, request.key_store
     channel = request.channel if member.channel else None  # or it was left out
-    if (*asked, channel) != (member.name, member.public_key, member.key_store, member.channel):
+    asked = request.name, request.public_key, request.key_store, request.hardware_only
+    drafted = member.name, member.public_key, member.key_store, member.hardware_only
+    if (*asked, channel) != (*drafted, member.channel):
         raise NotVerified(f"it is not for {member.name} as drafted.", where=str(path))

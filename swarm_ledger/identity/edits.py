@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from swarm_ledger.errors import Misuse
-from swarm_ledger.identity.enrolment import Request
+from swarm_ledger.identity.enrolment import Request, attested
 from swarm_ledger.identity.roster import Member, Role, Roster, drone_id
 
 FLYING = frozenset({Role.VALIDATOR, Role.VOTER})
@@ -47,6 +47,8 @@ def enrol(
         frozenset(roles),
         not_before,
         expires,
+        request.hardware_only,
+        attested(request),
         request.channel if Role.OPERATOR not in roles else None,  # operators have no links
     )
     return [*members[:place], member, *members[place + 1 :]]
@@ -74,7 +76,8 @@ def rotate(old: Roster, members: list[Member], name: str, request: Request) -> l
     """Return the members with a new key for one of them, which gets a place of its own.
 
     The old key keeps the old place, revoked: an index means one key in all versions that are
-    answered for. Name, roles and validity go over.
+    answered for. Name, roles and validity go over; where the key is, and whether it alone signs
+    votes, the request says.
     """
     member = _active(members, name)
     if request.name != member.name:

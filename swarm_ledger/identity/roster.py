@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.attestation import Attested
 from swarm_ledger.identity.channel import ChannelPublic
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.signers import Algorithm, KeyStore, algorithm_of
@@ -41,7 +42,9 @@ class Member:
     public_key: of its root key, raw; its length tells the algorithm: 32 bytes for Ed25519, for
     P-256 the compressed point in 33. Without a role it is revoked: it keeps its place, and can do
     nothing. not_before, expires: when its word counts, POSIX seconds, 0 for no such limit.
-    channel: the keys of its links, None where they are not encrypted.
+    hardware_only: its votes count only if the root key signed them, never by a session key.
+    attested: what was shown to operators of where its root key is. channel: the keys of its links,
+    None where they are not encrypted.
     """
 
     index: int
@@ -51,6 +54,8 @@ class Member:
     roles: frozenset[Role]
     not_before: int = 0
     expires: int = 0
+    hardware_only: bool = False
+    attested: Attested = Attested.NO
     channel: ChannelPublic | None = None
 
     def valid_at(self, now_s: int) -> bool:
@@ -79,6 +84,8 @@ class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     roles: Annotated[list[Role], Meta(max_length=4)]
     not_before: _Time = 0
     expires: _Time = 0
+    hardware_only: bool = False
+    attested: Attested = Attested.NO
     curve: _Point = UNSET
     hpke: _Point = UNSET
 
@@ -165,6 +172,8 @@ def parse_roster(raw: bytes) -> Roster:
             roles=frozenset(item.roles),
             not_before=item.not_before,
             expires=item.expires,
+            hardware_only=item.hardware_only,
+            attested=item.attested,
             channel=_channel(item),
         )
         for index, item in enumerate(form.members)
@@ -198,6 +207,8 @@ def render_roster(swarm_id: str, version: int, members: Sequence[Member]) -> byt
                 sorted(member.roles, key=lambda role: role.value),
                 member.not_before,
                 member.expires,
+                member.hardware_only,
+                member.attested,
                 member.channel.curve.hex() if member.channel else UNSET,
                 member.channel.hpke.hex() if member.channel else UNSET,
             )
@@ -253,14 +264,7 @@ def _check(roster: Roster) -> None:
     if len(roster.by_kid) != len(roster.members):
         raise Misuse("in the roster, two keys have the same 8-byte identifier.")
     for member in roster.members:
-        if algorithm_of(member.public_key) is Algorithm.ES256:
-            point(member.public_key)
-        if Role.OPERATOR in member.roles and len(member.roles) > 1:
-            raise Misuse(f"in the roster, {member.name} is an operator and may be nothing else.")
-        if member.expires and member.expires <= member.not_before:
-            raise Misuse(f"in the roster, {member.name} expires before it begins.")
-        if member.name in _RESERVED:
-            raise Misuse(f"in the roster, nobody may be named {member.name}: policies use it.")
+        _check_member(member)
     _check_quorums(roster)
     _check_channels(roster)
 
@@ -292,3 +296,24 @@ def _check_channels(roster: Roster) -> None:
             f"in the roster, {', '.join(without)} have no channel keys, the other validators do.",
             remedy="All validators have channel keys, or none: roster channel adds them.",
         )
+
+
+def _check_member(member: Member) -> None:
+    if algorithm_of(member.public_key) is Algorithm.ES256:
+        point(member.public_key)
+    if Role.OPERATOR in member.roles and len(member.roles) > 1:
+        raise Misuse(f"in the roster, {member.name} is an operator and may be nothing else.")
+    if member.expires and member.expires <= member.not_before:
+        raise Misuse(f"in the roster, {member.name} expires before it begins.")
+    if member.hardware_only and member.key_store is KeyStore.SOFTWARE:
+        raise Misuse(
+            f"in the roster, {member.name} is hardware_only, and its key is a software key.",
+            remedy="Enrol a key in a token or a TPM, or leave hardware_only out.",
+        )
+    if member.attested.key_store not in (None, member.key_store):
+        raise Misuse(
+            f"in the roster, {member.name} is attested {member.attested.value}, and its key "
+            f"is in {member.key_store.label}."
+        )
+    if member.name in _RESERVED:
+        raise Misuse(f"in the roster, nobody may be named {member.name}: policies use it.")

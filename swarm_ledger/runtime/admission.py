@@ -154,10 +154,11 @@ class Admission:
     def _resume(self, body: bytes) -> bool:
         """Have a request ordered in the present epoch; False if it belongs to another one.
 
-        Then it is void, but our own vote is said again. PeerFault if it can't be told.
+        Then it is void, but our own vote is said again, and kept until it is. PeerFault if it
+        can't be told.
         """
         kind, engine = kind_of(body), self._engine
-        here, route, author = engine.current.seat, engine.epochs.route, None
+        here, route, author, kept = engine.current.seat, engine.epochs.route, None, False
         if kind is Kind.ROSTER:
             seat = here
         elif kind is Kind.SESSION:
@@ -171,8 +172,8 @@ class Admission:
             author = opened.author
             if kind is Kind.VOTE and author.public_key == self._root_key:
                 if seat is not here:
-                    self._ballots.say_again(opened)
+                    kept = self._ballots.say_again(opened)
                 self._ballots.voted(parse_observation(opened.payload).question)
         if seat is here:
             self._order(body, author)
-        return seat is here
+        return seat is here or kept

@@ -77,7 +77,7 @@ class Drone:
         self.clocks = Clocks(self.engine, transport, emit, settings.max_ahead_ms // 2)
         self.clocks.set_time(now_ms)
         self.renewal = Renewal(self.engine, keys, emit)
-        self.ballots = Ballots(self.engine, transport, looks)
+        self.ballots = Ballots(self.engine, keys, transport, emit, looks)
         often = settings.request_timeout_ms // 4
         self.admission = Admission(self.engine, self.ballots, keys.root_key, often)
         self.prosecutor = Prosecutor(self.engine, transport, emit, settings.resend_ms)
@@ -229,6 +229,7 @@ class Drone:
             "pending": replica.pending,
             "met": self.greeting.met,
             "key_store": member.key_store.label,
+            "hardware_only": member.hardware_only,
             "faults": self.faults,
             "blamed": self.blamed,
             "clocks": self.clocks.status(),

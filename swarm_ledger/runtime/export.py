@@ -65,13 +65,22 @@ def check_policy_file(text: bytes, trust: Trust) -> Policy:
     Only root keys in the roster are trusted: the file's keys must be delegated to by them.
     Raises NotVerified.
     """
+    sessions_of_policy(text, trust)
+    return Policy.parse(text)
+
+
+def sessions_of_policy(text: bytes, trust: Trust) -> Opener:
+    """Return an opener for the roster version and the sessions of a policy file.
+
+    Raises NotVerified as check_policy_file() does.
+    """
     for version in reversed(trust.versions[1:]):
         with suppress(NotVerified):
             return _follows(text, version.roster)
     return _follows(text, trust.genesis)
 
 
-def _follows(text: bytes, roster: Roster) -> Policy:
+def _follows(text: bytes, roster: Roster) -> Opener:
     opener = Opener(roster)
     for line in text.split(b"\n"):
         if line.startswith(_DELEGATION):
@@ -83,7 +92,7 @@ def _follows(text: bytes, roster: Roster) -> Policy:
                 ) from error
     if text != policy_file(opener):
         raise NotVerified("it is not what follows from the roster.", where="policy")
-    return Policy.parse(text)
+    return opener
 
 
 def _cosigners(opener: Opener) -> list[Session]:

@@ -36,7 +36,8 @@ _KEPT_BYTES = 4096
 class Identity:
     """A member of a roster with its session key. delegation: the sealed Kind.SESSION message.
 
-    not_before, expires: when the session is valid, POSIX seconds.
+    not_before, expires: when the session is valid, POSIX seconds. root: the root key, where the
+    member is hardware_only, whose votes it seals.
     """
 
     roster: Roster
@@ -45,10 +46,15 @@ class Identity:
     delegation: bytes
     not_before: int
     expires: int
+    root: Signer | None = None
 
     def seal(self, kind: Kind, payload: bytes) -> bytes:
         """Seal a payload with the session key."""
         return seal(kind, payload, self.session, self.roster)
+
+    def seal_vote(self, payload: bytes) -> bytes:
+        """Seal a vote; by the root key it takes as long as that does, Misuse where it can't."""
+        return seal(Kind.VOTE, payload, self.root or self.session, self.roster)
 
     @property
     def session_kid(self) -> bytes:
@@ -79,7 +85,7 @@ def take_up(
 ) -> Identity:
     """Delegate from a member's root key to a session key (times in POSIX seconds).
 
-    Misuse if no member of the roster has that root key.
+    Misuse if no member of the roster has that root key, or a hardware_only one has it in a file.
     """
     member = roster.with_key(root.public_key)
     if member is None:
@@ -87,9 +93,23 @@ def take_up(
             "this key is not one in the roster.",
             remedy="Check the key's URI, or enrol the new key with a new roster version.",
         )
+    voice = _voice(member, root)
     aad = domain(roster.swarm_id, Kind.SESSION, roster.version)
     token = delegate(root, session, aad, not_before=not_before, expires=expires)
-    return Identity(roster, member, session, bytes([Kind.SESSION]) + token, not_before, expires)
+    sealed = bytes([Kind.SESSION]) + token
+    return Identity(roster, member, session, sealed, not_before, expires, voice)
+
+
+def _voice(member: Member, root: Signer) -> Signer | None:
+    """Return the root key if it seals that member's votes."""
+    if not member.hardware_only:
+        return None
+    if root.key_store is KeyStore.SOFTWARE:
+        raise Misuse(
+            f"{member.name} is hardware_only in the roster, and this key is a software key.",
+            remedy="Give the key's URI in its token or TPM.",
+        )
+    return root
 
 
 class _Kept(Record, frozen=True):
@@ -112,7 +132,7 @@ def resume(
     before_s, after_s: how long before and after now_s a new one is valid. Misuse as take_up()
     does, and where the file can't be read or written.
     """
-    found = _kept(path, roster, root.public_key)
+    found = _kept(path, roster, root)
     before: tuple[bytes, ...] = ()
     if found is not None:
         identity, before = found
@@ -135,9 +155,7 @@ def _lasts(identity: Identity, now_s: int, after_s: int) -> bool:
     return identity.not_before <= now_s < identity.expires - after_s // 2
 
 
-def _kept(
-    path: Path, roster: Roster, root_key: bytes
-) -> tuple[Identity, tuple[bytes, ...]] | None:
+def _kept(path: Path, roster: Roster, root: Signer) -> tuple[Identity, tuple[bytes, ...]] | None:
     """Return the session kept in a file, if that root key delegated to it under that roster.
 
     With the identifiers of those that it replaced.
@@ -147,10 +165,14 @@ def _kept(
         aad = domain(roster.swarm_id, Kind.SESSION, roster.version)
         session = open_delegation(found.delegation[1:], roster, aad)
         signer = SoftwareSigner(found.seed)
-        if (session.member.public_key, session.public_key) == (root_key, signer.public_key):
+        if (session.member.public_key, session.public_key) == (
+            root.public_key,
+            signer.public_key,
+        ):
             sealed = bytes([Kind.SESSION]) + session.raw
             span = session.not_before, session.expires
-            return Identity(roster, session.member, signer, sealed, *span), found.before
+            voice = _voice(session.member, root)
+            return Identity(roster, session.member, signer, sealed, *span, voice), found.before
     return None
 
 
@@ -173,9 +195,15 @@ class Keys(Protocol):
     def ready(self, roster: Roster, now_s: int) -> bool:
         """Whether begin() returns at once; if not, what takes long is done meanwhile."""
 
+    def vote(self, held: Identity, payload: bytes, now_s: int) -> bytes | None:
+        """Return a vote sealed in a session's name; None while its root key has yet to sign it.
+
+        Asked again for the same, it returns it once it is done.
+        """
+
     @property
     def trouble(self) -> Misuse | None:
-        """Why that could not be done the last time."""
+        """Why a signature of the root key could not be had the last time."""
 
     def kept(self, roster: Roster) -> Identity | None:
         """Return the session kept for a roster version, never a new one."""
@@ -200,7 +228,8 @@ class FolderKeys:
     def __init__(self, folder: Path, root: Signer, *, before_s: int, after_s: int) -> None:
         self._folder, self._root = folder, root
         self._before_s, self._after_s = before_s, after_s
-        self._errand = Errand()
+        self._errand, self._ballot = Errand(), Errand()
+        self._sealed: tuple[Identity, bytes, bytes] | None = None
 
     @property
     def root_key(self) -> bytes:
@@ -240,23 +269,38 @@ class FolderKeys:
         self._errand.urge(lambda: self.begin(roster, now_s), now_s)
         return False
 
+    def vote(self, held: Identity, payload: bytes, now_s: int) -> bytes | None:
+        """Seal a vote, beside the loop where a token or TPM signs it; what is late is dropped."""
+        if held.root is None:
+            return held.seal_vote(payload)
+        if self._ballot.busy:
+            return None
+        done, self._sealed = self._sealed, None
+        if done is not None and (done[0].roster, done[1]) == (held.roster, payload):
+            return done[2]
+        self._ballot.urge(lambda: self._seal(held, payload), now_s)
+        return None
+
+    def _seal(self, held: Identity, payload: bytes) -> None:
+        self._sealed = held, payload, held.seal_vote(payload)
+
     @property
     def trouble(self) -> Misuse | None:
         """What the token or TPM said when it did not sign."""
-        return self._errand.trouble
+        return self._errand.trouble or self._ballot.trouble
 
     def _fresh(self, roster: Roster, now_s: int) -> bool:
-        found = _kept(self._path(roster.version), roster, self._root.public_key)
+        found = _kept(self._path(roster.version), roster, self._root)
         return found is not None and _lasts(found[0], now_s, self._after_s)
 
     def kept(self, roster: Roster) -> Identity | None:
         """Return the session kept for a roster version, if there is one."""
-        found = _kept(self._path(roster.version), roster, self._root.public_key)
+        found = _kept(self._path(roster.version), roster, self._root)
         return found[0] if found else None
 
     def holds(self, roster: Roster, session_kid: bytes) -> bool:
         """Whether the file of that roster version has that session, or names it."""
-        found = _kept(self._path(roster.version), roster, self._root.public_key)
+        found = _kept(self._path(roster.version), roster, self._root)
         return found is not None and session_kid in (found[0].session_kid, *found[1])
 
     def lose(self) -> None:

@@ -18,6 +18,7 @@ from swarm_ledger.signers.pkcs11 import Pkcs11Signer, new_pkcs11_key
 from swarm_ledger.signers.secret import read_secret
 from swarm_ledger.signers.signer import Algorithm, KeyStore, Signer, algorithm_of
 from swarm_ledger.signers.software import SoftwareP256Signer, SoftwareSigner, read_key
+from swarm_ledger.signers.statement import Statement, TokenReport, TpmStatement
 from swarm_ledger.signers.tpm2 import Tpm2Signer, new_tpm2_key
 
 __all__ = [
@@ -26,10 +27,15 @@ __all__ = [
     "Signer",
     "SoftwareP256Signer",
     "SoftwareSigner",
+    "Statement",
+    "TokenReport",
+    "Tpm2Signer",
+    "TpmStatement",
     "algorithm_of",
     "file_of",
     "new_key",
     "open_signer",
+    "statement_of",
 ]
 
 _SCHEMES = "Use file:PATH, pkcs11:token=...;object=... or tpm2:HANDLE."
@@ -75,6 +81,16 @@ def file_of(uri: str) -> Path | None:
     """Return the file that a key's URI names, None for one that is in no file."""
     scheme, _, rest = uri.partition(":")
     return Path(_split(rest)[0]) if scheme == "file" and rest else None
+
+
+def statement_of(signer: Signer, context: bytes) -> Statement | None:
+    """Return what a key's store states about it, None for a software key.
+
+    context: at most 32 bytes that a TPM signs with it, so that it serves once. Misuse as sign().
+    """
+    if isinstance(signer, (Pkcs11Signer, Tpm2Signer)):
+        return signer.statement(context)
+    return None
 
 
 def _file(rest: str, folder: Path) -> tuple[Path, str]:

@@ -15,6 +15,7 @@ from swarm_ledger.errors import Misuse
 from swarm_ledger.signers import p256
 from swarm_ledger.signers.pkcs11_token import Access, api
 from swarm_ledger.signers.signer import Algorithm, KeyStore
+from swarm_ledger.signers.statement import TokenReport
 
 if TYPE_CHECKING:
     import pkcs11
@@ -24,7 +25,7 @@ _ED25519 = bytes.fromhex("06032b6570")
 _ED25519_TOO = (_ED25519, b"\x13\x0cedwards25519", bytes.fromhex("06092b06010401da470f01"))
 _P256 = bytes.fromhex("06082a8648ce3d030107")
 
-_SHOWN = ("EXTRACTABLE", "SENSITIVE", "NEVER_EXTRACTABLE", "LOCAL")
+_SHOWN = ("EXTRACTABLE", "SENSITIVE", "ALWAYS_SENSITIVE", "NEVER_EXTRACTABLE", "LOCAL")
 
 
 class Pkcs11Signer:
@@ -41,6 +42,26 @@ class Pkcs11Signer:
             private = _private(session, self._access)
             self.algorithm, self.public_key = _public(session, private)
             self.attributes = _attributes(private)
+
+    def statement(self, context: bytes) -> TokenReport:
+        """Return what the token reports of itself and this key. context: of no use to a token."""
+        with self._access.session() as session:
+            token = session.token
+            here = (token.label, token.manufacturer_id, token.model, token.serial)
+            private = _attributes(_private(session, self._access))
+        texts = (one.decode(errors="replace") if isinstance(one, bytes) else one for one in here)
+        label, manufacturer, model, serial = (text.strip()[:64] for text in texts)
+        return TokenReport(
+            label,
+            manufacturer,
+            model,
+            serial,
+            private.get("sensitive"),
+            private.get("always_sensitive"),
+            private.get("extractable"),
+            private.get("never_extractable"),
+            private.get("local"),
+        )
 
     def sign(self, message: bytes) -> bytes:
         """Return the token's signature; Misuse if it can't be had."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,34 +23,19 @@ from swarm_ledger.signers import p256
 from swarm_ledger.signers.secret import read_secret
 from swarm_ledger.signers.signer import Algorithm, KeyStore
 from swarm_ledger.signers.software import write_new
+from swarm_ledger.signers.statement import TpmStatement
+from swarm_ledger.signers.tpm2_api import api, connected, ecc_template, ecdsa_scheme
+from swarm_ledger.signers.tpm2_attest import activate, certify
 
 if TYPE_CHECKING:
     import tpm2_pytss
 
 SCHEME = "tpm2"
 DEFAULT_TCTI = "device:/dev/tpmrm0"
-_INSTALL = "apt install libtss2-dev; pip install 'swarm_ledger[tpm2]' (tpm2-pytss)."
 _FORM = "Use tpm2:0x81000001 or tpm2:PATH, with ?tcti=...&auth=...&pcrs=sha256:0,7 behind it."
 _QUERY = ("tcti", "auth", "pcrs")
 _HANDLE = re.compile(r"0x81[0-9A-Fa-f]{6}")
 _PCRS = re.compile(r"(sha1|sha256|sha384|sha512):([0-9]{1,2})(,[0-9]{1,2})*")
-_LOCK = threading.RLock()
-
-# TPM 2.0 Library, part 2, 6.6: what TPM2_Sign, Load and others may answer.
-_SAID = {
-    0x921: ("is locked, as wrong passwords were tried", "Wait, or clear it: "
-            "tpm2_dictionarylockout -c."),
-    0x08E: ("refuses the password", "Correct auth=: after some wrong ones, TPMs lock."),
-    0x0A2: ("refuses the password", "Correct auth=."),
-    0x09D: ("is not in the state that the key needs: other PCRs", "Boot what was booted when "
-            "the key was made, and give the same pcrs=."),
-    0x128: ("is not in the state that the key needs: other PCRs", "Try again."),
-    0x09F: ("did not make that key file", "A key file is of use to its own TPM only."),
-    0x08B: ("has no key at that handle", "Make one: swarm-ledger key new URI."),
-    0x14C: ("has another key at that handle", "A key is never overwritten: take another handle."),
-    0x902: ("has no room left", "Flush what others left: tpm2_flushcontext -t."),
-    0x100: ("was not started up", "Run tpm2_startup -c, or restart swtpm."),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -107,21 +91,34 @@ class Tpm2Signer:
     def __init__(self, uri: str, folder: Path = Path()) -> None:
         self._uri = parse_tpm2_uri(uri, folder)
         self._password = _password(self._uri, folder)
-        with _connected(self._uri) as tpm, self._loaded(tpm) as key:
+        with connected(self._uri.tcti) as tpm, self._loaded(tpm) as key:
             public, _, _ = tpm.read_public(key)
             self.public_key, self.attributes = _read_public(public.publicArea)
 
     def sign(self, message: bytes) -> bytes:
         """Return the TPM's signature; Misuse if it can't be had."""
         with (
-            _connected(self._uri) as tpm,
+            connected(self._uri.tcti) as tpm,
             self._loaded(tpm) as key,
             _authorised(tpm, self._uri, self._password) as session,
         ):
-            given = tpm.sign(key, digest(message), _scheme(), session1=session)
+            given = tpm.sign(key, digest(message), ecdsa_scheme(), session1=session)
         pair = given.signature.ecdsa
         r, s = (int.from_bytes(bytes(part), "big") for part in (pair.signatureR, pair.signatureS))
         return p256.low_s(r, s)
+
+    def statement(self, context: bytes) -> TpmStatement:
+        """Have the TPM certify this key; Misuse if it can't.
+
+        context: at most 32 bytes that it signs as well.
+        """
+        with connected(self._uri.tcti) as tpm, self._loaded(tpm) as key:
+            return certify(tpm, key, context)
+
+    def activate(self, blob: bytes, secret: bytes) -> bytes:
+        """Return the credential that was made for this key's TPM; Misuse if it was for another."""
+        with connected(self._uri.tcti) as tpm:
+            return activate(tpm, blob, secret)
 
     @contextmanager
     def _loaded(self, tpm: tpm2_pytss.ESAPI) -> Iterator[Any]:
@@ -143,7 +140,7 @@ def new_tpm2_key(uri: str, folder: Path = Path()) -> None:
     password = _password(asked, folder)
     if asked.handle is None and asked.path.exists():
         raise Misuse(f"{asked.path} exists already, and a key is never overwritten.")
-    with _connected(asked) as tpm:
+    with connected(asked.tcti) as tpm:
         made = _tsskey().create(tpm, _template(tpm, asked, password), password=password or None)
         if asked.handle is None:
             write_new(asked.path, made.to_pem())
@@ -158,22 +155,11 @@ def identify(tcti: str) -> str:
     Misuse if none does, or tpm2-pytss is missing.
     """
     lib = api()
-    with _connected(Tpm2Uri(None, Path(), tcti)) as tpm:
+    with connected(tcti) as tpm:
         wanted = (lib.TPM2_CAP.TPM_PROPERTIES, lib.TPM2_PT.MANUFACTURER, 1)
         _, answer = tpm.get_capability(*wanted)  # what is read from it needs it alive
         found = answer.data.tpmProperties[0].value
     return int(found).to_bytes(4, "big").rstrip(b"\0 ").decode("ascii", "replace")
-
-
-def api() -> Any:
-    """Return tpm2-pytss; Misuse where it is not installed."""
-    # What fails is told by us, in words; the library's own lines would come between.
-    os.environ.setdefault("TSS2_LOG", "all+NONE")
-    try:
-        import tpm2_pytss  # noqa: PLC0415  - optional
-    except (ImportError, OSError) as error:
-        raise Misuse(f"TPM keys need tpm2-pytss ({error}).", remedy=_INSTALL) from error
-    return tpm2_pytss
 
 
 def _tsskey() -> Any:
@@ -181,31 +167,6 @@ def _tsskey() -> Any:
     from tpm2_pytss.tsskey import TSSPrivKey  # noqa: PLC0415  - optional
 
     return TSSPrivKey
-
-
-@contextmanager
-def _connected(uri: Tpm2Uri) -> Iterator[tpm2_pytss.ESAPI]:
-    """Connect to the TPM for one task, and turn its errors into Misuse."""
-    errors: Any = api().TSS2_Exception
-    with _LOCK:
-        reached = False
-        try:
-            with api().ESAPI(uri.tcti) as tpm:
-                reached = True
-                yield tpm
-        except errors as error:
-            raise _explained(uri, error, reached=reached) from error
-
-
-def _explained(uri: Tpm2Uri, error: Any, *, reached: bool) -> Misuse:
-    code = int(error.error)
-    if not reached or code >> 16:  # a layer of software says so, not the TPM
-        return Misuse(
-            f"the TPM at {uri.tcti} can't be reached ({error}).",
-            remedy="Is it there, is swtpm running, are you in the group tss? Name it with tcti=.",
-        )
-    said, remedy = _SAID.get(code, (f"failed: {error}", ""))
-    return Misuse(f"the TPM at {uri.tcti} {said}.", remedy=remedy)
 
 
 @contextmanager
@@ -266,29 +227,8 @@ def _template(tpm: tpm2_pytss.ESAPI, uri: Tpm2Uri, password: str) -> Any:
         wanted |= kinds.USERWITHAUTH
     if not password:
         wanted |= kinds.NODA
-    null = lib.TPM2_ALG.NULL
-    return lib.TPMT_PUBLIC(
-        type=lib.TPM2_ALG.ECC,
-        nameAlg=lib.TPM2_ALG.SHA256,
-        objectAttributes=wanted,
-        authPolicy=policy,
-        parameters=lib.TPMU_PUBLIC_PARMS(
-            eccDetail=lib.TPMS_ECC_PARMS(
-                symmetric=lib.TPMT_SYM_DEF_OBJECT(algorithm=null),
-                scheme=lib.TPMT_ECC_SCHEME(scheme=null),
-                curveID=lib.TPM2_ECC.NIST_P256,
-                kdf=lib.TPMT_KDF_SCHEME(scheme=null),
-            ),
-        ),
-    )
-
-
-def _scheme() -> Any:
-    lib = api()
-    hashed = lib.TPMS_SCHEME_HASH(hashAlg=lib.TPM2_ALG.SHA256)
-    return lib.TPMT_SIG_SCHEME(
-        scheme=lib.TPM2_ALG.ECDSA, details=lib.TPMU_SIG_SCHEME(ecdsa=hashed)
-    )
+    scheme = lib.TPMT_ECC_SCHEME(scheme=lib.TPM2_ALG.NULL)
+    return ecc_template(wanted, scheme, policy)
 
 
 def _read_public(public: Any) -> tuple[bytes, dict[str, bool]]:

@@ -9,7 +9,7 @@ import msgspec
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind, kind_of
-from swarm_ledger.identity.cose import parse1
+from swarm_ledger.identity.cose import kid, parse1
 from swarm_ledger.perception import CUP, LABELS, TWO_FACES, Classifier, Perceived
 from swarm_ledger.runtime.identity import Identity
 from swarm_ledger.transport import Transport
@@ -35,6 +35,7 @@ class TwoFacedTransport:
 
     def __init__(self, inner: Transport, identity: Identity) -> None:
         self._inner, self._identity = inner, identity
+        self._root_kid = kid(identity.member.public_key)
 
     def send(self, to: int, data: bytes) -> None:
         """Send to one member."""
@@ -46,12 +47,12 @@ class TwoFacedTransport:
             self._inner.broadcast(data)
             return
         vote = parse1(data[1:], limit=MAX_ENTRY_BYTES)
-        if vote.kid != self._identity.session_kid:
+        if vote.kid not in (self._identity.session_kid, self._root_kid):
             self._inner.broadcast(data)
             return
         seen = parse_observation(vote.payload)
         other = 1 - seen.label if seen.label != ABSTAIN else 0
-        lie = self._identity.seal(Kind.VOTE, encode(msgspec.structs.replace(seen, label=other)))
+        lie = self._identity.seal_vote(encode(msgspec.structs.replace(seen, label=other)))
         me = self._identity.member.index
         for place, index in enumerate(i for i in self._identity.roster.voters if i != me):
             self._inner.send(index, lie if place % 2 else data)

@@ -51,8 +51,8 @@ class Mission:
     """What to simulate. Misuse, with what to do, for anything that can't be flown.
 
     byzantine: how many drones lie, chosen by the seed. transport: one of TRANSPORTS.
-    keys: where drones' root keys live, one of KEY_STORES. channels: whether the roster lists
-    channel keys, by which links over ZeroMQ are encrypted.
+    keys: where drones' root keys live, one of KEY_STORES. hardware_only: these sign each vote.
+    channels: whether the roster lists channel keys, by which links over ZeroMQ are encrypted.
     allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
     """
 
@@ -70,6 +70,7 @@ class Mission:
     duration_ms: int = 8_000
     timeout_s: float = 60.0
     consensus: ConsensusEntry = field(default_factory=ConsensusEntry)
+    hardware_only: bool = False
 
     def __post_init__(self) -> None:
         if not 4 <= self.drones <= MAX_DRONES:
@@ -97,6 +98,10 @@ class Mission:
         ):
             if value not in known:
                 raise Misuse(f"unknown {what} {value!r}.", remedy=f"Take {' or '.join(known)}.")
+        if self.hardware_only and self.keys == "software":
+            raise Misuse(
+                "software keys can't be hardware_only.", remedy="Take --keys pkcs11 or tpm2."
+            )
         if not 0 <= self.seed < 2**63:
             raise Misuse(
                 f"the seed {self.seed} is not from 0 to 2^63 - 1.", remedy="Take another one."
@@ -175,8 +180,10 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
     for name, keys in channels.items():
         keys.save(folder / name / CHANNEL)
     swarm_id = f"sim-{operator.public_key.hex()[:8]}"
-    members = _members({name: key for name, (_, key) in roots.items()}, channels, operator)
-    raw = render_roster(swarm_id, 1, members)
+    drones = _members(mission, {name: key for name, (_, key) in roots.items()}, channels)
+    signs = frozenset({Role.OPERATOR})
+    signer = Member(len(drones), OPERATOR, operator.public_key, operator.key_store, signs)
+    raw = render_roster(swarm_id, 1, [*drones, signer])
     expires = (now + timedelta(days=ROSTER_DAYS)).replace(microsecond=0)
     write_trust(folder / "roster", raw, [operator], threshold=1, expires=expires)
     question = Question(
@@ -204,20 +211,19 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
 
 
 def _members(
-    roots: Mapping[str, Signer], channels: Mapping[str, ChannelKeys], operator: Signer
+    mission: Mission, roots: Mapping[str, Signer], channels: Mapping[str, ChannelKeys]
 ) -> list[Member]:
-    drone, signs = frozenset({Role.VALIDATOR, Role.VOTER}), frozenset({Role.OPERATOR})
-    keys = [*((name, key, drone) for name, key in roots.items()), (OPERATOR, operator, signs)]
     return [
         Member(
             index,
             name,
             key.public_key,
             key.key_store,
-            roles,
+            frozenset({Role.VALIDATOR, Role.VOTER}),
+            hardware_only=mission.hardware_only,
             channel=channels[name].public if name in channels else None,
         )
-        for index, (name, key, roles) in enumerate(keys)
+        for index, (name, key) in enumerate(roots.items())
     ]
 
 

@@ -51,9 +51,9 @@ class Outcome:
     don't count because their voters contradicted themselves. liars: who was made to lie;
     evidence: who is proven to have contradicted itself, by the ledger or by what was heard.
     lost: how drones' processes ended before the others'. key_store: where each drone's root key
-    is, as the roster says. links: "curve" if all drones said that theirs were encrypted, "plain"
-    if not, "memory" where nothing left the process. height is -1 and root empty if no honest
-    ledger was left.
+    is, as the roster says; hardware_only: whose votes it alone signs. links: "curve" if all drones
+    said that theirs were encrypted, "plain" if not, "memory" where nothing left the process.
+    height is -1 and root empty if no honest ledger was left.
     """
 
     decision: str | None
@@ -78,6 +78,7 @@ class Outcome:
     evidence: list[str] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
     key_store: dict[str, str] = field(default_factory=dict)
+    hardware_only: dict[str, bool] = field(default_factory=dict)
     links: str = "plain"
 
 
@@ -110,6 +111,7 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
                 culprits.update(conviction.culprit.name for conviction in convictions)
     why = why or stranger_objects(mission.run_dir)
     latencies = watch.latencies_ms()
+    members = {name: fleet.roster.named(name) for name in mission.names()}
     decision = found.get("decision")
     return Outcome(
         decision=decision,
@@ -133,8 +135,9 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
         liars=sorted(mission.liars()),
         evidence=sorted(culprits),
         lost={name: seen.lost for name, seen in watch.drones.items() if seen.lost},
+        key_store={name: member.key_store.label for name, member in members.items()},
+        hardware_only={name: member.hardware_only for name, member in members.items()},
         links=_links(mission, watch),
-        key_store={name: fleet.roster.named(name).key_store.label for name in mission.names()},
     )
 
 

@@ -20,7 +20,7 @@ from types import TracebackType
 from urllib.parse import quote
 
 from swarm_ledger.errors import Misuse
-from swarm_ledger.signers import Algorithm, Signer, new_key, pkcs11_token, tpm2
+from swarm_ledger.signers import Algorithm, Signer, new_key, pkcs11_token, tpm2, tpm2_api
 from swarm_ledger.signers.software import write_new
 from swarm_ledger.sim.mission import Mission, Rack, SoftwareRack
 
@@ -41,7 +41,7 @@ def softhsm() -> str:
 
 def swtpm() -> str:
     """Return swtpm's path; Misuse where it or tpm2-pytss isn't installed."""
-    tpm2.api()
+    tpm2_api.api()
     found = shutil.which("swtpm")
     if not found:
         raise Misuse("swtpm is not installed.", remedy="apt install swtpm")

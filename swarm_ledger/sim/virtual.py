@@ -60,6 +60,10 @@ class SeededKeys:
         """Say yes: simulated time stands still while a key signs."""
         return True
 
+    def vote(self, held: Identity, payload: bytes, now_s: int) -> bytes:
+        """Seal a vote at once, as ready() says."""
+        return held.seal_vote(payload)
+
     @property
     def trouble(self) -> Misuse | None:
         """None: a key that can't sign ends the simulation."""

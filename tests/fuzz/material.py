@@ -19,7 +19,6 @@ from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import Kind, carry, kind_of
 from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.identity.cose import parse1
-from swarm_ledger.identity.enrolment import make_request
 from swarm_ledger.identity.roster import render_roster
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Store
@@ -33,6 +32,7 @@ from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.membership import roster_request
 from tests.anchored import anchor, sealed_anchor
 from tests.crew import T0_MS
+from tests.fuzz import attesting
 from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.scratch import scratch
@@ -65,6 +65,7 @@ def collect() -> dict[str, list[bytes]]:
             **messages,
             **_texts(store),
             **_files(),
+            **attesting.samples(),
             "anchor": anchor_samples(),
             "machine": [cbor2.dumps(_blocks(store)), anchored_blocks()],
             "ledger": [early, _plain(lab.folders[0])],
@@ -187,10 +188,6 @@ def _texts(store: Store) -> dict[str, list[bytes]]:
         "policy_file": [file],
         "proof": [prove(store, index) for index in places],
         "roster": [roster, SECOND.roster.raw, _with_channels()],
-        "request": [
-            make_request(CREW.root("drone_1"), "test", "drone_1", keys)
-            for keys in (None, ChannelKeys(bytes(32)).public)
-        ],
         "trust": [root + b"\n\nroot", targets],
         "succession": [roster_request(SECOND)[1:]],
         "records more": [b"\x08" + genesis[1:], b"\x05" + certificate, b"\x03" + decisions[0][1:]],

@@ -37,6 +37,7 @@ def test_a_key_is_made_in_its_token_and_stays_there(hsm: Hsm, algorithm: Algorit
     assert signer.attributes == {
         "extractable": False,
         "sensitive": True,
+        "always_sensitive": True,
         "never_extractable": True,
         "local": True,
     }
