@@ -49,6 +49,9 @@ class Kind(IntEnum):
     RELAYED = 19
     WINDOW = 20
     WINDOWED = 21
+    SECRET = 22
+    SHARES = 23
+    LACKING = 24
     GENESIS = 32
     BLOCK = 33
     DECISION = 34
@@ -62,6 +65,8 @@ _ROLE_FOR = {
     Kind.WELCOME: Role.VALIDATOR,
     Kind.RELAYED: Role.VOTER,
     Kind.WINDOW: Role.VOTER,
+    Kind.SHARES: Role.VALIDATOR,
+    Kind.LACKING: Role.VALIDATOR,
 }
 
 
