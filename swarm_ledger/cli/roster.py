@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,20 +14,20 @@ from rich.markup import escape
 from swarm_ledger.audit.ledger import open_ledger
 from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.output import Json, console, print_json
+from swarm_ledger.cli.roster_begin import KeyOption, quickstart, request
 from swarm_ledger.cli.roster_view import print_folder, view
 from swarm_ledger.envelope import MAX_ENTRY_BYTES
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity import draft as drafts
 from swarm_ledger.identity import edits
 from swarm_ledger.identity.draft import Draft
-from swarm_ledger.identity.enrolment import Request, make_request, open_request
+from swarm_ledger.identity.enrolment import Request, open_request
 from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.identity.trust import Trust, load_trust, read_file, write_files
 from swarm_ledger.identity.tuf import ROOT, ROSTER, TARGETS
-from swarm_ledger.runtime.fleet import FLEET
 from swarm_ledger.runtime.membership import membership_of, roster_request
 from swarm_ledger.signers import open_signer
-from swarm_ledger.sim.mission import KEY, OPERATOR, Mission, prepare, utc_now
+from swarm_ledger.sim.mission import utc_now
 
 app = typer.Typer(
     help="Say who belongs to a swarm, and change it in flight.", no_args_is_help=True
@@ -45,61 +44,10 @@ RoleOption = Annotated[
 Threshold = Annotated[
     int, typer.Option(min=0, help="How many operators must sign; 0: as many as now.")
 ]
-KeyOption = Annotated[str, typer.Option("--key", help="URI of the key, such as file:key.pem.")]
 
 
-@app.command()
-def quickstart(
-    drones: Annotated[int, typer.Option(min=4, max=100, help="How many drones.")] = 4,
-    folder: Annotated[
-        Path, typer.Option("--dir", help="A new folder for keys, roster and fleet file.")
-    ] = Path("swarm"),
-    as_json: Json = False,
-) -> None:
-    """Set up a swarm for trying things out: keys in files, a signed roster, a fleet file.
-
-    All keys are software keys on this machine: no swarm that matters should begin like this.
-    """
-    mission = Mission(run_dir=folder, drones=drones, byzantine=0, transport="zmq")
-    fleet = prepare(mission, now=utc_now())
-    said = {
-        "fleet": str(folder / FLEET),
-        "roster": str(folder / fleet.file.roster),
-        "operator_key": f"file:{folder / OPERATOR / KEY}",
-        "drones": mission.names(),
-        "key_store": "software",
-    }
-    if as_json:
-        print_json(said)
-        return
-    console.print(f"{drones} drones, one operator; [yellow]all keys are software keys[/]")
-    console.print(
-        f"Fleet file: {escape(str(said['fleet']))}, roster: {escape(str(said['roster']))}"
-    )
-    console.print("Fly each drone, on ZeroMQ or ROS 2:")
-    console.print(f"  python -m swarm_ledger.sim.pilot --fleet {said['fleet']} --drone drone_1")
-    console.print(
-        f"  ros2 run swarm_ledger drone --ros-args -r __ns:=/drone_1 "
-        f"-p fleet:={said['fleet']} -p drone:=drone_1"
-    )
-
-
-@app.command()
-def request(
-    swarm: Annotated[str, typer.Option(help="The swarm's id.")],
-    name: Annotated[str, typer.Option(help="What the drone or operator is to be called.")],
-    key: KeyOption,
-    out: Annotated[Path | None, typer.Option(help="A file to write; stdout otherwise.")] = None,
-) -> None:
-    """Ask to be enrolled: sign swarm, name and public key with the root key.
-
-    Run it where the key is. It proves that whoever asks holds the key; operators demand it.
-    """
-    line = make_request(open_signer(key), swarm, name)
-    if out is None:
-        sys.stdout.write(line.decode())
-    else:
-        write_files(out.parent, {out.name: line})
+app.command()(quickstart)
+app.command()(request)
 
 
 @app.command()
@@ -187,6 +135,27 @@ def rotate(
         expires=_in(days),
     )
     _keep(directory, [asked])
+    _tell(directory, as_json)
+
+
+@app.command()
+def channel(
+    directory: Directory,
+    requests: Requests,
+    days: Days = 365,
+    as_json: Json = False,
+) -> None:
+    """Draft members' channel keys anew, by their requests; those made with --no-channel end them.
+
+    Links are encrypted if all validators have such keys: give them all at once to begin, or end.
+    """
+    asked = [_opened(path, _swarm(directory)) for path in requests]
+    drafts.change(
+        directory,
+        lambda _, members: edits.channel(members, [one for _, one in asked]),
+        expires=_in(days),
+    )
+    _keep(directory, asked)
     _tell(directory, as_json)
 
 

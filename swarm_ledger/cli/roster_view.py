@@ -82,6 +82,18 @@ def _member(member: Member) -> dict[str, Any]:
         "roles": sorted(role.value for role in member.roles),
         "from": _time(member.not_before),
         "until": _time(member.expires),
+        "channel": _channel(member),
+    }
+
+
+def _channel(member: Member) -> dict[str, str] | None:
+    if member.channel is None:
+        return None
+    public = member.channel
+    return {
+        "curve": public.curve.hex(),
+        "hpke": public.hpke.hex(),
+        "fingerprint": public.fingerprint,
     }
 
 
@@ -107,7 +119,7 @@ def print_folder(found: dict[str, Any]) -> None:
             f"{found['threshold']} of {', '.join(found['operators'])} sign "
             f"(root version {found['root_version']})"
         )
-        table = Table("place", "name", "id", "roles", "key in", "valid")
+        table = Table("place", "name", "id", "roles", "key in", "channel", "valid")
         for member in found["members"]:
             table.add_row(
                 str(member["index"]),
@@ -115,6 +127,7 @@ def print_folder(found: dict[str, Any]) -> None:
                 member["id"],
                 ", ".join(member["roles"]) or "[red]revoked[/]",
                 _store(member),
+                _fingerprint(member),
                 _span(member),
             )
         console.print(table)
@@ -128,7 +141,8 @@ def _print_draft(draft: dict[str, Any]) -> None:
         for member in draft[what]:
             console.print(
                 f"  {what} {escape(member['name'])} ({', '.join(member['roles'])}), "
-                f"id {member['id']}, key in {_store(member)} {_span(member)}".rstrip()
+                f"id {member['id']}, key in {_store(member)}, channel {_fingerprint(member)} "
+                f"{_span(member)}".rstrip()
             )
     if draft["new_root"]:
         console.print(
@@ -143,6 +157,10 @@ def _print_draft(draft: dict[str, Any]) -> None:
 def _store(member: dict[str, Any]) -> str:
     label = member["key_store"]
     return f"[yellow]{label}[/]" if label == "software" else str(label)
+
+
+def _fingerprint(member: dict[str, Any]) -> str:
+    return str(member["channel"]["fingerprint"]) if member["channel"] else "none"
 
 
 def _span(member: dict[str, Any]) -> str:

@@ -205,7 +205,7 @@ def sign(directory: Path, signer: Signer) -> Draft:
             "this key is no operator's, neither before nor after the change.",
             remedy="Sign with an operator's key: roster show lists them.",
         )
-    for member in newcomers(draft):
+    for member in unproven(draft):
         _check_request(directory, draft.roster, member)
     if draft.root and any(signer.public_key in need.by for need in draft.needs()[:-1]):
         tuf.sign(draft.root, [signer])
@@ -234,10 +234,17 @@ def _publish(directory: Path, draft: Draft) -> None:
     discard(directory)
 
 
-def newcomers(draft: Draft) -> list[Member]:
-    """Return the members whose keys the version before does not list."""
-    old = {member.public_key for member in draft.trust.newest.members} if draft.trust else set()
-    return [member for member in draft.roster.members if member.public_key not in old]
+def unproven(draft: Draft) -> list[Member]:
+    """Return the members with keys that the version before does not list, of either kind."""
+    old = (
+        {member.public_key: member for member in draft.trust.newest.members} if draft.trust else {}
+    )
+    return [
+        member
+        for member in draft.roster.members
+        if member.public_key not in old
+        or (member.channel and member.channel != old[member.public_key].channel)
+    ]
 
 
 def keep_request(directory: Path, text: bytes, request: Request) -> None:
@@ -258,5 +265,6 @@ def _check_request(directory: Path, roster: Roster, member: Member) -> None:
         )
     request = open_request(read_file(path), roster.swarm_id)
     asked = request.name, request.public_key, request.key_store
-    if asked != (member.name, member.public_key, member.key_store):
+    channel = request.channel if member.channel else None  # or it was left out
+    if (*asked, channel) != (member.name, member.public_key, member.key_store, member.channel):
         raise NotVerified(f"it is not for {member.name} as drafted.", where=str(path))

@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""What an operator may change in a roster, on its list of members: add, revoke, rotate a key."""
+"""What an operator may change in a roster, on its list of members: add, revoke, change keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.enrolment import Request
-from swarm_ledger.identity.roster import Member, Role, Roster
+from swarm_ledger.identity.roster import Member, Role, Roster, drone_id
 
 FLYING = frozenset({Role.VALIDATOR, Role.VOTER})
 
@@ -47,6 +47,7 @@ def enrol(
         frozenset(roles),
         not_before,
         expires,
+        request.channel if Role.OPERATOR not in roles else None,  # operators have no links
     )
     return [*members[:place], member, *members[place + 1 :]]
 
@@ -65,7 +66,7 @@ def revoke(members: list[Member], names: Iterable[str]) -> list[Member]:
     found = list(members)
     for name in names:
         member = _active(found, name)
-        found[member.index] = replace(member, roles=frozenset())
+        found[member.index] = replace(member, roles=frozenset(), channel=None)
     return found
 
 
@@ -81,6 +82,22 @@ def rotate(old: Roster, members: list[Member], name: str, request: Request) -> l
     left = revoke(members, [name])
     span = {"not_before": member.not_before, "expires": member.expires}
     return enrol(old, left, request, member.roles, **span)
+
+
+def channel(members: list[Member], requests: Iterable[Request]) -> list[Member]:
+    """Return the members with the channel keys that their requests bring, or without any.
+
+    Misuse for a request of whoever is no member, or an operator: operators have no links.
+    """
+    found = list(members)
+    for request in requests:
+        member = _active(found, drone_id(request.public_key))
+        if request.name != member.name:
+            raise Misuse(f"the request is for {request.name}; that key is {member.name}'s.")
+        if Role.OPERATOR in member.roles:
+            raise Misuse(f"{member.name} is an operator, and operators have no links.")
+        found[member.index] = replace(member, channel=request.channel)
+    return found
 
 
 def _active(members: list[Member], name: str) -> Member:

@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.channel import ChannelPublic
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.signers import Algorithm, KeyStore, algorithm_of
 from swarm_ledger.signers.p256 import point
@@ -40,6 +41,7 @@ class Member:
     public_key: of its root key, raw; its length tells the algorithm: 32 bytes for Ed25519, for
     P-256 the compressed point in 33. Without a role it is revoked: it keeps its place, and can do
     nothing. not_before, expires: when its word counts, POSIX seconds, 0 for no such limit.
+    channel: the keys of its links, None where they are not encrypted.
     """
 
     index: int
@@ -49,6 +51,7 @@ class Member:
     roles: frozenset[Role]
     not_before: int = 0
     expires: int = 0
+    channel: ChannelPublic | None = None
 
     def valid_at(self, now_s: int) -> bool:
         """Whether its word counts at that time (POSIX seconds)."""
@@ -66,6 +69,7 @@ def drone_id(public_key: bytes) -> str:
 
 
 _Time = Annotated[int, Meta(ge=0, lt=2**40)]
+_Point = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")] | UnsetType
 
 
 class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -75,6 +79,8 @@ class _MemberForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     roles: Annotated[list[Role], Meta(max_length=4)]
     not_before: _Time = 0
     expires: _Time = 0
+    curve: _Point = UNSET
+    hpke: _Point = UNSET
 
 
 class _RosterForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,6 +110,11 @@ class Roster:
     def voters(self) -> tuple[int, ...]:
         """Member indices of those whose observations count."""
         return self._with(Role.VOTER)
+
+    @cached_property
+    def has_channels(self) -> bool:
+        """Whether all validators have channel keys, so that links are encrypted; else none has."""
+        return self.members[self.validators[0]].channel is not None
 
     @property
     def origin(self) -> str:
@@ -154,12 +165,24 @@ def parse_roster(raw: bytes) -> Roster:
             roles=frozenset(item.roles),
             not_before=item.not_before,
             expires=item.expires,
+            channel=_channel(item),
         )
         for index, item in enumerate(form.members)
     )
     roster = Roster(form.swarm, form.version, members, raw)
     _check(roster)
     return roster
+
+
+def _channel(item: _MemberForm) -> ChannelPublic | None:
+    if item.curve is UNSET and item.hpke is UNSET:
+        return None
+    if item.curve is UNSET or item.hpke is UNSET:
+        raise Misuse(f"in the roster, {item.name} has one of the keys curve and hpke, not both.")
+    try:
+        return ChannelPublic(bytes.fromhex(item.curve), bytes.fromhex(item.hpke))
+    except Misuse as error:
+        raise Misuse(f"in the roster, {item.name} has a bad key: {error.what}") from error
 
 
 def render_roster(swarm_id: str, version: int, members: Sequence[Member]) -> bytes:
@@ -175,6 +198,8 @@ def render_roster(swarm_id: str, version: int, members: Sequence[Member]) -> byt
                 sorted(member.roles, key=lambda role: role.value),
                 member.not_before,
                 member.expires,
+                member.channel.curve.hex() if member.channel else UNSET,
+                member.channel.hpke.hex() if member.channel else UNSET,
             )
             for member in members
         ],
@@ -188,7 +213,8 @@ def check_succession(old: Roster, new: Roster) -> None:
     A member keeps its place and name as long as it keeps its key, so that an index means the same
     key in all versions that list it. Whoever leaves is revoked: it keeps its place without roles,
     and only the version after that may give the place to another key. So a drone with a new key
-    gets a new place; its old one stays behind, revoked, under the same name.
+    gets a new place; its old one stays behind, revoked, under the same name. Channel keys name
+    nobody: a member may get, change and lose them.
     """
     if new.swarm_id != old.swarm_id:
         raise Misuse(f"a roster of {new.swarm_id} can't follow one of {old.swarm_id}.")
@@ -219,6 +245,7 @@ def _check(roster: Roster) -> None:
     for what, values in (
         ("name", [member.name for member in roster.members if member.roles]),
         ("key", [member.public_key.hex() for member in roster.members]),
+        ("channel key", _channel_keys(roster)),
     ):
         twice = {value for value in values if values.count(value) > 1}
         if twice:
@@ -234,6 +261,16 @@ def _check(roster: Roster) -> None:
             raise Misuse(f"in the roster, {member.name} expires before it begins.")
         if member.name in _RESERVED:
             raise Misuse(f"in the roster, nobody may be named {member.name}: policies use it.")
+    _check_quorums(roster)
+    _check_channels(roster)
+
+
+def _channel_keys(roster: Roster) -> list[str]:
+    active = (member.channel for member in roster.members if member.roles)
+    return [key.hex() for channel in active if channel for key in (channel.curve, channel.hpke)]
+
+
+def _check_quorums(roster: Roster) -> None:
     if len(roster.voters) < len(roster.validators):
         raise Misuse(
             f"the roster has {len(roster.voters)} voters and {len(roster.validators)} validators.",
@@ -243,4 +280,15 @@ def _check(roster: Roster) -> None:
         raise Misuse(
             f"the roster has {len(roster.validators)} validators.",
             remedy=f"PBFT needs at least {MIN_VALIDATORS} to survive one that lies.",
+        )
+
+
+def _check_channels(roster: Roster) -> None:
+    """Links are encrypted, or they are not: nothing in between, where one would think they are."""
+    validators = [roster.members[index] for index in roster.validators]
+    without = [member.name for member in validators if member.channel is None]
+    if without and len(without) < len(validators):
+        raise Misuse(
+            f"in the roster, {', '.join(without)} have no channel keys, the other validators do.",
+            remedy="All validators have channel keys, or none: roster channel adds them.",
         )

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.channel import CHANNEL, ChannelKeys
 from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.trust import Trust, load_trust
 from swarm_ledger.ledger.store import Store
@@ -39,7 +40,8 @@ class DroneEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One drone. key: URI of its root key; folder: where its ledger is; endpoint: for ZeroMQ.
 
     name: a label for people and commands; who it is follows from its key. id: what the roster
-    knows it by, where it has another name there. attack: only in simulation, how it lies. Paths
+    knows it by, where it has another name there. channel: the file of its channel keys,
+    channel.key in its folder if left out. attack: only in simulation, how it lies. Paths
     are relative to the fleet file.
     """
 
@@ -49,6 +51,7 @@ class DroneEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endpoint: str = ""
     attack: str = ""
     id: Annotated[str, Meta(pattern=r"\A([0-9a-f]{32})?\Z")] = ""
+    channel: _Path = ""
 
 
 class ConsensusEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,6 +176,11 @@ class Fleet:
         if uri not in self._roots:
             self._roots[uri] = open_signer(uri, self.folder)
         return self._roots[uri]
+
+    def channel(self, name: str) -> ChannelKeys:
+        """Read a drone's channel keys; Misuse if they can't be used."""
+        entry = self.drone(name)
+        return ChannelKeys.load(self.folder / (entry.channel or f"{entry.folder}/{CHANNEL}"))
 
     def keys(self, name: str) -> Keys:
         """Open a drone's root key, with the sessions in its folder."""

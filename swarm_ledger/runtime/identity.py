@@ -22,6 +22,7 @@ from swarm_ledger.ledger.checkpoint import Checkpoint, cosign, sign_checkpoint, 
 from swarm_ledger.ledger.note import NoteSignature, NoteVerifier
 from swarm_ledger.runtime.errand import Errand
 from swarm_ledger.signers import KeyStore, Signer, SoftwareSigner
+from swarm_ledger.signers.secret import write_private
 
 SESSION = "session.key"
 """Under roster version 1; under later ones the version and a dot stand before it."""
@@ -288,13 +289,7 @@ def _read(path: Path) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     """Replace a file at once, readable by its owner only."""
-    fresh = path.with_name(path.name + ".new")
     try:
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_private(path, data, over=True)
     except OSError as error:
         raise Misuse(f"cannot write the session file {path}: {error.strerror}.") from error

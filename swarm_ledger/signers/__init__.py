@@ -27,6 +27,7 @@ __all__ = [
     "SoftwareP256Signer",
     "SoftwareSigner",
     "algorithm_of",
+    "file_of",
     "new_key",
     "open_signer",
 ]
@@ -70,9 +71,18 @@ def new_key(uri: str, algorithm: Algorithm | None = None, folder: Path = Path())
     return open_signer(uri, folder)
 
 
+def file_of(uri: str) -> Path | None:
+    """Return the file that a key's URI names, None for one that is in no file."""
+    scheme, _, rest = uri.partition(":")
+    return Path(_split(rest)[0]) if scheme == "file" and rest else None
+
+
 def _file(rest: str, folder: Path) -> tuple[Path, str]:
+    path, source = _split(rest)
+    return folder / path, read_secret(source, folder) if source else ""
+
+
+def _split(rest: str) -> tuple[str, str]:
     """Split PATH[?passphrase=SECRET]. The path is not percent-encoded, and may hold a "?"."""
     path, asked, source = rest.rpartition(_LOCK)
-    if not asked:
-        return folder / rest, ""
-    return folder / path, read_secret(source, folder)
+    return (path, source) if asked else (rest, "")

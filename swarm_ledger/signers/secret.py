@@ -1,5 +1,8 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""PINs and passphrases: read from where only the right process can, never from an argument."""
+"""PINs, passphrases and files of keys: where only the right process can read them.
+
+Never an argument of a command.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,14 @@ def _read_descriptor(number: int) -> str:
 
 
 def _read_file(path: Path) -> str:
+    return _text(read_private(path), str(path))
+
+
+def read_private(path: Path) -> bytes:
+    """Read a small file that only its owner may read; Misuse where others may, or it can't be.
+
+    What is longer than any secret is cut off.
+    """
     try:
         with path.open("rb") as file:
             others = stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077
@@ -62,7 +73,27 @@ def _read_file(path: Path) -> str:
         raise Misuse(f"cannot read the secret in {path}: {why}.") from error
     if others:
         raise Misuse(f"others may read the secret in {path}.", remedy=f"chmod 600 {path}")
-    return _text(data, str(path))
+    return data
+
+
+def write_private(path: Path, data: bytes, *, over: bool) -> None:
+    """Write a file that only its owner may read, whole or not at all, and through to the disk.
+
+    over: whether it may take the place of another. Raises OSError: FileExistsError if it may not.
+    """
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    if over:
+        fresh.replace(path)
+        return
+    try:
+        os.link(fresh, path)
+    finally:
+        fresh.unlink()
 
 
 def _text(data: bytes, where: str) -> str:

@@ -23,6 +23,7 @@ import msgspec
 from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.errors import NotVerified
 from swarm_ledger.identity import draft as drafts
+from swarm_ledger.identity.channel import CHANNEL
 from swarm_ledger.runtime.fleet import ConsensusEntry, Fleet
 from swarm_ledger.signers import open_signer
 from swarm_ledger.sim.events import Event
@@ -284,9 +285,9 @@ def _lose_disk(swarm: Swarm, fleet: Fleet, say: Say) -> str:
     name = next(name for name in swarm.names if name != leader)
     swarm.kill(name)
     folder = fleet.folder / fleet.drone(name).folder
-    for path in [path for path in folder.iterdir() if path.name != KEY]:
+    for path in [path for path in folder.iterdir() if path.name not in (KEY, CHANNEL)]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    say(f"{name} is killed, and all on its disk is lost but its root key")
+    say(f"{name} is killed, and all on its disk is lost but its keys")
     swarm.restart(name)
     goal = swarm.top()
     mute = f"{name} has {goal} blocks again, and only follows"

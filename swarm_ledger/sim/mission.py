@@ -20,6 +20,7 @@ from swarm_ledger.consensus.quorum import faulty
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, seal
 from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.channel import CHANNEL, ChannelKeys
 from swarm_ledger.identity.roster import Member, Role, parse_roster, render_roster
 from swarm_ledger.identity.trust import write_trust
 from swarm_ledger.runtime.fleet import (
@@ -141,7 +142,7 @@ class SoftwareRack:
 
 
 def prepare(mission: Mission, *, now: datetime, rack: Rack | None = None) -> Fleet:
-    """Lay out a run folder: keys, the operator's too, signed roster, question, fleet file.
+    """Lay out a run folder: all keys, signed roster, question, fleet file.
 
     Keys in files are derived from the seed in the memory transport, whose runs can be repeated to
     the byte, and fresh otherwise. rack: where drones' root keys are made, in files if left out.
@@ -167,10 +168,12 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
     operator = _key(mission, OPERATOR)
     operator.save(folder / OPERATOR / KEY)
     roots = {name: rack.root(name) for name in names}
+    channels = {name: ChannelKeys(_secret(mission, f"{name} channel")) for name in names}
+    for name, keys in channels.items():
+        keys.save(folder / name / CHANNEL)
     swarm_id = f"sim-{operator.public_key.hex()[:8]}"
-    raw = render_roster(
-        swarm_id, 1, _members({name: key for name, (_, key) in roots.items()}, operator)
-    )
+    members = _members({name: key for name, (_, key) in roots.items()}, channels, operator)
+    raw = render_roster(swarm_id, 1, members)
     expires = (now + timedelta(days=ROSTER_DAYS)).replace(microsecond=0)
     write_trust(folder / "roster", raw, [operator], threshold=1, expires=expires)
     question = Question(
@@ -197,11 +200,20 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
     (folder / FLEET).write_bytes(msgspec.yaml.encode(file))
 
 
-def _members(roots: Mapping[str, Signer], operator: Signer) -> list[Member]:
+def _members(
+    roots: Mapping[str, Signer], channels: Mapping[str, ChannelKeys], operator: Signer
+) -> list[Member]:
     drone, signs = frozenset({Role.VALIDATOR, Role.VOTER}), frozenset({Role.OPERATOR})
     keys = [*((name, key, drone) for name, key in roots.items()), (OPERATOR, operator, signs)]
     return [
-        Member(index, name, key.public_key, key.key_store, roles)
+        Member(
+            index,
+            name,
+            key.public_key,
+            key.key_store,
+            roles,
+            channel=channels[name].public if name in channels else None,
+        )
         for index, (name, key, roles) in enumerate(keys)
     ]
 

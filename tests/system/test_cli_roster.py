@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from swarm_ledger.identity.channel import CHANNEL, ChannelKeys, ChannelPublic
 from swarm_ledger.identity.enrolment import make_request, open_request
 from swarm_ledger.identity.roster import render_roster
 from swarm_ledger.identity.trust import load_trust, write_files
@@ -41,10 +42,11 @@ class Desk:
     def key(self, name: str) -> SoftwareSigner:
         return key(f"desk {name}")
 
-    def ask(self, name: str, of: str = "", swarm: str = SWARM) -> Path:
+    def ask(self, name: str, of: str = "", swarm: str = SWARM, channel: str = "") -> Path:
         """A request for a name, by the key of somebody, or of the same name."""
         path = self.folder / f"{name}.{of or name}.request"
-        path.write_bytes(make_request(self.key(of or name), swarm, name))
+        keys = channel_keys(channel) if channel else None
+        path.write_bytes(make_request(self.key(of or name), swarm, name, keys))
         return path
 
     def call(self, command: str, *arguments: object) -> Said:
@@ -74,6 +76,11 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path / "desk")
+
+
+def channel_keys(name: str) -> ChannelPublic:
+    """The channel keys that follow from a name."""
+    return ChannelKeys(key(f"channel {name}").public_key).public
 
 
 def names(found: dict[str, Any], what: str) -> list[str]:
@@ -234,10 +241,71 @@ def desk_id(desk: Desk, name: str) -> str:
 def test_the_command_makes_requests(tmp_path: Path) -> None:
     key("x").save(tmp_path / "key.pem")
     given = ["request", "--swarm", SWARM, "--name", "drone_1", "--key"]
-    said = call("roster", *given, f"file:{tmp_path / 'key.pem'}")
+    mine = f"file:{tmp_path / 'key.pem'}"
+    said = call("roster", *given, mine)
     request = open_request(said.out, SWARM)
     assert (request.name, request.public_key) == ("drone_1", key("x").public_key)
+    kept = ChannelKeys.load(tmp_path / CHANNEL)
+    assert request.channel == kept.public, "channel keys are made beside the root key"
+    assert call("roster", *given, mine).out == said.out, "once"
+    plain = call("roster", *given, mine, "--no-channel")
+    assert open_request(plain.out, SWARM).channel is None
+    other = call("roster", *given, mine, "--channel", tmp_path / "other.key")
+    assert (
+        open_request(other.out, SWARM).channel == ChannelKeys.load(tmp_path / "other.key").public
+    )
+    both = call("roster", *given, mine, "--no-channel", "--channel", tmp_path / "other.key")
+    assert "contradict" in both.refused()
     assert call("roster", *given, "file:nowhere").refused()
+
+
+def test_a_swarm_gets_channel_keys_all_at_once(desk: Desk) -> None:
+    asked = [desk.ask(f"drone_{n}", channel=f"{n}") for n in range(1, 5)]
+    said = desk.refused("channel", *asked[:3])
+    assert "drone_4 have no channel keys" in said
+    drafted = desk.do("channel", *asked)
+    assert names(drafted, "changed") == [f"drone_{n}" for n in range(1, 5)]
+    desk.sign("ann", "bob")
+    roster = load_trust(desk.roster).newest
+    assert roster.has_channels
+    assert roster.named("drone_1").channel == channel_keys("1")
+    shown = desk.do("show")["members"][0]["channel"]
+    assert (
+        shown["fingerprint"]
+        == channel_keys("1").fingerprint
+        == f"{shown['curve'][:8]}-{shown['hpke'][:8]}"
+    )
+    said = desk.refused("add", desk.ask("drone_5"))
+    assert "drone_5 have no channel keys" in said
+    assert "stands twice" in desk.refused("add", desk.ask("drone_5", channel="1"))
+    desk.do("add", desk.ask("drone_5", channel="5"), desk.ask("dan"), "--role", "observer")
+    desk.do("rotate", "drone_1", desk.ask("drone_1", "new", channel="1"))
+    desk.do("channel", desk.ask("drone_2", channel="other"))
+    desk.sign("ann", "bob")
+    roster = load_trust(desk.roster).newest
+    found = {m.name: m.channel for m in roster.members if m.roles}
+    assert found["drone_1"] == channel_keys("1"), "a new root key may keep the channel keys"
+    assert found["drone_2"] == channel_keys("other")
+    assert found["drone_5"] == channel_keys("5")
+    assert found["dan"] is None
+    desk.do("channel", *(desk.ask(f"drone_{n}", "new" if n == 1 else "") for n in range(1, 6)))
+    desk.sign("ann", "bob")
+    assert not load_trust(desk.roster).newest.has_channels
+
+
+def test_an_operator_signs_no_channel_keys_that_nobody_asked_for(desk: Desk) -> None:
+    ann = f"file:{desk.folder / 'ann.pem'}"
+    desk.do("channel", *(desk.ask(f"drone_{n}", channel=f"{n}") for n in range(1, 5)))
+    (kept,) = (desk.roster / "requests").glob(f"{desk_id(desk, 'drone_2')}*")
+    text = kept.read_bytes()
+    for said in (make_request(desk.key("drone_2"), SWARM, "drone_2", channel_keys("thief")), b""):
+        if said:
+            kept.write_bytes(said)
+        else:
+            kept.unlink()
+        assert "drone_2" in desk.refused("sign", "--key", ann)
+    kept.write_bytes(text)
+    desk.sign("ann")
 
 
 # drafts and folders that are not what they should be
