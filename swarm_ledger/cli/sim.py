@@ -48,6 +48,9 @@ def sim(
     run_dir: Annotated[
         Path | None, typer.Option(help="Where ledgers and proofs go; a new folder in runs/.")
     ] = None,
+    secret: Annotated[
+        bool, typer.Option("--secret", help="Encrypt what drones say, for members only.")
+    ] = False,
     allow_unsafe: Annotated[
         bool, typer.Option("--allow-unsafe", help="Accept more liars than PBFT tolerates.")
     ] = False,
@@ -72,6 +75,7 @@ def sim(
         allow_unsafe=allow_unsafe,
         looks=looks,
         timeout_s=timeout,
+        secret=secret,
     )
     if mission.transport == "memory" and mission.keys != "software":
         progress_console.print(

@@ -46,8 +46,8 @@ _Share = Annotated[bytes, Meta(min_length=SHARE_BYTES, max_length=SHARE_BYTES)]
 class KeyId(Record, frozen=True):
     """Names a secret. version: of the roster; sender: whose, by its index in there.
 
-    run: a number that grows with each start of the sender; number: counts its secrets since, of
-    all versions.
+    run: a number that grows with each start of the sender; number: grows with each of its secrets
+    since, of all versions.
     """
 
     version: Annotated[int, Meta(ge=1, lt=2**32)]
@@ -134,7 +134,7 @@ class Secret:
 def open_share(
     share: bytes, private_key: X25519PrivateKey, swarm_id: str, key_id: KeyId, receiver: int
 ) -> Secret:
-    """Take a secret out of our share of it; PeerFault("bad_share") if it is not ours, or not so."""
+    """Take a secret out of our share of it; PeerFault("bad_share") if it is not so."""
     try:
         secret = _SUITE.decrypt(share, private_key, _info(swarm_id, key_id, receiver))
     except InvalidTag as error:

@@ -32,8 +32,10 @@ from swarm_ledger.runtime.machine import Applied, Machine
 from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.prosecutor import Prosecutor
 from swarm_ledger.runtime.renewal import Renewal
+from swarm_ledger.runtime.sharing import Sharing
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.transport import Transport
+from swarm_ledger.transport.secret import Secrets
 from swarm_ledger.voting.observation import Observation
 
 _HAND_IN_MS = 5_000
@@ -47,8 +49,9 @@ class Drone:
     keys: its own; trust: the first roster, and whose signatures later ones need. store: its
     ledger, empty or from an earlier run, which it then continues. settings: the protocol's
     parameters. looks: images that make a vote. question: a sealed one, asked as soon as the swarm
-    has met. Raises NotVerified where that ledger is another swarm's, or contradicts what a quorum
-    cosigned.
+    has met. secrets: those by which the transport conceals what is said, if it does: then what is
+    heard in clear counts for nothing. Raises NotVerified where that ledger is another swarm's, or
+    contradicts what a quorum cosigned.
     """
 
     def __init__(
@@ -63,14 +66,24 @@ class Drone:
         emit: Emit,
         looks: int = 5,
         question: bytes | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self.faults: Counter[str] = Counter()
         self._keys, self._trust, self._transport, self._emit = keys, trust, transport, emit
         self._roster_ms = 0
         self._start_ms, self._question = now_ms, question
         self.engine = Engine(
-            keys, trust, store, transport, settings, owner=self, now_ms=now_ms, emit=emit
+            keys,
+            trust,
+            store,
+            transport,
+            settings,
+            owner=self,
+            now_ms=now_ms,
+            emit=emit,
+            secrets=secrets,
         )
+        self.sharing = Sharing(self.engine, secrets, transport) if secrets else None
         self.greeting = Greeting(self.engine, transport, emit)
         self.renewal = Renewal(self.engine, keys, emit)
         self.ballots = Ballots(self.engine, transport, looks)
@@ -82,6 +95,8 @@ class Drone:
         self.greeting.begin()  # or what our session sealed before the ledger had it were unknown
         self.admission.take_back(restarted=True)
         self.engine.introduce()
+        if self.sharing:
+            self.sharing.tick()
         self.engine.drain()
 
     # what the world does to us
@@ -98,7 +113,9 @@ class Drone:
         self._pass_time(now_ms)
         for raw in raws:
             try:
-                self._receive_ahead(raw)
+                plain = self.engine.secrets.reveal(raw) if self.engine.secrets else raw
+                if plain is not None:
+                    self._receive_ahead(plain)
             except PeerFault as fault:
                 self.on_fault(fault)
         self.engine.drain()
@@ -113,10 +130,16 @@ class Drone:
     def learn(self, trust: Trust, now_ms: int) -> None:
         """Take in roster versions that came since: the next one is handed in to the swarm.
 
-        Raises NotVerified where they do not go on from those that are known here.
+        Raises NotVerified where they do not go on from those that are known here, Misuse where
+        there could be no secrecy any more.
         """
         self._pass_time(now_ms)
         self._trust.check_learnt(trust)
+        if self.engine.secrets and not trust.newest.has_channels:
+            raise Misuse(
+                f"roster version {trust.newest.version} has no channel keys: all would be mute.",
+                remedy="Have the operators list the drones' channel keys: roster channel.",
+            )
         self._trust, self._roster_ms = trust, 0
         for later in trust.versions:
             self.engine.expect(later.roster)
@@ -133,6 +156,8 @@ class Drone:
         self.renewal.tick()
         self.greeting.tick()
         self.admission.tick()
+        if self.sharing:
+            self.sharing.tick()
         self._hand_in_roster()
         self._ask()
         self.ballots.tick()
@@ -246,6 +271,10 @@ class Drone:
             self.greeting.hear(seat, session)
         elif kind is Kind.WELCOME:
             self.greeting.hear_welcome(raw)
+        elif self.sharing and kind is Kind.SHARES:
+            self.sharing.hear(raw)
+        elif self.sharing and kind is Kind.LACKING:
+            self.sharing.hear_lacking(raw)
         elif kind in (Kind.CONSENSUS, Kind.CARRIED):
             self.engine.hear(*route(lambda seat: seat.doorman.hear(raw, now_s)))
         else:
@@ -316,6 +345,8 @@ class Drone:
     def on_turn(self, waiting: Iterable[bytes]) -> None:
         """Begin in a new epoch: introduce ourselves, and take along what still counts."""
         self.greeting.begin()
+        if self.sharing:
+            self.sharing.tick()
         for body in waiting:
             if kind_of(body) is Kind.ROSTER:
                 with suppress(PeerFault):

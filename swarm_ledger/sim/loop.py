@@ -18,6 +18,7 @@ from swarm_ledger.runtime.lookout import Lookout
 from swarm_ledger.sim.byzantine import corrupt
 from swarm_ledger.sim.events import StdoutEvents, die_with_parent
 from swarm_ledger.sim.stop import Stop
+from swarm_ledger.transport.secret import veiled
 from swarm_ledger.transport.zmq import ZmqTransport
 
 Work = Callable[[Drone, int], None]
@@ -35,16 +36,19 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     lookout = Lookout(fleet, name, emit)
     places = {**fleet.endpoints(*_rosters(fleet.trust)), member.index: entry.endpoint}
     with fleet.store(name) as store, ZmqTransport(member.index, places) as transport:
+        secrets = fleet.secrets(name, start_ms)
+        radio = veiled(transport, secrets)
         drone = Drone(
             fleet.keys(name),
             fleet.trust,
             store,
-            corrupt(entry.attack, transport, lambda: fleet.identity(name, start_ms // 1000)),
+            corrupt(entry.attack, radio, lambda: fleet.identity(name, start_ms // 1000)),
             fleet.settings(name),
             now_ms=start_ms,
             emit=emit,
             looks=fleet.file.looks,
             question=fleet.question(),
+            secrets=secrets,
         )
         lookout.check_current(drone, start_ms)
         told_ms, epoch = 0, drone.roster.version

@@ -51,7 +51,8 @@ class Mission:
     """What to simulate. Misuse, with what to do, for anything that can't be flown.
 
     byzantine: how many drones lie, chosen by the seed. transport: one of TRANSPORTS.
-    keys: where drones' root keys live, one of KEY_STORES.
+    keys: where drones' root keys live, one of KEY_STORES. secret: whether they encrypt what they
+    say to each other.
     allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
     """
 
@@ -67,6 +68,7 @@ class Mission:
     looks: int = 5
     duration_ms: int = 8_000
     timeout_s: float = 60.0
+    secret: bool = False
     consensus: ConsensusEntry = field(default_factory=ConsensusEntry)
 
     def __post_init__(self) -> None:
@@ -196,6 +198,7 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
         looks=mission.looks,
         question="question.bin",
         world=WorldEntry(mission.target, mission.seed),
+        secrecy=mission.secret,
     )
     (folder / FLEET).write_bytes(msgspec.yaml.encode(file))
 

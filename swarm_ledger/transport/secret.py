@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
 from swarm_ledger.envelope import MAX_ENVELOPE_BYTES, Kind, kind_of
 from swarm_ledger.errors import PeerFault
+from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.identity.encrypt0 import parse0
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.secrecy import Circle, parse_key_id
@@ -27,23 +26,25 @@ CLEAR = (Kind.SESSION, Kind.SHARES, Kind.LACKING)
 class Secrets:
     """The secrets of one drone: a circle for each roster version that it is a member of.
 
-    private_key: its HPKE key (X25519, 32 bytes), by whose public half rosters know it. run: a
-    number larger than at any start before; draw: returns that many random bytes. lacking: version
-    and index of members whose secrets were missed since somebody looked.
+    keys: its channel keys, by which rosters know it. run: a number larger than at any start
+    before; now_ms: the time of this start, so that secrets have other names also where the disk
+    that holds that number was lost within a second. draw: returns that many random bytes.
+    lacking: version and index of members whose secrets were missed since somebody looked.
     """
 
-    def __init__(self, private_key: bytes, *, run: int, draw: Callable[[int], bytes]) -> None:
-        public = X25519PrivateKey.from_private_bytes(private_key).public_key()
-        self._private, self._public = private_key, public.public_bytes_raw()
-        self._names, self._draw = ((run, number) for number in count()), draw
+    def __init__(
+        self, keys: ChannelKeys, *, run: int, now_ms: int, draw: Callable[[int], bytes]
+    ) -> None:
+        self._keys, self._draw = keys, draw
+        self._names = ((run, number) for number in count(now_ms % 1000 << 20))
         self._circles: dict[int, tuple[Roster, Circle]] = {}
         self._speaking: int | None = None
         self.lacking: set[tuple[int, int]] = set()
 
-    def settle(self, rosters: Iterable[Roster], speaking: Roster | None) -> None:
+    def settle(self, rosters: Iterable[Roster], speaking: int | None) -> None:
         """Keep to these roster versions, and forget the secrets of all others.
 
-        speaking: the one under which to speak from now on, None for not at all.
+        speaking: the version under which to speak from now on, None for not at all.
         """
         before, self._circles = self._circles, {}
         for roster in rosters:
@@ -52,19 +53,19 @@ class Secrets:
                 self._circles[roster.version] = known
             elif (circle := self._circle(roster)) is not None:
                 self._circles[roster.version] = roster, circle
-        self._speaking = speaking.version if speaking else None
-        self.lacking = {(version, who) for version, who in self.lacking if version in self._circles}
+        self._speaking = speaking
+        self.lacking = {lack for lack in self.lacking if lack[0] in self._circles}
 
     def _circle(self, roster: Roster) -> Circle | None:
         keys = {m.index: m.channel.hpke for m in roster.members if m.roles and m.channel}
         for index, key in keys.items():
-            if key == self._public:
+            if key == self._keys.hpke:
                 return Circle(
                     roster.swarm_id,
                     roster.version,
                     index,
                     keys,
-                    self._private,
+                    self._keys.hpke_secret,
                     names=self._names,
                     draw=self._draw,
                 )
@@ -76,8 +77,8 @@ class Secrets:
         return found[1] if found else None
 
     @contextmanager
-    def within(self, version: int) -> Iterator[None]:
-        """Speak under that roster version meanwhile."""
+    def within(self, version: int | None) -> Iterator[None]:
+        """Speak under that roster version meanwhile, or not at all."""
         before, self._speaking = self._speaking, version
         try:
             yield
