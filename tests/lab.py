@@ -7,6 +7,7 @@ up again starts from the copy, in a folder of its own.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,9 @@ from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.identity.cose import kid, parse1
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.drone import Drone
+from swarm_ledger.runtime.starts import SHARING_RUNS, next_run
 from swarm_ledger.transport.memory import MemoryNetwork
+from swarm_ledger.transport.secret import Secrets, veiled
 from swarm_ledger.voting.observation import parse_observation
 from tests.crew import T0_MS, Crew, CrewKeys, look
 
@@ -73,12 +76,28 @@ class FragileStore(Store):
             self.fuse.burn()
 
 
+class Tap:
+    """What an eavesdropper on the medium hears."""
+
+    def __init__(self, lab: Lab, member: int) -> None:
+        self._lab, self._member = lab, member
+        self._inner = lab.network.join(member)
+
+    def send(self, to: int, data: bytes) -> None:
+        self._lab.air.append((self._member, data))
+        self._inner.send(to, data)
+
+    def broadcast(self, data: bytes) -> None:
+        self._lab.air.append((self._member, data))
+        self._inner.broadcast(data)
+
+
 class Radio:
     """A transport that remembers what was said, and may be the last that its drone touches."""
 
     def __init__(self, lab: Lab, member: int, fuse: Fuse) -> None:
         self._lab, self._member, self._fuse = lab, member, fuse
-        self._inner = lab.network.join(member)
+        self._inner = veiled(Tap(lab, member), lab.secrets.get(member))
 
     def send(self, to: int, data: bytes) -> None:
         self._fuse.burn()
@@ -97,7 +116,8 @@ class Lab:
 
     died: who was killed and is not up again; said: all that was sent; answered: who sent to whom
     alone; liars: who may contradict itself; lost: up to which version whose sessions were set
-    aside.
+    aside. Where the crew has channel keys, they speak in secret: air is what was sent then, and
+    secrets what those who are up encrypt with.
     """
 
     def __init__(
@@ -116,6 +136,8 @@ class Lab:
         self.fuses: dict[int, Fuse] = {}
         self.sessions: dict[int, int] = {}
         self.said: list[tuple[int, bytes]] = []
+        self.air: list[tuple[int, bytes]] = []
+        self.secrets: dict[int, Secrets] = {}
         self.answered: list[tuple[int, int]] = []
         self.events: list[tuple[int, str, dict[str, Any]]] = []
         self.died: set[int] = set()
@@ -142,6 +164,13 @@ class Lab:
         self.network.now_ms = self.now_ms
         keys = self.keys[member] = self.crew.keys(self.names[member], session, first)
         keys.lost = self.lost.get(member, 0)
+        if self.crew.secret:
+            self.secrets[member] = Secrets(
+                self.crew.channel(self.names[member]),
+                run=next_run(folder, self.now_ms // 1000, SHARING_RUNS),
+                now_ms=self.now_ms,
+                draw=os.urandom,
+            )
         with self._mortal(member):
             self.drones[member] = Drone(
                 keys,
@@ -158,6 +187,7 @@ class Lab:
                 emit=lambda event, fields: self.events.append((member, event, fields)),
                 looks=2,
                 question=self.crew.asked() if member == 0 else None,
+                secrets=self.secrets.get(member),
             )
 
     def kill(self, member: int) -> None:

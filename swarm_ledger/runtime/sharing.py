@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from swarm_ledger.encoding import encode
-from swarm_ledger.envelope import Kind
+from swarm_ledger.envelope import Kind, introduce
 from swarm_ledger.identity.secrecy import Circle, KeyId, Lacking, parse_lacking, parse_shares
 from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import Seat
@@ -59,7 +59,6 @@ class Sharing:
         for version, sender in sorted(lacking):
             seat = self._seat(version)
             if seat is not None and seat.identity and self._due(self._asked, (version, sender)):
-                self._transport.send(sender, seat.identity.delegation)  # or it can't tell who asks
                 self._say(seat, Kind.LACKING, encode(Lacking(sender)), sender)
 
     def hear(self, raw: bytes) -> None:
@@ -98,7 +97,7 @@ class Sharing:
     def _say(self, seat: Seat, kind: Kind, payload: bytes, to: int | None = None) -> None:
         if seat.identity is None:
             return
-        raw = seat.identity.seal(kind, payload)
+        raw = introduce(seat.identity.delegation, seat.identity.seal(kind, payload))
         if to is None:
             self._transport.broadcast(raw)
         else:
