@@ -115,7 +115,7 @@ def carry(delegation: bytes, sealed: bytes) -> bytes:
 
 
 def introduce(delegation: bytes, sealed: bytes) -> bytes:
-    """Return sealed Kind.SHARES or Kind.LACKING with the delegation that whoever hears it needs."""
+    """Return sealed Kind.SHARES or Kind.LACKING together with the delegation that it needs."""
     return sealed[:1] + encode([delegation, sealed[1:]])
 
 

@@ -265,7 +265,9 @@ class Engine:
         """Keep the secrets of the epochs that we have to do with, and speak in the present one."""
         if self.secrets is not None:
             rosters = (seat.roster for seat in self.epochs.seats())
-            self.secrets.settle(rosters, _tongue(self.epochs.voice(self.current, None)))
+            tongue = _tongue(self.epochs.voice(self.current, None))
+            present = self.current.seat.roster.version
+            self.secrets.settle(rosters, tongue, outside=tongue != present)
 
     def _apply(self, epoch: Epoch, decided: Decided) -> None:
         applied = self.keeper.append(decided)

@@ -20,7 +20,7 @@ from swarm_ledger.identity.secrecy import Circle, parse_key_id
 from swarm_ledger.transport import Transport
 
 CLEAR = (Kind.SESSION, Kind.SHARES, Kind.LACKING)
-"""What is always said in clear. A Kind.ROSTER is only by who has no secret to say it under."""
+"""What is always said in clear. A Kind.ROSTER is by who is no member of the present epoch."""
 
 
 class Secrets:
@@ -39,12 +39,14 @@ class Secrets:
         self._names = ((run, number) for number in count(now_ms % 1000 << 20))
         self._circles: dict[int, tuple[Roster, Circle]] = {}
         self._speaking: int | None = None
+        self._outside = True
         self.lacking: set[tuple[int, int]] = set()
 
-    def settle(self, rosters: Iterable[Roster], speaking: int | None) -> None:
+    def settle(self, rosters: Iterable[Roster], speaking: int | None, *, outside: bool) -> None:
         """Keep to these roster versions, and forget the secrets of all others.
 
-        speaking: the version under which to speak from now on, None for not at all.
+        speaking: the version under which to speak from now on, None for not at all. outside:
+        whether that is not the present one, so that its members may not understand.
         """
         before, self._circles = self._circles, {}
         for roster in rosters:
@@ -53,7 +55,7 @@ class Secrets:
                 self._circles[roster.version] = known
             elif (circle := self._circle(roster)) is not None:
                 self._circles[roster.version] = roster, circle
-        self._speaking = speaking
+        self._speaking, self._outside = speaking, outside
         self.lacking = {lack for lack in self.lacking if lack[0] in self._circles}
 
     def _circle(self, roster: Roster) -> Circle | None:
@@ -88,11 +90,11 @@ class Secrets:
     def conceal(self, data: bytes) -> bytes | None:
         """Return sealed bytes as they may go out; None if they may not, or are too long."""
         kind = kind_of(data)
-        if kind in CLEAR:
+        if kind in CLEAR or (kind is Kind.ROSTER and self._outside):
             return data
         circle = self.circle(self._speaking) if self._speaking else None
         if circle is None:
-            return data if kind is Kind.ROSTER else None
+            return None
         secret = bytes([Kind.SECRET]) + circle.conceal(data)
         return secret if len(secret) <= MAX_ENVELOPE_BYTES else None
 
