@@ -249,9 +249,10 @@ class Engine:
             self._owner.on_fault(fault)
 
     def _send(self, epoch: Epoch, to: int | None, raw: bytes) -> None:
-        if not raw:
+        seat = self.epochs.voice(epoch, to)
+        if not raw or (self.secrets is not None and seat.identity is None):
             return
-        with self.within(self.epochs.voice(epoch, to)):
+        with self.within(seat):
             if to is None:
                 self._transport.broadcast(raw)
             elif to != epoch.replica.settings.me:
@@ -265,9 +266,7 @@ class Engine:
         """Keep the secrets of the epochs that we have to do with, and speak in the present one."""
         if self.secrets is not None:
             rosters = (seat.roster for seat in self.epochs.seats())
-            tongue = _tongue(self.epochs.voice(self.current, None))
-            present = self.current.seat.roster.version
-            self.secrets.settle(rosters, tongue, outside=tongue != present)
+            self.secrets.settle(rosters, _tongue(self.epochs.voice(self.current, None)))
 
     def _apply(self, epoch: Epoch, decided: Decided) -> None:
         applied = self.keeper.append(decided)

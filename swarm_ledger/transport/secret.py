@@ -1,8 +1,8 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 """Any transport, with all that is said on it encrypted for the members of a roster version.
 
-What goes in clear is what strangers to each other need to hand their secrets over, and proves
-itself: sessions, shares of secrets, questions after those, and a roster that operators signed.
+What goes in clear is what drones need that do not share secrets yet, and proves itself: sessions,
+rosters that operators signed, shares of secrets, and questions for those.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.secrecy import Circle, parse_key_id
 from swarm_ledger.transport import Transport
 
-CLEAR = (Kind.SESSION, Kind.SHARES, Kind.LACKING)
-"""What is always said in clear. A Kind.ROSTER is by who is no member of the present epoch."""
+CLEAR = (Kind.SESSION, Kind.ROSTER, Kind.SHARES, Kind.LACKING)
+"""What is said in clear, and heard so. All else is secret."""
 
 
 class Secrets:
@@ -39,14 +39,12 @@ class Secrets:
         self._names = ((run, number) for number in count(now_ms % 1000 << 20))
         self._circles: dict[int, tuple[Roster, Circle]] = {}
         self._speaking: int | None = None
-        self._outside = True
         self.lacking: set[tuple[int, int]] = set()
 
-    def settle(self, rosters: Iterable[Roster], speaking: int | None, *, outside: bool) -> None:
+    def settle(self, rosters: Iterable[Roster], speaking: int | None) -> None:
         """Keep to these roster versions, and forget the secrets of all others.
 
-        speaking: the version under which to speak from now on, None for not at all. outside:
-        whether that is not the present one, so that its members may not understand.
+        speaking: the version under which to speak from now on, None for not at all.
         """
         before, self._circles = self._circles, {}
         for roster in rosters:
@@ -55,7 +53,7 @@ class Secrets:
                 self._circles[roster.version] = known
             elif (circle := self._circle(roster)) is not None:
                 self._circles[roster.version] = roster, circle
-        self._speaking, self._outside = speaking, outside
+        self._speaking = speaking
         self.lacking = {lack for lack in self.lacking if lack[0] in self._circles}
 
     def _circle(self, roster: Roster) -> Circle | None:
@@ -90,7 +88,7 @@ class Secrets:
     def conceal(self, data: bytes) -> bytes | None:
         """Return sealed bytes as they may go out; None if they may not, or are too long."""
         kind = kind_of(data)
-        if kind in CLEAR or (kind is Kind.ROSTER and self._outside):
+        if kind in CLEAR:
             return data
         circle = self.circle(self._speaking) if self._speaking else None
         if circle is None:
@@ -105,7 +103,7 @@ class Secrets:
         "no_key", "stale_key", "bad_tag".
         """
         kind = kind_of(raw)
-        if kind in CLEAR or kind is Kind.ROSTER:
+        if kind in CLEAR:
             return raw
         if kind is not Kind.SECRET:
             raise PeerFault("not_secret", f"a {kind.name} in clear, in a swarm with secrecy.")

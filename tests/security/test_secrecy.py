@@ -132,7 +132,7 @@ def test_an_observer_reads_and_a_stranger_does_not(lab: MakeLab) -> None:
 def overheard(lab: Lab, crew: Crew, who: str, *, keys_of: Crew | None = None) -> set[bytes]:
     """What a member of a crew makes of all that is on the air."""
     secrets = Secrets((keys_of or crew).channel(who), run=1, now_ms=0, draw=bytes)
-    secrets.settle([crew.roster], None, outside=True)
+    secrets.settle([crew.roster], None)
     circle, read = secrets.circle(1), set()
     if circle is None:
         return set()
@@ -221,15 +221,25 @@ def test_a_newcomer_reads_from_its_first_epoch_on(lab: MakeLab) -> None:
 
 
 def test_a_newcomer_that_nobody_knows_yet_hands_its_roster_in(lab: MakeLab) -> None:
-    """The one message in clear besides those about secrets: operators signed it."""
+    """In clear, as it shares no secret with anybody: operators signed it."""
     made = swarm_of(lab)
     made.names[6] = "drone_5"
     made.trust[6] = CREW.knowing(ONE_MORE)
     made.start(6)
     until(made, lambda: all(d.roster.version == 2 for d in made.drones.values()))
     until(made, lambda: made.drones[6].engine.speaks)
-    assert Kind.ROSTER in {kind_of(raw) for sender, raw in made.air if sender == 6}
-    assert Kind.ROSTER not in {kind_of(raw) for sender, raw in made.air if sender != 6}
+
+
+def test_a_removed_drone_says_nothing_any_more(lab: MakeLab) -> None:
+    """Not even other members' sessions, which it hears, and can't see ordered any more."""
+    made = swarm_of(lab, FIVE)
+    turn(made, roster_request(ONE_LESS), 0, 1, 2, 3)
+    until(made, lambda: made.drones[4].standing == "removed")
+    made.run(1_000)
+    said = len(made.air)
+    ask_again(made, ONE_LESS.roster, 0, 1, 2, 3)
+    made.run(3_000)
+    assert all(sender != 4 for sender, _ in made.air[said:])
 
 
 def test_whoever_was_away_for_a_whole_epoch_is_answered_in_the_one_that_it_knows(
@@ -364,7 +374,7 @@ def test_a_flood_of_garbage_is_counted_and_costs_little(lab: MakeLab) -> None:
 
 def _handed_out(crew: Crew, member: int, number: int) -> bytes:
     secrets = Secrets(crew.channel(crew.names[member]), run=2**31 + number, now_ms=0, draw=bytes)
-    secrets.settle([crew.roster], 1, outside=False)
+    secrets.settle([crew.roster], 1)
     circle = secrets.circle(1)
     assert circle is not None
     return circle.hand_out([0])
