@@ -82,8 +82,12 @@ def _ros() -> list[Finding]:
 
 
 def _zeromq() -> list[Finding]:
-    curve = "with CURVE" if zmq.has("curve") else "without CURVE"
-    return [Finding("ZeroMQ", "ok", f"{zmq.zmq_version()}, {curve}")]
+    if zmq.has("curve"):
+        return [
+            Finding("ZeroMQ", "ok", f"{zmq.zmq_version()}, links: curve where keys are listed")
+        ]
+    remedy = "encrypted links need it: install pyzmq's own wheel, or a libzmq with libsodium"
+    return [Finding("ZeroMQ", "bad", f"{zmq.zmq_version()} without CURVE, links: plain", remedy)]
 
 
 def _clocks() -> list[Finding]:

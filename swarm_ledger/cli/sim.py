@@ -29,6 +29,13 @@ _LEDGERS = {
 }
 
 
+_LINKS = {
+    "curve": "[green]encrypted[/] (ZeroMQ CURVE)",
+    "plain": "[yellow]not encrypted[/]: what is said is signed, and anybody may read it",
+    "memory": "none: all drones in one process",
+}
+
+
 def sim(
     drones: Annotated[int, typer.Option(help="How many drones fly; at least 4.")] = 4,
     byzantine: Annotated[int, typer.Option(help="How many of them lie.")] = 1,
@@ -131,6 +138,7 @@ def _tell(outcome: Outcome, mission: Mission) -> None:
     stores = Counter(outcome.key_store.values())
     told = ", ".join(f"{count} in {store}" for store, count in sorted(stores.items()))
     console.print(f"Root keys: {told}")
+    console.print(f"Links: {_LINKS[outcome.links]}")
     console.print(f"Files: {escape(outcome.run_dir)}")
 
 

@@ -29,6 +29,10 @@ CHANNEL = "channel.key"
 _PRIME = 2**255 - 19
 _LABEL = "swarm_ledger/v1 channel"
 _FILE_BYTES = 128
+_REMEDY = (
+    "Bring the right file back; or take it away, make a request (roster request), and have "
+    "operators sign that (roster channel)."
+)
 _ANY = X25519PrivateKey.from_private_bytes(bytes(range(32)))
 """Whatever it is, it is a multiple of 8 once clamped: with a point of low order it shares zero."""
 
@@ -90,6 +94,8 @@ class ChannelKeys:
     @classmethod
     def load(cls, path: Path) -> ChannelKeys:
         """Read them from their file; Misuse if it is missing, damaged, or others may read it."""
+        if not path.exists():
+            raise Misuse(f"there are no channel keys at {path}.", remedy=_REMEDY)
         try:
             kept: _Kept = decode(read_private(path), _Kept, limit=_FILE_BYTES)
         except PeerFault as error:
@@ -130,8 +136,4 @@ def _public(secret: bytes) -> bytes:
 
 
 def _damaged(path: Path) -> Misuse:
-    return Misuse(
-        f"{path} holds no channel keys, or is damaged.",
-        remedy="Bring it back, or remove it, make a new request (roster request), and have "
-        "operators sign it (roster channel).",
-    )
+    return Misuse(f"{path} holds no channel keys, or is damaged.", remedy=_REMEDY)

@@ -95,8 +95,6 @@ class Drone:
         self.greeting.begin()  # or what our session sealed before the ledger had it were unknown
         self.admission.take_back(restarted=True)
         self.engine.introduce()
-        if self.sharing:
-            self.sharing.tick()
         self.engine.drain()
 
     # what the world does to us

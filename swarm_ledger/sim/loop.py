@@ -8,18 +8,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from swarm_ledger.errors import Misuse, SwarmLedgerError
-from swarm_ledger.identity.roster import Roster
-from swarm_ledger.identity.trust import Trust
+from swarm_ledger.errors import SwarmLedgerError
 from swarm_ledger.runtime.drone import Drone
-from swarm_ledger.runtime.engine import Emit
 from swarm_ledger.runtime.fleet import Fleet, wall_clock_ms
 from swarm_ledger.runtime.lookout import Lookout
 from swarm_ledger.sim.byzantine import corrupt
 from swarm_ledger.sim.events import StdoutEvents, die_with_parent
 from swarm_ledger.sim.stop import Stop
+from swarm_ledger.sim.wiring import Wiring
 from swarm_ledger.transport.secret import veiled
-from swarm_ledger.transport.zmq import ZmqTransport
 
 Work = Callable[[Drone, int], None]
 """What a drone does in each turn besides hearing its peers; the time in POSIX milliseconds."""
@@ -30,14 +27,13 @@ _STATUS_MS = 200
 
 def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     """Drive one drone until it is asked to stop; its ledger is closed properly then."""
-    entry, member = fleet.drone(name), fleet.member(name)
+    entry = fleet.drone(name)
     start_ms = wall_clock_ms()
     emit = StdoutEvents(name)
     lookout = Lookout(fleet, name, emit)
-    places = {**fleet.endpoints(*_rosters(fleet.trust)), member.index: entry.endpoint}
-    with fleet.store(name) as store, ZmqTransport(member.index, places) as transport:
+    with fleet.store(name) as store, Wiring(fleet, name, emit) as wiring:
         secrets = fleet.secrets(name, start_ms)
-        radio = veiled(transport, secrets)
+        radio = veiled(wiring, secrets)
         drone = Drone(
             fleet.keys(name),
             fleet.trust,
@@ -51,31 +47,19 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
             secrets=secrets,
         )
         lookout.check_current(drone, start_ms)
-        told_ms, epoch = 0, drone.roster.version
+        wiring.follow(fleet, drone, start_ms)
+        told_ms = 0
         while not stop.asked:
-            arrived = transport.receive(_POLL_MS)
+            arrived = wiring.receive(_POLL_MS)
             drone.receive_all(arrived, wall_clock_ms())
             work(drone, wall_clock_ms())
             now_ms = wall_clock_ms()
             drone.tick(now_ms)
-            if lookout.look(drone, now_ms) or drone.roster.version != epoch:
-                epoch = drone.roster.version
-                _connect(transport, lookout.fleet, drone, emit)
+            lookout.look(drone, now_ms)
+            wiring.follow(lookout.fleet, drone, now_ms)
             if now_ms - told_ms >= _STATUS_MS:
                 told_ms = now_ms
-                emit("status", drone.status())
-
-
-def _connect(transport: ZmqTransport, fleet: Fleet, drone: Drone, emit: Emit) -> None:
-    """Find those who are new; a slip in a fleet file that was changed in flight ends nobody."""
-    try:
-        transport.learn(fleet.endpoints(drone.roster, *_rosters(fleet.trust)))
-    except Misuse as error:
-        emit("roster_refused", {"what": error.explain()})
-
-
-def _rosters(trust: Trust) -> list[Roster]:
-    return [version.roster for version in trust.versions]
+                emit("status", {**drone.status(), **wiring.report()})
 
 
 def command_line(description: str | None) -> argparse.ArgumentParser:

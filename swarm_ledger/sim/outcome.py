@@ -51,7 +51,8 @@ class Outcome:
     don't count because their voters contradicted themselves. liars: who was made to lie;
     evidence: who is proven to have contradicted itself, by the ledger or by what was heard.
     lost: how drones' processes ended before the others'. key_store: where each drone's root key
-    is, as the roster says. height is -1 and root empty if no honest
+    is, as the roster says. links: "curve" if all drones said that theirs were encrypted, "plain"
+    if not, "memory" where nothing left the process. height is -1 and root empty if no honest
     ledger was left.
     """
 
@@ -77,6 +78,14 @@ class Outcome:
     evidence: list[str] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
     key_store: dict[str, str] = field(default_factory=dict)
+    links: str = "plain"
+
+
+def _links(mission: Mission, watch: Watch) -> str:
+    if mission.transport == "memory":
+        return mission.transport
+    said = {seen.status.get("links") for seen in watch.drones.values() if seen.status}
+    return "curve" if said == {"curve"} else "plain"
 
 
 def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> Outcome:
@@ -124,6 +133,7 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
         liars=sorted(mission.liars()),
         evidence=sorted(culprits),
         lost={name: seen.lost for name, seen in watch.drones.items() if seen.lost},
+        links=_links(mission, watch),
         key_store={name: fleet.roster.named(name).key_store.label for name in mission.names()},
     )
 

@@ -140,9 +140,14 @@ def test_members_come_go_and_change_their_keys_in_flight(tmp_path: Path) -> None
             field.roster("sign", "--key", field.operator)
             for name in ("4.roster.json", "4.targets.json"):
                 shutil.copy(field.desk / name, field.roster_of("drone_5"))
-            swarm.until("all are in epoch 4", lambda: swarm.each("epoch", FOUR) == [4] * 4)
-            assert swarm.each("standing", ["drone_3"]) == ["removed"]
-            swarm.goes_on(["drone_1", "drone_2", "drone_4"])
+            left = ["drone_1", "drone_2", "drone_4"]
+            swarm.until("they are in epoch 4", lambda: swarm.each("epoch", left) == [4] * 3)
+            swarm.until(
+                "drone_3 is refused, with the key that it has",
+                lambda: swarm.each("refused", ["drone_1"])[0].get("unknown_key", 0) > 0,
+            )
+            swarm.goes_on(left)
+            assert set(swarm.each("links")) == {"curve"}
             assert not [e for e in field.heard if e.event in ("evidence", "lost_disk")]
             joining.until("drone_5 goes on", lambda: joining.top() >= swarm.top() - 1)
 
