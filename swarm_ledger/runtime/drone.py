@@ -95,6 +95,8 @@ class Drone:
         self.greeting.begin()  # or what our session sealed before the ledger had it were unknown
         self.admission.take_back(restarted=True)
         self.engine.introduce()
+        if self.sharing:
+            self.sharing.show()
         self.engine.drain()
 
     # what the world does to us
@@ -344,7 +346,7 @@ class Drone:
         """Begin in a new epoch: introduce ourselves, and take along what still counts."""
         self.greeting.begin()
         if self.sharing:
-            self.sharing.tick()
+            self.sharing.show()
         for body in waiting:
             if kind_of(body) is Kind.ROSTER:
                 with suppress(PeerFault):

@@ -40,19 +40,27 @@ class Sharing:
                 yield seat, circle
 
     def tick(self) -> None:
-        """Show a secret that is new, and the others now and then; ask for those that we lack."""
-        now_ms = self._engine.now_ms
+        """Show what is new, and all now and then; ask for what we lack."""
+        self.show()
+        self._ask()
+
+    def show(self) -> None:
+        """Show a secret that is new at once, soon again, as somebody may just begin to listen, and
+        from then on now and then.
+        """
+        now_ms, before = self._engine.now_ms, self._shown
+        self._shown = {v: last for v, last in before.items() if self._secrets.circle(v)}
         for seat, circle in self._speaking():
-            shown, when_ms = self._shown.get(circle.version, (None, 0))
-            if shown != circle.key_id or now_ms - when_ms >= _SHOW_AGAIN_MS:
-                self._shown[circle.version] = circle.key_id, now_ms
+            shown, due_ms = self._shown.get(circle.version, (None, 0))
+            if shown != circle.key_id or now_ms >= due_ms:
+                pause_ms = _SHOW_AGAIN_MS if shown == circle.key_id else _ASK_AGAIN_MS
+                self._shown[circle.version] = circle.key_id, now_ms + pause_ms
                 readers = [
                     member.index
                     for member in seat.roster.members
                     if member.valid_at(now_ms // 1000)
                 ]
                 self._say(seat, Kind.SHARES, circle.hand_out(readers))
-        self._ask()
 
     def _ask(self) -> None:
         lacking, self._secrets.lacking = self._secrets.lacking, set()
