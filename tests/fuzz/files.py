@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.identity.trust import ROOT, ROSTER, TARGETS
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.perception import load
@@ -74,6 +75,13 @@ def _session_file(data: bytes) -> None:
     assert keys.begin(CREW.roster, T0_S) is not None
 
 
+def _channel_file(data: bytes) -> None:
+    path = put("drone_1/channel.key", data)
+    path.chmod(0o600)
+    keys = ChannelKeys.load_or_make(path)
+    assert ChannelKeys.load(path).public == keys.public
+
+
 def _key(data: bytes) -> None:
     assert len(open_signer(f"file:{put('key.pem', data)}").public_key) == 32
 
@@ -126,6 +134,7 @@ FILES = (
     Target("restart", _restart, of_sqlite, _DAMAGED, cost=40, lines=100_000),
     Target("fleet", _fleet, of_text, _DAMAGED, cost=5),
     Target("session_file", _session_file, of_cbor, (Misuse,), cost=5),
+    Target("channel_file", _channel_file, of_cbor, (Misuse,), cost=5),
     Target("key", _key, of_text, (Misuse,)),
     Target("weights", _weights, _of_archive, (Misuse,), cost=20, memory=1 << 26),
     *([Target("onnx", _onnx, of_bytes, (Misuse,), cost=5)] if find_spec("onnxruntime") else []),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +17,10 @@ import numpy as np
 from swarm_ledger.consensus.messages import Commit, Fetch, Want, parse
 from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import Kind, carry, kind_of
+from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.identity.cose import parse1
+from swarm_ledger.identity.enrolment import make_request
+from swarm_ledger.identity.roster import render_roster
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.perception import features
@@ -161,11 +165,23 @@ def _texts(store: Store) -> dict[str, list[bytes]]:
         "policy": [file, several.text],
         "policy_file": [file],
         "proof": [prove(store, index) for index in places],
-        "roster": [roster, SECOND.roster.raw],
+        "roster": [roster, SECOND.roster.raw, _with_channels()],
+        "request": [
+            make_request(CREW.root("drone_1"), "test", "drone_1", keys)
+            for keys in (None, ChannelKeys(bytes(32)).public)
+        ],
         "trust": [root + b"\n\nroot", targets],
         "succession": [roster_request(SECOND)[1:]],
         "records more": [b"\x08" + genesis[1:], b"\x05" + certificate, b"\x03" + decisions[0][1:]],
     }
+
+
+def _with_channels() -> bytes:
+    members = [
+        replace(member, channel=ChannelKeys(bytes([member.index]) * 32).public)
+        for member in CREW.roster.members
+    ]
+    return render_roster("test", 1, members)
 
 
 def _files() -> dict[str, list[bytes]]:
@@ -185,6 +201,8 @@ def _files() -> dict[str, list[bytes]]:
         "key": [key],
         "weights": [(scratch() / "small.npz").read_bytes()],
         "session_file": [encode(kept)],
+        "channel_file": [encode(["swarm_ledger/v1 channel", bytes(32)])],
+        "curve": [bytes.fromhex("ff00000000000000017f0300") + b"CURVE" + bytes(47) + b"\x04\xc8"],
         "fleet": [EXAMPLE.read_bytes(), msgspec.yaml.encode(fleet)],
         "event": [json.dumps({"swarm_ledger": "a", "drone": "b", "fields": {"n": 1}}).encode()],
         "zmq": [

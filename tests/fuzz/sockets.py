@@ -19,9 +19,11 @@ import zmq
 
 from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
 from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.perception import load
+from swarm_ledger.transport.curve import Curve
 from swarm_ledger.transport.zmq import ZmqTransport
-from tests.fuzz.mutation import of_cbor
+from tests.fuzz.mutation import of_bytes, of_cbor
 from tests.fuzz.target import Target
 
 _ALIVE = b"still there?"
@@ -65,6 +67,39 @@ def _zmq(data: bytes) -> None:
     raise AssertionError("what an honest peer sent does not arrive any more.")
 
 
+@cache
+def _encrypted_ends() -> tuple[ZmqTransport, ZmqTransport, int]:
+    """The same with CURVE: a drone, a member that may connect, and the drone's port."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    where = {index: f"tcp://127.0.0.1:{port}" for index, port in enumerate(ports)}
+    keys = [ChannelKeys(bytes([index]) * 32) for index in (1, 2)]
+    peers = {index: frozenset({one.curve}) for index, one in enumerate(keys)}
+    admitted = frozenset(one.curve for one in keys)
+    inbox, member = (ZmqTransport(i, where, Curve(keys[i], peers, admitted)) for i in (0, 1))
+    atexit.register(inbox.close)
+    atexit.register(member.close)
+    return inbox, member, ports[0]
+
+
+def _curve(data: bytes) -> None:
+    """Bytes of a stranger at an encrypted port: none comes in, and a member is heard."""
+    inbox, member, port = _encrypted_ends()
+    with socket.create_connection(("127.0.0.1", port)) as junk, suppress(ConnectionError):
+        junk.sendall(data[: 1 << 16])
+    for _ in range(_PATIENCE):
+        member.receive(0)
+        member.send(0, _ALIVE)
+        heard = inbox.receive(250)
+        inbox.strangers()
+        assert set(heard) <= {_ALIVE}
+        if heard:
+            return
+    raise AssertionError("what a member sent does not arrive any more.")
+
+
 def _image(data: bytes) -> None:
     """An Image of any size and encoding, looked at, or refused."""
     from swarm_ledger.nodes.convert import pixels
@@ -101,5 +136,6 @@ def _of_image(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes
 _HERE = find_spec("rclpy") is not None and find_spec("swarm_interfaces") is not None
 SOCKETS = (
     Target("zmq", _zmq, of_cbor, (), cost=20),
+    Target("curve", _curve, of_bytes, (), cost=20),
     *([Target("image", _image, _of_image, (Misuse,), cost=20, memory=1 << 26)] if _HERE else []),
 )

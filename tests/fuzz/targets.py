@@ -7,6 +7,7 @@ encoding of what it accepted, or another verdict on the same bytes.
 
 from __future__ import annotations
 
+import base64
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,8 @@ from swarm_ledger.consensus.messages import parse
 from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
+from swarm_ledger.identity.cose import parse1, sign1
+from swarm_ledger.identity.enrolment import open_request
 from swarm_ledger.identity.roster import check_succession, parse_roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.checkpoint import Checkpoint
@@ -150,6 +153,24 @@ def _of_trust(rng: random.Random, data: bytes, others: Any) -> bytes:
     return of_json(rng, first, ()).replace(b"\n\n", b"\n") + blank + rest
 
 
+def _request(data: bytes) -> None:
+    request = open_request(data, "test")
+    assert request.channel is None or len(request.channel.fingerprint) == 17
+
+
+def _of_request(rng: random.Random, data: bytes, others: Any) -> bytes:
+    """Change what a request says, and sign it again; or the line itself."""
+    head, _, body = data.partition(b" ")
+    if rng.random() < 0.3 or not body:
+        return of_text(rng, data, others)
+    payload = encode(["test", "drone_1", CREW.root("drone_1").public_key, 1])
+    with suppress(Exception):
+        payload = parse1(base64.b64decode(body), limit=1024).payload
+    domain = encode(["swarm_ledger/v1 enrolment", "test"])
+    signed = sign1(CREW.root("drone_1"), of_cbor(rng, payload, ()), domain)
+    return head + b" " + base64.b64encode(signed) + b"\n"
+
+
 def _succession(data: bytes) -> None:
     Machine(CREW.trust).members.succeed(bytes([Kind.ROSTER]) + data, T0_S * 1000)
 
@@ -206,6 +227,7 @@ _TARGETS = (
     Target("machine", _machine, _of_blocks, (PeerFault,), cost=20, lines=200_000),
     Target("roster", _roster, of_json, (Misuse,)),
     Target("trust", _trust, _of_trust, (NotVerified,)),
+    Target("request", _request, _of_request, (NotVerified,)),
     Target("succession", _succession, of_sealed.of_roster, (PeerFault,)),
     Target("note", _note, of_note, (NotVerified,)),
     Target("vkey", _vkey, of_text, (Misuse,)),

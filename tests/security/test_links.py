@@ -25,6 +25,7 @@ from tests.wired import Wired, free_port, without_channels
 
 MARK = b"from a stranger"
 OTHERS = ("drone_1", "drone_2", "drone_3")
+FOUR = (*OTHERS, "drone_4")
 LEFT = (*OTHERS, "drone_5")
 
 
@@ -249,14 +250,53 @@ def test_encryption_begins_and_ends_in_flight(wired: Wired, monkeypatch: Any) ->
     wired.go_on()
     assert {wired.report(name)["links"] for name in wired.flown} == {"plain"}
 
-    def all_have(members: Any) -> Any:
-        for name in wired.flown:
+    wired.in_epoch(wired.change(all_have(wired)))
+    wired.go_on()
+    assert {wired.report(name)["links"] for name in wired.flown} == {"curve"}
+
+    # A folder of before, in which nothing is encrypted; the ledger knows better.
+    wired.stop("drone_4")
+    for name in ("3.roster.json", "3.targets.json"):
+        (wired.directory / name).unlink()
+    (wired.folder / "drone_4" / "roster.seen").unlink()
+    opened: list[str] = []
+    real = wirings.ZmqTransport
+
+    def noted(*given: Any) -> Any:
+        made = real(*given)
+        opened.append(made.links)
+        return made
+
+    monkeypatch.setattr(wirings, "ZmqTransport", noted)
+    wired.start("drone_4")
+    wired.go_on()
+    assert opened == ["curve"], "no socket was ever open in plain"
+
+
+def all_have(wired: Wired) -> Callable[[Any], Any]:
+    def edit(members: Any) -> Any:
+        for name in FOUR:
             members = wired.ask(name)(members)
         return members
 
-    wired.in_epoch(wired.change(all_have))
+    return edit
+
+
+def test_who_is_behind_goes_over_to_encryption_all_the_same(
+    wired: Wired, monkeypatch: Any
+) -> None:
+    """Else it would wait in plain for others who speak no plain any more."""
+    monkeypatch.setattr(wirings, "PATIENCE_MS", 1_000)
+    wired.start()
+    wired.in_epoch(wired.change(without_channels))
+    for name in OTHERS:
+        wired.stop(name)
+    assert wired.change(all_have(wired)) == 3
+    wired.until("it goes over", lambda: wired.report("drone_4")["links"] == "curve")
+    assert wired.flown["drone_4"].drone.roster.version == 2
+    wired.start(*OTHERS)
+    wired.in_epoch(3)
     wired.go_on()
-    assert {wired.report(name)["links"] for name in wired.flown} == {"curve"}
 
 
 @pytest.mark.parametrize("how", ["missing", "damaged", "another", "open"])

@@ -1,0 +1,129 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""What encryption of ZeroMQ links costs: rate and round trips, CURVE against plain.
+
+Two transports on the loopback, the sender in a thread of its own. Rate: messages a second that
+arrive, of 20,000 sent as fast as they are taken. Round trip: one message there, one back. Medians
+of the runs, and the ratio to plain. docs/secrecy.md has what it gave.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import threading
+import time
+from statistics import median
+
+from swarm_ledger.identity.channel import ChannelKeys
+from swarm_ledger.transport.curve import Curve
+from swarm_ledger.transport.zmq import ZmqTransport
+
+SIZES = (200, 10_000)
+WINDOW = 1_000
+"""Messages on their way at most: fewer than the queues hold, so that none is dropped."""
+
+
+def places() -> dict[int, str]:
+    """Return two free addresses."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    found = {i: f"tcp://127.0.0.1:{one.getsockname()[1]}" for i, one in enumerate(held)}
+    for one in held:
+        one.close()
+    return found
+
+
+def pair(encrypted: bool) -> tuple[ZmqTransport, ZmqTransport]:
+    """Return two ends that hear each other."""
+    where, keys = places(), [ChannelKeys(os.urandom(32)) for _ in range(2)]
+    peers = {index: frozenset({one.curve}) for index, one in enumerate(keys)}
+    admitted = frozenset(one.curve for one in keys)
+    one, two = (
+        ZmqTransport(i, where, Curve(keys[i], peers, admitted) if encrypted else None)
+        for i in range(2)
+    )
+    for sender, to, receiver in ((one, 1, two), (two, 0, one)):
+        while not receiver.receive(10):
+            sender.send(to, b"hello")
+    while one.receive(100) or two.receive(100):
+        pass
+    return one, two
+
+
+def rate(encrypted: bool, size: int, count: int) -> float:
+    """Return messages a second from one end to the other."""
+    one, two = pair(encrypted)
+    data, room = bytes(size), threading.Semaphore(WINDOW)
+
+    def send() -> None:
+        for _ in range(count):
+            room.acquire()
+            one.send(1, data)
+
+    thread = threading.Thread(target=send)
+    started, got = time.perf_counter(), 0
+    thread.start()
+    while got < count:
+        arrived = len(two.receive(1_000))
+        if not arrived:
+            raise SystemExit(f"only {got} of {count} arrived")
+        got += arrived
+        room.release(arrived)
+    took = time.perf_counter() - started
+    thread.join()
+    one.close()
+    two.close()
+    return count / took
+
+
+def round_trip_us(encrypted: bool, size: int, count: int) -> float:
+    """Return the median time there and back, microseconds."""
+    one, two = pair(encrypted)
+    data, stop = bytes(size), threading.Event()
+
+    def answer() -> None:
+        while not stop.is_set():
+            for message in two.receive(50):
+                two.send(0, message)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    took = []
+    for _ in range(count):
+        started = time.perf_counter()
+        one.send(1, data)
+        while not one.receive(1_000):
+            pass
+        took.append((time.perf_counter() - started) * 1e6)
+    stop.set()
+    thread.join()
+    one.close()
+    two.close()
+    return median(took)
+
+
+def main() -> None:
+    """Measure, and print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--runs", type=int, default=5)
+    given = parser.parse_args()
+    print("| bytes | plain | CURVE | ratio | what |")
+    print("| ---: | ---: | ---: | ---: | --- |")
+    for size in SIZES:
+        for what, measure, count, more in (
+            ("messages a second", rate, given.messages, 1),
+            ("µs there and back", round_trip_us, given.messages // 10, -1),
+        ):
+            # In turn, so that what else the machine does concerns both alike.
+            found: dict[bool, list[float]] = {False: [], True: []}
+            for _ in range(given.runs):
+                for encrypted, values in found.items():
+                    values.append(measure(encrypted, size, count))
+            plain, curve = median(found[False]), median(found[True])
+            ratio = (curve / plain) ** more
+            print(f"| {size:,} | {plain:,.0f} | {curve:,.0f} | {ratio:.2f} | {what} |")
+
+
+if __name__ == "__main__":
+    main()
