@@ -31,6 +31,7 @@ from swarm_ledger.runtime.evidence import accusation
 from swarm_ledger.runtime.export import policy_file, prove, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.membership import roster_request
+from tests.fuzz import veiled
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.scratch import scratch
 from tests.lab import LIMIT, Lab
@@ -130,7 +131,8 @@ def _messages(lab: Lab) -> dict[str, list[bytes]]:
     header = encode({1: -8, 4: bytes(8)})
     return {
         "envelope": [*envelopes.values(), *more],
-        "records": [*records.values(), bytes([10]) + header],
+        "records": [*records.values(), bytes([10]) + header, *veiled.records()],
+        "secret": veiled.samples(),
     }
 
 
