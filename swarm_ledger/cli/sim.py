@@ -139,6 +139,9 @@ def _tell(outcome: Outcome, mission: Mission) -> None:
     told = ", ".join(f"{count} in {store}" for store, count in sorted(stores.items()))
     console.print(f"Root keys: {told}")
     console.print(f"Links: {_LINKS[outcome.links]}")
+    if mission.secret:
+        mark = "[green]encrypted for members[/]" if outcome.secrecy else "[red]NOT encrypted[/]"
+        console.print(f"Messages: {mark} (COSE_Encrypt0, secrets by HPKE)")
     console.print(f"Files: {escape(outcome.run_dir)}")
 
 

@@ -240,6 +240,7 @@ class Drone:
             "pending": replica.pending,
             "met": self.greeting.met,
             "key_store": member.key_store.label,
+            "secrecy": self.sharing.standing if self.sharing else "off",
         }
 
     @property

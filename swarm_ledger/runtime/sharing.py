@@ -29,6 +29,11 @@ class Sharing:
         self._asked: dict[tuple[int, int], int] = {}
         self._answered: dict[tuple[int, int], int] = {}
 
+    @property
+    def standing(self) -> str:
+        """Whether we share secrets in the present epoch: "on", or "mute" where we do not."""
+        return "on" if self._circle(self._engine.current.seat) else "mute"
+
     def _circle(self, seat: Seat) -> Circle | None:
         return self._secrets.circle(seat.roster.version) if seat.identity else None
 

@@ -52,7 +52,8 @@ class Outcome:
     evidence: who is proven to have contradicted itself, by the ledger or by what was heard.
     lost: how drones' processes ended before the others'. key_store: where each drone's root key
     is, as the roster says. links: "curve" if all drones said that theirs were encrypted, "plain"
-    if not, "memory" where nothing left the process. height is -1 and root empty if no honest
+    if not, "memory" where nothing left the process. secrecy: whether all drones said that they
+    shared secrets. height is -1 and root empty if no honest
     ledger was left.
     """
 
@@ -79,6 +80,7 @@ class Outcome:
     lost: dict[str, str] = field(default_factory=dict)
     key_store: dict[str, str] = field(default_factory=dict)
     links: str = "plain"
+    secrecy: bool = False
 
 
 def _links(mission: Mission, watch: Watch) -> str:
@@ -134,6 +136,7 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
         evidence=sorted(culprits),
         lost={name: seen.lost for name, seen in watch.drones.items() if seen.lost},
         links=_links(mission, watch),
+        secrecy={seen.status.get("secrecy") for seen in watch.flying} == {"on"},
         key_store={name: fleet.roster.named(name).key_store.label for name in mission.names()},
     )
 

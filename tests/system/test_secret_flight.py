@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.identity.encrypt0 import parse0
@@ -23,7 +24,7 @@ from swarm_ledger.sim.watch import Watch
 from swarm_ledger.transport.curve import Curve
 from swarm_ledger.transport.secret import CLEAR
 from swarm_ledger.transport.zmq import ZmqTransport
-from tests.system.command import PATIENCE_S
+from tests.system.command import PATIENCE_S, call
 from tests.system.conftest import needs
 
 LIMIT = 1 << 22
@@ -144,6 +145,13 @@ def test_an_eavesdropper_on_ros_hears_no_vote_and_no_label(tmp_path: Path) -> No
     assert heard.keys() <= {*CLEAR, Kind.SECRET}
     assert heard[Kind.SECRET] > 20
     assert found == []
+
+
+@pytest.mark.parametrize("secret", [True, False])
+def test_sim_says_whether_messages_were_encrypted(tmp_path: Path, secret: bool) -> None:
+    option = ["--secret"] * secret
+    told = call("sim", "--transport", "memory", "--run-dir", tmp_path, "--json", *option)
+    assert told.json["secrecy"] is secret
 
 
 def test_a_drone_whose_roster_lacks_its_channel_keys_does_not_start(tmp_path: Path) -> None:
