@@ -276,6 +276,8 @@ class Drone:
             self.sharing.hear(raw)
         elif self.sharing and kind is Kind.LACKING:
             self.sharing.hear_lacking(raw)
+        elif kind is Kind.SECRET and not self.sharing:
+            raise PeerFault("no_key", "others speak in secret: our fleet file says nothing of it.")
         elif kind in (Kind.CONSENSUS, Kind.CARRIED):
             self.engine.hear(*route(lambda seat: seat.doorman.hear(raw, now_s)))
         else:

@@ -306,6 +306,14 @@ def test_a_ciphertext_is_no_more_than_what_is_in_it(lab: MakeLab) -> None:
         assert hears(made.drones[0], raw, made.now_ms) == ["malformed"]
 
 
+def test_a_drone_without_secrecy_says_why_it_understands_nobody(lab: MakeLab) -> None:
+    made = swarm_of(lab)
+    raw = next(raw for sender, raw, _ in ciphertexts(made) if sender == 1)
+    plain = swarm_of(lab, Crew())
+    assert hears(plain.drones[0], raw, plain.now_ms) == ["no_key"]
+    assert "fleet file" in plain.told("fault")[-1]["what"]
+
+
 def test_changed_and_replayed_ciphertexts(lab: MakeLab) -> None:
     made = swarm_of(lab)
     drone = made.drones[0]

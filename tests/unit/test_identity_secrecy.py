@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from pathlib import Path
 
 import cbor2
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm_ledger.encoding import encode
+from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity import secrecy
 from swarm_ledger.identity.channel import ChannelKeys
@@ -155,6 +157,14 @@ def test_rfc_9052_and_8439_by_hand() -> None:
     bound = cbor2.dumps(["Encrypt0", protected, aad])
     ciphertext = ChaCha20Poly1305(okm[:32]).encrypt(okm[32:], b"hello", bound)
     assert raw == cbor2.dumps(cbor2.CBORTag(16, [protected, {}, ciphertext]))
+
+
+def test_the_worked_example_of_the_formats_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    secret = Secret("test", KeyId(1, 0, 1_893_456_000, 0), bytes(range(32)))
+    secret.conceal(b"")
+    said = bytes([Kind.SECRET]) + secret.conceal(bytes.fromhex("10d284"))
+    assert f"    secret = {said.hex()}\n" in page
 
 
 def test_every_message_has_a_nonce_of_its_own() -> None:
