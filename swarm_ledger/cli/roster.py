@@ -145,7 +145,7 @@ def channel(
     days: Days = 365,
     as_json: Json = False,
 ) -> None:
-    """Draft members' channel keys anew, by their requests; those made with --no-channel end them.
+    """Draft members' channel keys anew, by their requests; who brings none has none then.
 
     Links are encrypted if all validators have such keys: give them all at once to begin, or end.
     """
