@@ -69,7 +69,7 @@ setup(
     zip_safe=False,
     install_requires=[
         "cbor2>=6,<7",
-        "cryptography>=42",
+        "cryptography>=47",
         "msgspec>=0.18.6,<1",
         "numpy>=1.21.5,<3",
         "opencv-python-headless>=4.8,<6",

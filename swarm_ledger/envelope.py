@@ -6,6 +6,7 @@ in the signature's domain, so a message of one kind, swarm or epoch is refused a
 
 Consensus messages become proofs in the hands of others. Until the ledger holds its author's
 session, such a message travels with the delegation (Kind.CARRIED), and proves itself anywhere.
+Secrets, and questions for them, always do.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ class Kind(IntEnum):
     RELAYED = 19
     WINDOW = 20
     WINDOWED = 21
-    CLOCK = 22
+    SECRET = 22
+    SHARES = 23
+    LACKING = 24
+    CLOCK = 25
     GENESIS = 32
     BLOCK = 33
     DECISION = 34
@@ -66,7 +70,12 @@ _ROLE_FOR = {
     Kind.CLOCK: Role.VALIDATOR,
     Kind.RELAYED: Role.VOTER,
     Kind.WINDOW: Role.VOTER,
+    Kind.SHARES: Role.VALIDATOR,
+    Kind.LACKING: Role.VALIDATOR,
 }
+
+
+_WITH_DELEGATION = tuple(bytes([kind]) for kind in (Kind.CARRIED, Kind.SHARES, Kind.LACKING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,11 @@ def seal(kind: Kind, payload: bytes, signer: Signer, roster: Roster) -> bytes:
 def carry(delegation: bytes, sealed: bytes) -> bytes:
     """Return a sealed consensus message together with the delegation that it needs."""
     return bytes([Kind.CARRIED]) + encode([delegation, sealed])
+
+
+def introduce(delegation: bytes, sealed: bytes) -> bytes:
+    """Return sealed Kind.SHARES or Kind.LACKING together with the delegation that it needs."""
+    return sealed[:1] + encode([delegation, sealed[1:]])
 
 
 def kind_of(raw: bytes) -> Kind:
@@ -197,7 +211,7 @@ class Opener:
         key, as a thief of that would send), and for a delegation that came along what
         add_session does.
         """
-        carried = raw[:1] == bytes([Kind.CARRIED])
+        carried = raw[:1] in _WITH_DELEGATION
         known = self.verified.get(digest(raw))
         if known is not None and (carried or self._knows(known.session)):
             return known
@@ -208,8 +222,10 @@ class Opener:
     def _open_carried(self, raw: bytes) -> Opened:
         parts: tuple[bytes, bytes] = decode(raw[1:], tuple[bytes, bytes], limit=MAX_ENVELOPE_BYTES)
         delegation, sealed = parts
-        if kind_of(sealed) is not Kind.CONSENSUS:
-            raise PeerFault("malformed", "only consensus messages carry a delegation.")
+        if kind_of(raw) is not Kind.CARRIED:
+            sealed = raw[:1] + sealed
+        elif kind_of(sealed) is not Kind.CONSENSUS:
+            raise PeerFault("malformed", "only consensus messages are carried.")
         return self._open(sealed, self.delegated(delegation), raw)
 
     def _open(self, raw: bytes, along: Session | None = None, whole: bytes = b"") -> Opened:

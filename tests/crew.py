@@ -12,6 +12,7 @@ from pathlib import Path
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, Opener, seal
 from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
 from swarm_ledger.identity.trust import Trust, Version
@@ -61,17 +62,19 @@ class Crew:
     """n validators and voters, one observer, one operator, and what they sign.
 
     A member's root key is that of "<swarm> <name>", its first session's of "<swarm> <name> 0".
+    secret: whether they have channel keys, and so can speak in secret.
     """
 
-    def __init__(self, n: int = 4, swarm: str = "test", version: int = 1) -> None:
-        self.swarm, self.version = swarm, version
+    def __init__(
+        self, n: int = 4, swarm: str = "test", version: int = 1, *, secret: bool = False
+    ) -> None:
+        self.swarm, self.version, self.secret = swarm, version, secret
         self.names = [f"drone_{i}" for i in range(1, n + 1)]
         roles = dict.fromkeys(self.names, FLYING)
         roles["watcher"] = frozenset({Role.OBSERVER})
         roles["operator_1"] = frozenset({Role.OPERATOR})
         members = [
-            Member(index, name, self.root(name).public_key, KeyStore.SOFTWARE, role)
-            for index, (name, role) in enumerate(roles.items())
+            self.member(index, name, role) for index, (name, role) in enumerate(roles.items())
         ]
         self.raw_roster = render_roster(swarm, version, members)
         self.roster: Roster = parse_roster(self.raw_roster)
@@ -82,6 +85,16 @@ class Crew:
         self.trust = Trust(root, [(targets, self.raw_roster)])
         self.question = Question("What is it?", (CUP, TWO_FACES), Majority(), 8_000, bytes(16))
         self.question_id = question_id(encode(self.question))
+
+    def member(self, index: int, name: str, roles: frozenset[Role]) -> Member:
+        """Return who has that name, at a place; with channel keys where the crew has secrets."""
+        channel = self.channel(name).public if self.secret and Role.OPERATOR not in roles else None
+        public_key = self.root(name).public_key
+        return Member(index, name, public_key, KeyStore.SOFTWARE, roles, channel=channel)
+
+    def channel(self, name: str) -> ChannelKeys:
+        """Return a member's channel keys."""
+        return ChannelKeys(hashlib.sha256(f"{self.swarm} {name} channel".encode()).digest())
 
     def root(self, name: str) -> SoftwareSigner:
         """Return a member's root key."""
@@ -130,10 +143,7 @@ class Crew:
         ]
         places = {**(give or {}), **{len(members) + i: name for i, name in enumerate(add)}}
         for index, name in sorted(places.items()):
-            public_key = self.root(name).public_key
-            members[index : index + 1] = [
-                Member(index, name, public_key, KeyStore.SOFTWARE, FLYING)
-            ]
+            members[index : index + 1] = [self.member(index, name, FLYING)]
         raw = render_roster(old.swarm_id, version or old.version + 1, members)
         operators = [self.root(name) for name in by]
         return Version(sign_roster(raw, operators, expires=END), parse_roster(raw))

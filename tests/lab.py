@@ -7,6 +7,7 @@ up again starts from the copy, in a folder of its own.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +29,10 @@ from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.identity.cose import kid, parse1
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.drone import Drone
+from swarm_ledger.runtime.starts import SHARING_RUNS, next_run
 from swarm_ledger.sim.pbft.clock import Clock
 from swarm_ledger.transport.memory import MemoryNetwork
+from swarm_ledger.transport.secret import Secrets, veiled
 from swarm_ledger.voting.observation import parse_observation
 from tests.crew import T0_MS, Crew, CrewKeys, look
 
@@ -74,12 +77,28 @@ class FragileStore(Store):
             self.fuse.burn()
 
 
+class Tap:
+    """What an eavesdropper on the medium hears."""
+
+    def __init__(self, lab: Lab, member: int) -> None:
+        self._lab, self._member = lab, member
+        self._inner = lab.network.join(member)
+
+    def send(self, to: int, data: bytes) -> None:
+        self._lab.air.append((self._member, data))
+        self._inner.send(to, data)
+
+    def broadcast(self, data: bytes) -> None:
+        self._lab.air.append((self._member, data))
+        self._inner.broadcast(data)
+
+
 class Radio:
     """A transport that remembers what was said, and may be the last that its drone touches."""
 
     def __init__(self, lab: Lab, member: int, fuse: Fuse) -> None:
         self._lab, self._member, self._fuse = lab, member, fuse
-        self._inner = lab.network.join(member)
+        self._inner = veiled(Tap(lab, member), lab.secrets.get(member))
 
     def send(self, to: int, data: bytes) -> None:
         self._fuse.burn()
@@ -96,9 +115,12 @@ class Radio:
 class Lab:
     """A swarm under test.
 
-    died: who was killed and is not up again; said: all that was sent; answered: who sent to whom
-    alone; liars: who may contradict itself; lost: up to which version whose sessions were set
-    aside; clocks: those that aren't right.
+        died: who was killed and is not up again; said: all that was sent; answered: who sent to whom
+        alone; liars: who may contradict itself; lost: up to which version whose sessions were set
+    from tests.anchored import anchor, sealed_anchor
+    from tests.crew import T0_MS
+    from tests.fuzz import attesting, veiled
+    from tests.fuzz.anchors import samples as anchor_samples
     """
 
     def __init__(
@@ -117,6 +139,8 @@ class Lab:
         self.fuses: dict[int, Fuse] = {}
         self.sessions: dict[int, int] = {}
         self.said: list[tuple[int, bytes]] = []
+        self.air: list[tuple[int, bytes]] = []
+        self.secrets: dict[int, Secrets] = {}
         self.answered: list[tuple[int, int]] = []
         self.events: list[tuple[int, str, dict[str, Any]]] = []
         self.died: set[int] = set()
@@ -149,6 +173,13 @@ class Lab:
         self.network.now_ms = self.now_ms
         keys = self.keys[member] = self.crew.keys(self.names[member], session, first)
         keys.lost = self.lost.get(member, 0)
+        if self.crew.secret:
+            self.secrets[member] = Secrets(
+                self.crew.channel(self.names[member]),
+                run=next_run(folder, self.now_ms // 1000, SHARING_RUNS),
+                now_ms=self.now_ms,
+                draw=os.urandom,
+            )
         with self._mortal(member):
             self.drones[member] = Drone(
                 keys,
@@ -165,6 +196,7 @@ class Lab:
                 emit=lambda event, fields: self.events.append((member, event, fields)),
                 looks=2,
                 question=self.crew.asked() if member == 0 else None,
+                secrets=self.secrets.get(member),
             )
 
     def kill(self, member: int) -> None:

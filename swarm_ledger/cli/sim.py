@@ -59,6 +59,9 @@ def sim(
     run_dir: Annotated[
         Path | None, typer.Option(help="Where ledgers and proofs go; a new folder in runs/.")
     ] = None,
+    secret: Annotated[
+        bool, typer.Option("--secret", help="Encrypt what drones say, for members only.")
+    ] = False,
     allow_unsafe: Annotated[
         bool, typer.Option("--allow-unsafe", help="Accept more liars than PBFT tolerates.")
     ] = False,
@@ -84,6 +87,7 @@ def sim(
         looks=looks,
         timeout_s=timeout,
         hardware_only=hardware_only,
+        secret=secret,
     )
     if mission.transport == "memory" and mission.keys != "software":
         progress_console.print(
@@ -141,6 +145,9 @@ def _tell(outcome: Outcome, mission: Mission) -> None:
     votes = "; they sign each vote" if mission.hardware_only else ""
     console.print(f"Root keys: {told}{votes}")
     console.print(f"Links: {_LINKS[outcome.links]}")
+    if mission.secret:
+        mark = "[green]encrypted for members[/]" if outcome.secrecy else "[red]NOT encrypted[/]"
+        console.print(f"Messages: {mark} (COSE_Encrypt0, secrets by HPKE)")
     console.print(f"Files: {escape(outcome.run_dir)}")
 
 

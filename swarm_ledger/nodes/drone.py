@@ -33,6 +33,7 @@ from swarm_ledger.runtime.lookout import Lookout
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.sim.byzantine import corrupt, eyes
 from swarm_ledger.sim.events import StdoutEvents
+from swarm_ledger.transport.secret import veiled
 
 _TICK_S = 0.02
 _STATUS_S = 0.2
@@ -119,16 +120,18 @@ class DroneNode(Node):
         def identity() -> Identity:
             return self.fleet.identity(self.name, now_ms // 1000)
 
+        secrets = self.fleet.secrets(self.name, now_ms)
         drone = Drone(
             self.fleet.keys(self.name),
             self.fleet.trust,
             self._store,
-            corrupt(attack, self._transport, identity),
+            corrupt(attack, veiled(self._transport, secrets), identity),
             self.fleet.settings(self.name),
             now_ms=now_ms,
             emit=self._on_event,
             looks=self.fleet.file.looks,
             question=self.fleet.question(),
+            secrets=secrets,
         )
         self._lookout.check_current(drone, now_ms)
         return drone

@@ -76,7 +76,10 @@ class Admission:
         kind, engine = kind_of(raw), self._engine
         if kind is Kind.ROSTER:
             now_ms = max(engine.now_ms, engine.machine.time_ms)
-            engine.expect(engine.machine.members.succeed(raw, now_ms).roster)
+            roster = engine.machine.members.succeed(raw, now_ms).roster
+            if engine.secrets and not roster.has_channels:
+                raise PeerFault("no_channels", "without them a secret swarm would be mute.")
+            engine.expect(roster)
             return Request(None)
         if kind is Kind.SESSION:
             session = engine.current.seat.doorman.lobby.delegated(raw)

@@ -33,8 +33,10 @@ from swarm_ledger.runtime.machine import Applied, Machine
 from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.prosecutor import Prosecutor
 from swarm_ledger.runtime.renewal import Renewal
+from swarm_ledger.runtime.sharing import Sharing
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.transport import Transport
+from swarm_ledger.transport.secret import Secrets
 from swarm_ledger.voting.observation import Observation
 
 _HAND_IN_MS = 5_000
@@ -48,8 +50,9 @@ class Drone:
     keys: its own; trust: the first roster, and whose signatures later ones need. store: its
     ledger, empty or from an earlier run, which it then continues. settings: the protocol's
     parameters. looks: images that make a vote. question: a sealed one, asked as soon as the swarm
-    has met. Raises NotVerified where that ledger is another swarm's, or contradicts what a quorum
-    cosigned.
+    has met. secrets: those by which the transport conceals what is said, if it does: then what is
+    heard in clear counts for nothing. Raises NotVerified where that ledger is another swarm's, or
+    contradicts what a quorum cosigned.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Drone:
         emit: Emit,
         looks: int = 5,
         question: bytes | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self.faults: Counter[str] = Counter()
         self.blamed: dict[str, Counter[str]] = {}
@@ -71,8 +75,17 @@ class Drone:
         self._roster_ms = 0
         self._start_ms, self._question = now_ms, question
         self.engine = Engine(
-            keys, trust, store, transport, settings, owner=self, now_ms=now_ms, emit=emit
+            keys,
+            trust,
+            store,
+            transport,
+            settings,
+            owner=self,
+            now_ms=now_ms,
+            emit=emit,
+            secrets=secrets,
         )
+        self.sharing = Sharing(self.engine, secrets, transport) if secrets else None
         self.greeting = Greeting(self.engine, transport, emit)
         self.clocks = Clocks(self.engine, transport, emit, settings.max_ahead_ms // 2)
         self.clocks.set_time(now_ms)
@@ -86,6 +99,8 @@ class Drone:
         self.greeting.begin()  # or what our session sealed before the ledger had it were unknown
         self.admission.take_back(restarted=True)
         self.engine.introduce()
+        if self.sharing:
+            self.sharing.show()
         self.engine.drain()
 
     # what the world does to us
@@ -104,7 +119,9 @@ class Drone:
         refused: list[int] = []
         for place, raw in enumerate(raws):
             try:
-                self._receive_ahead(raw)
+                plain = self.engine.secrets.reveal(raw) if self.engine.secrets else raw
+                if plain is not None:
+                    self._receive_ahead(plain)
             except PeerFault as fault:
                 self.on_fault(fault)
                 refused.append(place)
@@ -121,10 +138,16 @@ class Drone:
     def learn(self, trust: Trust, now_ms: int) -> None:
         """Take in roster versions that came since: the next one is handed in to the swarm.
 
-        Raises NotVerified where they do not go on from those that are known here.
+        Raises NotVerified where they do not go on from those that are known here, Misuse where
+        there could be no secrecy any more.
         """
         self._pass_time(now_ms)
         self._trust.check_learnt(trust)
+        if self.engine.secrets and not trust.newest.has_channels:
+            raise Misuse(
+                f"roster version {trust.newest.version} has no channel keys: all would be mute.",
+                remedy="Have the operators list the drones' channel keys: roster channel.",
+            )
         self._trust, self._roster_ms = trust, 0
         for later in trust.versions:
             self.engine.expect(later.roster)
@@ -142,6 +165,8 @@ class Drone:
         self.greeting.tick()
         self.clocks.tick()
         self.admission.tick()
+        if self.sharing:
+            self.sharing.tick()
         self._hand_in_roster()
         self._ask()
         self.ballots.tick()
@@ -233,6 +258,7 @@ class Drone:
             "faults": self.faults,
             "blamed": self.blamed,
             "clocks": self.clocks.status(),
+            "secrecy": self.sharing.standing if self.sharing else "off",
         }
 
     @property
@@ -266,6 +292,12 @@ class Drone:
             self.greeting.hear_welcome(raw)
         elif kind is Kind.CLOCK:
             self.clocks.hear(raw)
+        elif self.sharing and kind is Kind.SHARES:
+            self.sharing.hear(raw)
+        elif self.sharing and kind is Kind.LACKING:
+            self.sharing.hear_lacking(raw)
+        elif kind is Kind.SECRET and not self.sharing:
+            raise PeerFault("no_key", "others speak in secret: our fleet file says nothing of it.")
         elif kind in (Kind.CONSENSUS, Kind.CARRIED):
             self.engine.hear(*route(lambda seat: seat.doorman.hear(raw, now_s)))
         else:
@@ -340,6 +372,8 @@ class Drone:
         """Begin in a new epoch: introduce ourselves, and take along what still counts."""
         self.greeting.begin()
         self.clocks.begin()
+        if self.sharing:
+            self.sharing.show()
         for body in waiting:
             if kind_of(body) is Kind.ROSTER:
                 with suppress(PeerFault):

@@ -8,6 +8,7 @@ epoch: its replica vouches for it and retires, and another one goes on from ther
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed, Status
@@ -27,6 +28,7 @@ from swarm_ledger.runtime.keeper import Keeper
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.runtime.memory import Memory
 from swarm_ledger.transport import Transport
+from swarm_ledger.transport.secret import Secrets
 
 Emit = Callable[[str, dict[str, Any]], None]
 """Receives events: a name, and fields that JSON can hold."""
@@ -64,7 +66,8 @@ class Engine:
     """The replicas of one drone with their ledger, journal and radio.
 
     settings: the protocol's parameters; members, me and base are each epoch's own. now_ms: our
-    clock as it is, which may be set; steady_ms: it never goes back, for what is waited for. Raises
+    clock as it is, which may be set; steady_ms: it never goes back, for what is waited for.
+    secrets: those by which the transport conceals what is said on it, if it does. Raises
     NotVerified where the ledger is another swarm's, or contradicts what a quorum cosigned.
     """
 
@@ -79,8 +82,10 @@ class Engine:
         owner: Owner,
         now_ms: int,
         emit: Emit,
+        secrets: Secrets | None = None,
     ) -> None:
         self.now_ms = self.steady_ms = now_ms
+        self.secrets = secrets
         self._owner, self._transport, self._emit = owner, transport, emit
         self._interval, self._trust = settings.interval, trust
         if store.height < 0:
@@ -110,6 +115,7 @@ class Engine:
         self.memory.begin(current.replica, whole=current.seat.known, now_ms=self.steady_ms)
         for later in self._trust.versions:
             self.expect(later.roster, wait=True)
+        self._settle()
 
     def expect(self, roster: Roster, *, wait: bool = False) -> None:
         """Take a place under a roster that may be ordered later, if it is the newest we know.
@@ -121,6 +127,7 @@ class Engine:
         if roster.version > newest and (wait or self._founding.ready(roster, self.now_ms)):
             seat = self._founding.seat(roster, Opener(roster), self.now_ms)
             self.epochs.ahead.append(seat)
+            self._settle()
 
     @property
     def current(self) -> Epoch:
@@ -259,12 +266,24 @@ class Engine:
             self._owner.on_fault(fault)
 
     def _send(self, epoch: Epoch, to: int | None, raw: bytes) -> None:
-        if not raw:
+        seat = self.epochs.voice(epoch, to)
+        if not raw or (self.secrets is not None and seat.identity is None):
             return
-        if to is None:
-            self._transport.broadcast(raw)
-        elif to != epoch.replica.settings.me:
-            self._transport.send(to, raw)
+        with self.within(seat):
+            if to is None:
+                self._transport.broadcast(raw)
+            elif to != epoch.replica.settings.me:
+                self._transport.send(to, raw)
+
+    def within(self, seat: Seat) -> AbstractContextManager[None]:
+        """Speak among the members of that roster version meanwhile, so that they understand."""
+        return self.secrets.within(_tongue(seat)) if self.secrets else nullcontext()
+
+    def _settle(self) -> None:
+        """Keep the secrets of the epochs that we have to do with, and speak in the present one."""
+        if self.secrets is not None:
+            rosters = (seat.roster for seat in self.epochs.seats())
+            self.secrets.settle(rosters, _tongue(self.epochs.voice(self.current, None)))
 
     def _apply(self, epoch: Epoch, decided: Decided) -> None:
         applied = self.keeper.append(decided)
@@ -316,6 +335,7 @@ class Engine:
         self._emit("epoch", {"version": epoch.seat.roster.version, "height": height})
         whole = old.seat.known and self.memory.whole
         self.epochs.turn(epoch)
+        self._settle()
         self._warn()
         self.memory.begin(epoch.replica, whole=whole, now_ms=self.steady_ms)
         self._left += waiting
@@ -335,6 +355,7 @@ class Engine:
         if self.waiting:
             return
         epoch.seat.identity = identity
+        self._settle()
         epoch.replica.set_mute(mute=self.forgetful or not self.memory.whole)
         self._arrive()
 
@@ -354,3 +375,8 @@ class Engine:
 
 def _attributed(fault: PeerFault, roster: Roster, sender: int) -> PeerFault:
     return fault.by(roster.members[sender].name) if fault.reason in _OWN_FAULTS else fault
+
+
+def _tongue(seat: Seat) -> int | None:
+    """Return under whose secrets to speak from a seat: none while we have no session there."""
+    return seat.roster.version if seat.identity is not None else None

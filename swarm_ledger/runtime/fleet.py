@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,9 @@ from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.trust import Trust, load_trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.identity import FolderKeys, Identity, Keys
+from swarm_ledger.runtime.starts import SHARING_RUNS, next_run
 from swarm_ledger.signers import Signer, open_signer
+from swarm_ledger.transport.secret import Secrets
 
 FLEET = "fleet.yaml"
 LEDGER = "ledger.db"
@@ -28,6 +31,11 @@ _MAX_NESTING = 4096
 """What opens a collection in YAML, at most: the parser recurses, and would end the process."""
 _MAX_ALIASES = 16
 """Stars, at most: in YAML an alias of a map that merges aliases doubles it, again and again."""
+
+WITHOUT_CHANNELS = (
+    "Have the operators list the drones' channel keys (roster channel), or switch secrecy off in "
+    "the fleet file, for all drones."
+)
 
 _SESSION_SECONDS = 86_400
 _CLOCK_LEEWAY_SECONDS = 60
@@ -71,7 +79,10 @@ class WorldEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FleetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a fleet file holds. roster: the roster directory; question: a sealed one to submit."""
+    """What a fleet file holds. roster: the roster directory; question: a sealed one to submit.
+
+    secrecy: whether drones encrypt what they say to each other, and hear nothing else.
+    """
 
     roster: _Path
     drones: Annotated[list[DroneEntry], Meta(min_length=1)]
@@ -79,6 +90,7 @@ class FleetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     looks: Annotated[int, Meta(ge=1, le=1000)] = 5
     question: _Path = ""
     world: WorldEntry | None = None
+    secrecy: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,6 +193,22 @@ class Fleet:
         """Read a drone's channel keys; Misuse if they can't be used."""
         entry = self.drone(name)
         return ChannelKeys.load(self.folder / (entry.channel or f"{entry.folder}/{CHANNEL}"))
+
+    def secrets(self, name: str, now_ms: int) -> Secrets | None:
+        """Begin a drone's secrets for this start (POSIX ms), or return None for a fleet without.
+
+        Misuse where its channel keys can't be used, or are not those in the newest roster.
+        """
+        if not self.file.secrecy:
+            return None
+        keys, listed = self.channel(name), self.member(name).channel
+        if listed is None or listed.hpke != keys.hpke:
+            raise Misuse(
+                f"the fleet wants secrecy, and the roster does not list {name}'s channel keys.",
+                remedy=WITHOUT_CHANNELS,
+            )
+        run = next_run(self.home(name), now_ms // 1000, SHARING_RUNS)
+        return Secrets(keys, run=run, now_ms=now_ms, draw=os.urandom)
 
     def keys(self, name: str) -> Keys:
         """Open a drone's root key, with the sessions in its folder."""

@@ -81,7 +81,8 @@ class Greeting:
             self._transport.send(member.index, me.delegation)
             height = self._engine.keeper.store.height
             welcome = encode(Welcome(session.kid, height))
-            self._transport.send(member.index, me.seal(Kind.WELCOME, welcome))
+            with self._engine.within(seat):
+                self._transport.send(member.index, me.seal(Kind.WELCOME, welcome))
 
     def hear_welcome(self, raw: bytes) -> None:
         """Take note of how long a member's ledger is; PeerFault if it does not answer us."""

@@ -10,17 +10,18 @@ from pathlib import Path
 from swarm_ledger.errors import Misuse
 
 RUNS = "relay.runs"
+SHARING_RUNS = "secrecy.runs"
 _LAST = 2**32 - 1
 
 
-def next_run(folder: Path, now_s: int) -> int:
-    """Return a number larger than any before it in this folder; it is on disk by then.
+def next_run(folder: Path, now_s: int, file: str = RUNS) -> int:
+    """Return a number larger than any before it in this file of a folder; it is on disk by then.
 
     now_s: POSIX seconds. The number is at least that, so that it also grows where the file was
     lost and the clock is right, or the clock is wrong and the file is there. Processes that start
     together get different ones. Misuse where the folder can't be used, or the file is not ours.
     """
-    path = folder / RUNS
+    path = folder / file
     try:
         held = os.open(folder, os.O_RDONLY)
         try:

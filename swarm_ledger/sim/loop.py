@@ -17,6 +17,7 @@ from swarm_ledger.sim.byzantine import corrupt
 from swarm_ledger.sim.events import StdoutEvents, die_with_parent
 from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.wiring import Wiring
+from swarm_ledger.transport.secret import veiled
 
 Work = Callable[[Drone, int], None]
 """What a drone does in each turn besides hearing its peers; the time in POSIX milliseconds."""
@@ -32,16 +33,19 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     emit = StdoutEvents(name)
     lookout, courier = Lookout(fleet, name, emit), Courier(fleet.home(name), emit)
     with fleet.store(name) as store, Wiring(fleet, name, emit) as wiring:
+        secrets = fleet.secrets(name, start_ms)
+        radio = veiled(wiring, secrets)
         drone = Drone(
             fleet.keys(name),
             fleet.trust,
             store,
-            corrupt(entry.attack, wiring, lambda: fleet.identity(name, start_ms // 1000)),
+            corrupt(entry.attack, radio, lambda: fleet.identity(name, start_ms // 1000)),
             fleet.settings(name),
             now_ms=start_ms,
             emit=emit,
             looks=fleet.file.looks,
             question=fleet.question(),
+            secrets=secrets,
         )
         lookout.check_current(drone, start_ms)
         wiring.follow(fleet, drone, start_ms)

@@ -53,6 +53,7 @@ class Mission:
     byzantine: how many drones lie, chosen by the seed. transport: one of TRANSPORTS.
     keys: where drones' root keys live, one of KEY_STORES. hardware_only: these sign each vote.
     channels: whether the roster lists channel keys, by which links over ZeroMQ are encrypted.
+    secret: whether drones encrypt what they say to each other, whatever carries it.
     allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
     """
 
@@ -69,6 +70,7 @@ class Mission:
     looks: int = 5
     duration_ms: int = 8_000
     timeout_s: float = 60.0
+    secret: bool = False
     consensus: ConsensusEntry = field(default_factory=ConsensusEntry)
     hardware_only: bool = False
 
@@ -206,6 +208,7 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
         looks=mission.looks,
         question="question.bin",
         world=WorldEntry(mission.target, mission.seed),
+        secrecy=mission.secret,
     )
     (folder / FLEET).write_bytes(msgspec.yaml.encode(file))
 

@@ -53,7 +53,8 @@ class Outcome:
     lost: how drones' processes ended before the others'. key_store: where each drone's root key
     is, as the roster says; hardware_only: whose votes it alone signs. links: "curve" if all drones
     said that theirs were encrypted, "plain" if not, "memory" where nothing left the process.
-    height is -1 and root empty if no honest ledger was left.
+    secrecy: whether all drones said that they shared secrets. height is -1 and root empty if no
+    honest ledger was left.
     """
 
     decision: str | None
@@ -80,6 +81,7 @@ class Outcome:
     key_store: dict[str, str] = field(default_factory=dict)
     hardware_only: dict[str, bool] = field(default_factory=dict)
     links: str = "plain"
+    secrecy: bool = False
 
 
 def _links(mission: Mission, watch: Watch) -> str:
@@ -138,6 +140,7 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
         key_store={name: member.key_store.label for name, member in members.items()},
         hardware_only={name: member.hardware_only for name, member in members.items()},
         links=_links(mission, watch),
+        secrecy={seen.status.get("secrecy") for seen in watch.flying} == {"on"},
     )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime, timezone
@@ -25,6 +26,7 @@ from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.watch import OnEvent, Watch
 from swarm_ledger.sim.world import World
 from swarm_ledger.transport.memory import MemoryNetwork
+from swarm_ledger.transport.secret import Secrets, veiled
 
 START_MS = 1_893_456_000_000
 """2030-01-01 00:00 UTC: when every simulated flight begins."""
@@ -143,7 +145,8 @@ class VirtualSwarm:
     def _launch(self, entry: DroneEntry) -> Drone:
         roster, name = self.fleet.roster, entry.name
         keys = SeededKeys(name, self.fleet.root(name), self.mission.seed)
-        transport = self._network.join(roster.named(name).index)
+        secrets = self._secrets(name)
+        transport = veiled(self._network.join(roster.named(name).index), secrets)
         return Drone(
             keys,
             self.fleet.trust,
@@ -154,6 +157,18 @@ class VirtualSwarm:
             emit=lambda event, fields: self._on_event(Event(name, event, fields)),
             looks=self.mission.looks,
             question=self.fleet.question(),
+            secrets=secrets,
+        )
+
+    def _secrets(self, name: str) -> Secrets | None:
+        if not self.fleet.file.secrecy:
+            return None
+        seeded = random.Random(f"secrets {self.mission.seed} {name}")  # noqa: S311
+        return Secrets(
+            self.fleet.channel(name),
+            run=START_MS // 1000,
+            now_ms=START_MS,
+            draw=seeded.randbytes,
         )
 
     def clock_ms(self, place: int) -> int:

@@ -32,7 +32,7 @@ from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.membership import roster_request
 from tests.anchored import anchor, sealed_anchor
 from tests.crew import T0_MS
-from tests.fuzz import attesting
+from tests.fuzz import attesting, veiled
 from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.scratch import scratch
@@ -143,7 +143,8 @@ def _messages(lab: Lab) -> dict[str, list[bytes]]:
     header = encode({1: -8, 4: bytes(8)})
     return {
         "envelope": [*envelopes.values(), *more],
-        "records": [*records.values(), bytes([10]) + header],
+        "records": [*records.values(), bytes([10]) + header, *veiled.records()],
+        "secret": veiled.samples(),
     }
 
 

@@ -20,6 +20,7 @@ from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import check_succession, parse_roster
+from swarm_ledger.identity.secrecy import parse_key_id, parse_lacking, parse_shares
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.checkpoint import Checkpoint
 from swarm_ledger.ledger.note import Note, NoteVerifier
@@ -46,6 +47,7 @@ from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
 from tests.fuzz.sockets import SOCKETS
 from tests.fuzz.swarm import swarm
 from tests.fuzz.target import Target
+from tests.fuzz.veiled import of_secret, secret
 
 
 def _records(data: bytes) -> None:
@@ -63,6 +65,9 @@ def _records(data: bytes) -> None:
         lambda raw: decode(raw, dict[int, Any], limit=512),
         lambda raw: decode(raw, dict[int, int | bytes], limit=64),
         parse_reading,
+        parse_shares,
+        parse_key_id,
+        parse_lacking,
     ]
     found = forms[data[0] % len(forms)](data[1:]) if data else None
     assert found is None or encode(found) == data[1:]
@@ -207,6 +212,7 @@ _TARGETS = (
     Target("records", _records, _of_records, (PeerFault,)),
     Target("entry", _entry, of_cbor, (PeerFault,)),
     Target("envelope", _envelope, of_sealed, (PeerFault,)),
+    Target("secret", secret, of_secret, (PeerFault,), cost=3),
     Target("machine", _machine, _of_blocks, (PeerFault,), cost=20, lines=200_000),
     Target("roster", _roster, of_json, (Misuse,)),
     Target("trust", _trust, _of_trust, (NotVerified,)),

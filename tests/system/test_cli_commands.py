@@ -35,6 +35,7 @@ OPTIONS = {
         "--looks",
         "--timeout",
         "--run-dir",
+        "--secret",
         "--allow-unsafe",
         "--json",
         "--help",

@@ -165,7 +165,8 @@ def test_a_roster_that_is_signed_in_flight_is_found_and_a_new_key_is_heard(tmp_p
     roster, home = tmp_path / "roster", tmp_path / "drone_4"
     operator = open_signer(f"file:{tmp_path / 'operator_1' / 'key.pem'}")
     fresh = SoftwareSigner.generate()
-    text = make_request(fresh, fleet.roster.swarm_id, "drone_4")
+    keys = fleet.channel("drone_4").public
+    text = make_request(fresh, fleet.roster.swarm_id, "drone_4", keys)
     request = open_request(text, fleet.roster.swarm_id)
     heard: dict[str, tuple[object, object]] = {}
     with Processes(tmp_path, commands(mission), environment(mission)) as processes:
