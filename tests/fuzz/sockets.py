@@ -20,6 +20,7 @@ import zmq
 from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
 from swarm_ledger.errors import Misuse
 from swarm_ledger.perception import load
+from swarm_ledger.transport.budget import Inbox, Limits
 from swarm_ledger.transport.zmq import ZmqTransport
 from tests.fuzz.mutation import of_cbor
 from tests.fuzz.target import Target
@@ -35,6 +36,7 @@ def _ends() -> tuple[ZmqTransport, Any, int]:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
     inbox = ZmqTransport(0, {0: f"tcp://127.0.0.1:{port}"})
+    inbox.inbox = Inbox(Limits(count=1 << 30))  # one stranger sends as fast as it can be fuzzed
     context = zmq.Context()
     stranger = context.socket(zmq.DEALER)
     stranger.connect(f"tcp://127.0.0.1:{port}")
