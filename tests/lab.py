@@ -115,12 +115,10 @@ class Radio:
 class Lab:
     """A swarm under test.
 
-        died: who was killed and is not up again; said: all that was sent; answered: who sent to whom
-        alone; liars: who may contradict itself; lost: up to which version whose sessions were set
-    from tests.anchored import anchor, sealed_anchor
-    from tests.crew import T0_MS
-    from tests.fuzz import attesting, veiled
-    from tests.fuzz.anchors import samples as anchor_samples
+    died: who was killed and is not up again; said: all that was sent; answered: who sent to whom
+    alone; liars: who may contradict itself; lost: up to which version whose sessions were set
+    aside; clocks: those that aren't right. Where the crew has channel keys, they speak in secret:
+    air is what was sent then, and secrets what those who are up encrypt with.
     """
 
     def __init__(

@@ -21,6 +21,7 @@ from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.perception import load
+from swarm_ledger.transport.budget import Inbox, Limits
 from swarm_ledger.transport.curve import Curve
 from swarm_ledger.transport.zmq import ZmqTransport
 from tests.fuzz.mutation import of_bytes, of_cbor
@@ -37,6 +38,7 @@ def _ends() -> tuple[ZmqTransport, Any, int]:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
     inbox = ZmqTransport(0, {0: f"tcp://127.0.0.1:{port}"})
+    inbox.inbox = Inbox(Limits(count=1 << 30))  # one stranger sends as fast as it can be fuzzed
     context = zmq.Context()
     stranger = context.socket(zmq.DEALER)
     stranger.connect(f"tcp://127.0.0.1:{port}")

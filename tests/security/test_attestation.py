@@ -247,6 +247,7 @@ def test_each_byte_of_a_statement_counts() -> None:
         b"\0\x08" + rsa_public(RSA[0])[2:],
         ecc_public(Program().public_key, KEY_FLAGS)[:-32] + bytes(32),
     ],
+    ids=["no modulus", "long modulus", "exponent 3", "other kind", "no point"],
 )
 def test_public_areas_that_are_none(raw: bytes) -> None:
     with pytest.raises(PeerFault) as caught:
