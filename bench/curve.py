@@ -112,7 +112,7 @@ def main() -> None:
     print("| bytes | plain | CURVE | ratio | what |")
     print("| ---: | ---: | ---: | ---: | --- |")
     for size in SIZES:
-        for what, measure, count in (
+        for titles, measure, count in (
             (("messages a second", "µs of processor time a message"), rate, given.messages),
             (("µs there and back",), round_trip_us, given.messages // 10),
         ):
@@ -121,7 +121,7 @@ def main() -> None:
             for _ in range(given.runs):
                 for encrypted, values in found.items():
                     values.append(measure(encrypted, size, count))
-            for place, what in enumerate(what):
+            for place, what in enumerate(titles):
                 plain, curve = (median(run[place] for run in runs) for runs in found.values())
                 ratio = curve / plain
                 print(f"| {size:,} | {plain:,.0f} | {curve:,.0f} | {ratio:.2f} | {what} |")

@@ -16,10 +16,11 @@ from swarm_ledger.consensus.messages import (
     PrePrepare,
     Signed,
 )
-from swarm_ledger.consensus.ready import Decided
+from swarm_ledger.consensus.ready import Decided, journaled
 from swarm_ledger.encoding import digest
 from swarm_ledger.sim.pbft.checkers import Violation
 from swarm_ledger.sim.pbft.cluster import START_MS, Cluster
+from swarm_ledger.sim.pbft.disk import Transaction
 from swarm_ledger.sim.pbft.liars import Silent
 
 ROOT, OTHER_ROOT = digest(b"root"), digest(b"another")
@@ -39,6 +40,15 @@ class Desk:
     def say(self, sender: int, *messages: Message, version: int = 1) -> None:
         for message in messages:
             self.watch.said(self.nodes[sender], version, self.seal(sender, message, version))
+
+    def kept(self, sender: int, message: Message, version: int = 1) -> None:
+        """A drone has it on its disk, loses power before it says it, and begins again."""
+        record = journaled(self.seal(sender, message, version))
+        key = (version, record.seq, record.view, record.tag, record.sender)
+        disk = self.nodes[sender].disk
+        disk.write(Transaction(journal=((key, record.raw),)))
+        disk.sync()
+        self.watch.started(self.nodes[sender])
 
     def batch(self, seq: int = 1, *bodies: bytes, time_ms: int = START_MS) -> Batch:
         return Batch(seq, time_ms, tuple(map(digest, bodies or (self.body,))))

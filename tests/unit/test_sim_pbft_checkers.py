@@ -94,7 +94,7 @@ def test_two_batches_may_not_commit_at_one_number(desk: Desk) -> None:
         desk.prepared(batch)
     desk.say(0, Commit(0, 1, one.digest()))
     desk.say(1, Commit(0, 1, one.digest()))  # with the liar's, a quorum
-    desk.seal(1, Commit(0, 1, other.digest()))
+    desk.kept(1, Commit(0, 1, other.digest()))
     finds("two batches may commit at 1", lambda: desk.say(2, Commit(0, 1, other.digest())))
 
 
@@ -106,6 +106,22 @@ def test_what_may_have_committed_is_proposed_again(desk: Desk) -> None:
     desk.say(2, Prepare(1, 1, one.digest()))
     finds("may have committed in view 0, lost in 2", lambda: desk.say(2, PrePrepare(2, other)))
     finds("lost in 3", lambda: desk.say(1, Prepare(3, 1, other.digest())))
+
+
+def test_a_commit_that_a_crash_kept_back_counts(desk: Desk) -> None:
+    one, other = desk.batch(), desk.batch(time_ms=START_MS + 1)
+    desk.prepared(one)
+    desk.say(0, Commit(0, 1, one.digest()))
+    desk.kept(1, Commit(0, 1, one.digest()))
+    finds("may have committed in view 0", lambda: desk.say(2, Prepare(1, 1, other.digest())))
+
+
+def test_a_commit_that_was_lost_with_the_power_does_not_count(desk: Desk) -> None:
+    one, other = desk.batch(), desk.batch(time_ms=START_MS + 1)
+    desk.prepared(one)
+    desk.say(0, Commit(0, 1, one.digest()))
+    desk.seal(1, Commit(0, 1, one.digest()))
+    desk.say(2, Prepare(1, 1, other.digest()))
 
 
 def test_a_view_change_shows_what_its_sender_prepared(desk: Desk) -> None:

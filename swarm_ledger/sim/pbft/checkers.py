@@ -85,7 +85,11 @@ class Watch:
     # what is said
 
     def sealed(self, version: int, sender: int, message: Message) -> None:
-        """Note every statement that exists, honest or not, sent or not."""
+        """Note every statement that exists, honest or not, sent or not.
+
+        But an honest drone's commits count once it says them, or has them on its disk when it
+        begins again: if it loses power in between, there may be nothing of them.
+        """
         if sender not in self.rosters.get(version, ()):
             return
         if isinstance(message, PrePrepare):
@@ -99,12 +103,25 @@ class Watch:
             if sender != self.leader(version, message.view):
                 key_ = version, message.view, message.seq, message.digest
                 self._prepares[key_].add(sender)
-        elif isinstance(message, Commit):
-            self._commits[version, message.view, message.seq, message.digest].add(sender)
+        elif isinstance(message, Commit) and sender in self.liars:
+            self._committed(version, sender, message)
         elif isinstance(message, ViewChange):
             self._wants(version, sender, message.view)
         elif isinstance(message, Checkpoint):
             self._checkpoints[version, message.seq, message.size, message.root].add(sender)
+
+    def _committed(self, version: int, sender: int, message: Commit) -> None:
+        """Count a commit; a quorum of them may exist as soon as all liars would make one."""
+        signers = self._commits[version, message.view, message.seq, message.digest]
+        signers.add(sender)
+        liars = self.liars.intersection(self.rosters[version])
+        if len(signers | liars) < self.quorum(version):
+            return
+        place = version, message.seq
+        view, digest = self._chosen.setdefault(place, (message.view, message.digest))
+        if digest != message.digest:
+            self.violation(f"two batches may commit at {message.seq}")
+        self._chosen[place] = (min(view, message.view), digest)
 
     def _wants(self, version: int, sender: int, view: int) -> None:
         """Counted when it is sealed: after a crash it is first sent as a repeat."""
@@ -168,13 +185,7 @@ class Watch:
         if key not in self._pre_prepared or len(self._prepares[key]) + 1 < self.quorum(version):
             self.violation(f"{me} commits {message.seq} without a prepared certificate")
         self._own[me, version][message.seq] = message.view
-        liars = self.liars.intersection(self.rosters[version])
-        if len(self._commits[key] | liars) >= self.quorum(version):
-            place = version, message.seq
-            view, digest = self._chosen.setdefault(place, (message.view, message.digest))
-            if digest != message.digest:
-                self.violation(f"two batches may commit at {message.seq}")
-            self._chosen[place] = (min(view, message.view), digest)
+        self._committed(version, me, message)
 
     def _view_change(self, node: Node, version: int, message: ViewChange) -> None:
         where = node.me, version
@@ -192,7 +203,14 @@ class Watch:
     # what is done
 
     def started(self, node: Node) -> None:
-        """A drone begins again: nothing that was on its disk may be missing."""
+        """A drone begins again: nothing that was on its disk may be missing.
+
+        A commit that it signed before it lost power, and has on its disk, it says now.
+        """
+        for sealed in map(node.world.mint.open, node.disk.content.journal.values()):
+            message = sealed.signed.message
+            if sealed.signed.sender == node.me and isinstance(message, Commit):
+                self._committed(sealed.version, node.me, message)
         height = len(node.disk.content.blocks)
         if height < self._kept[node.me]:
             self.violation(f"{node.me} lost blocks: {height} of {self._kept[node.me]} are left")
