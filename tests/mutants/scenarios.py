@@ -293,6 +293,23 @@ def whoever_missed_the_end_of_an_epoch_is_shown_it() -> None:
     expect_held(cluster, roster, vote)
 
 
+def whoever_missed_more_epochs_than_are_answered_for_asks_as_a_member_of_a_later_one() -> None:
+    cluster = Cluster(5, 17, spares=1)
+    cut_off(cluster, 3)
+    cluster.nodes[3].paused = True
+    rosters = []
+    for again in range(5):
+        rosters.append(cluster.enrol((0, 1, 2, 3, 4, 5)[: 6 - again % 2]))
+        cluster.run(6 * WAIT_MS)
+    assert 1 not in cluster.nodes[0].retired
+    cluster.nodes[3].paused = False
+    cluster.air.cut = set()
+    cluster.announce(cluster.newest)
+    vote = cluster.vote(1)
+    cluster.run(10 * WAIT_MS)
+    expect_held(cluster, *rosters, vote)
+
+
 def _end_an_epoch(*, lost: bool) -> set[int]:
     """End the first epoch after block 1, and return which drones can prove that in the end.
 

@@ -104,6 +104,7 @@ class Node:
         self.up, self.doom, self.paused = True, None, False
         self.ledger = Ledger.replay(world.genesis, world.office, content.blocks)
         self.retired: dict[int, Replica] = {}
+        self.heard: dict[int, int] = {}
         for epoch in self.ledger.epochs[-1 - _RETIRED : -1]:
             self._restore_retired(epoch)
         self.replica = self._replica(self.epoch)
@@ -151,6 +152,7 @@ class Node:
         members = self.members_of(version)
         if members is None or signed.sender not in members:
             raise PeerFault("unknown_key", f"nobody known under roster {version}.")
+        self.heard[signed.sender] = version
         if version == self.epoch.version:
             self.step(self.replica, signed)
         elif version in self.retired:
@@ -231,14 +233,23 @@ class Node:
     def seal(self, version: int, ready: Ready) -> list[tuple[int | None, Signed[Message]]]:
         """Seal what is to be said: as a member of that epoch, or else of those it is to join.
 
-        It can't know which of the rosters that its operator gave it are in force by now.
+        It can't know which of the rosters that its operator gave it are in force by now. Whoever
+        spoke to it from a later one is answered there: its own may be forgotten.
         """
         under: Iterable[int] = (version,)
-        if self.me not in (self.members_of(version) or ()):
-            known = range(max(1, self.home - _RETIRED), self.home + 1)
-            under = [v for v in known if self.me in (self.members_of(v) or ())]
-        mint = self.world.mint
-        return [(out.to, mint.seal(v, self.me, out.message)) for out in ready.send for v in under]
+        if not self._belongs(version):
+            under = filter(self._belongs, range(max(1, self.home - _RETIRED), self.home + 1))
+        usual, mint = tuple(under), self.world.mint
+        own: list[tuple[int | None, Signed[Message]]] = []
+        for out in ready.send:
+            there = self.heard.get(out.to, version) if out.to is not None else version
+            answered = there > self.epoch.version == version and not out.binding
+            for each in (there,) if answered and self._belongs(there) else usual:
+                own.append((out.to, mint.seal(each, self.me, out.message)))
+        return own
+
+    def _belongs(self, version: int) -> bool:
+        return self.me in (self.members_of(version) or ())
 
     def effects(
         self, version: int, ready: Ready, own: list[tuple[int | None, Signed[Message]]]
