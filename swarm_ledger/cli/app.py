@@ -13,6 +13,7 @@ from swarm_ledger.cli import (
     drill,
     key,
     ledger,
+    ledger_compare,
     perception,
     relay,
     roster,
@@ -36,6 +37,7 @@ app.command("drill")(drill.drill)
 app.command("twins")(twins.twins)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
+ledger.app.command("compare")(ledger_compare.compare)
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(roster.app, name="roster")
