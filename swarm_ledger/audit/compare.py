@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from swarm_ledger.audit.culprits import Side, Statements, confront
 from swarm_ledger.audit.ledger import Verdict, verify_ledger
 from swarm_ledger.audit.sources import Source, open_source
 from swarm_ledger.consensus.quorum import faulty
-from swarm_ledger.errors import Misuse, NotVerified, PeerFault
+from swarm_ledger.errors import Misuse, NotVerified, PeerFault, SwarmLedgerError
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.merkle import verify_consistency
 from swarm_ledger.ledger.store import Store
@@ -102,27 +103,24 @@ def compare_ledgers(
 ) -> Comparison:
     """Judge each ledger by the roster, and all that hold by one another.
 
-    paths: drones' folders, their ledger.db, or folders of tiles; each is read as it is when it is
-    opened. Raises Misuse for fewer than two, or one that is named twice.
+    paths: drones' folders, their ledger.db, or folders of tiles; all are read as they are now. Raises Misuse for fewer than two, or one that is named twice.
     """
     _check_different(paths)
     with ExitStack() as stack:
         judged: dict[Path, Judged] = {}
         held: list[_Held] = []
-        for path in paths:
+        for path, source in [(path, _opened(path, stack)) for path in paths]:
             try:
-                source = stack.enter_context(open_source(path))
+                if isinstance(source, SwarmLedgerError):
+                    raise source
                 verdict = verify_ledger(
-                    source.store,
-                    trust,
-                    lambda at, of, path=path: progress(path, at, of),  # type: ignore[misc]
-                    commits=source.commits,
+                    source.store, trust, partial(progress, path), commits=source.commits
                 )
             except (NotVerified, PeerFault, Misuse) as error:
                 where = error.where if isinstance(error, NotVerified) else ""
                 judged[path] = Judged(path, error=error.what, where=where)
-                continue
-            held.append(_Held(path, source, verdict))
+            else:
+                held.append(_Held(path, source, verdict))
         held.sort(key=lambda one: -one.verdict.size)
         heads: list[_Held] = []
         for one in held:
@@ -132,6 +130,14 @@ def compare_ledgers(
                 heads.append(one)
         forks = tuple(_fork(*pair, held, trust) for pair in combinations(heads, 2))
     return Comparison(tuple(judged[path] for path in paths), forks)
+
+
+def _opened(path: Path, stack: ExitStack) -> Source | SwarmLedgerError:
+    """Open a ledger until the end of the comparison, or return why it can't be."""
+    try:
+        return stack.enter_context(open_source(path))
+    except (NotVerified, PeerFault, Misuse) as error:
+        return error
 
 
 def _check_different(paths: Sequence[Path]) -> None:
