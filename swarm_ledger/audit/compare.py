@@ -103,7 +103,8 @@ def compare_ledgers(
 ) -> Comparison:
     """Judge each ledger by the roster, and all that hold by one another.
 
-    paths: drones' folders, their ledger.db, or folders of tiles; all are read as they are now. Raises Misuse for fewer than two, or one that is named twice.
+    paths: drones' folders, their ledger.db, or folders of tiles; all are read as they are now.
+    Raises Misuse for fewer than two, or one that is named twice.
     """
     _check_different(paths)
     with ExitStack() as stack:

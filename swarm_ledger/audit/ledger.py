@@ -70,7 +70,7 @@ def verify_ledger(
     of tiles, which have none: then the checkpoint alone vouches, for all of it. Raises
     NotVerified, naming the height and what failed.
     """
-    _begins_with(store, trust.genesis)
+    begins_with(store, trust.genesis)
     summary = check_store(store, _Policies(store, trust))
     members = membership_of(store, trust)
     machine = Machine(trust)
@@ -95,7 +95,8 @@ def verify_ledger(
     )
 
 
-def _begins_with(store: Store, roster: Roster) -> None:
+def begins_with(store: Store, roster: Roster) -> None:
+    """Raise NotVerified unless a ledger begins as this roster's swarm began."""
     if store.height < 0:
         raise NotVerified("there is no genesis.", where="height 0")
     try:

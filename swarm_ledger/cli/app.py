@@ -14,6 +14,8 @@ from swarm_ledger.cli import (
     key,
     ledger,
     ledger_compare,
+    ledger_export,
+    ledger_serve,
     perception,
     relay,
     roster,
@@ -38,6 +40,8 @@ app.command("twins")(twins.twins)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 ledger.app.command("compare")(ledger_compare.compare)
+ledger.app.command("export")(ledger_export.export)
+ledger.app.command("serve")(ledger_serve.serve)
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(roster.app, name="roster")

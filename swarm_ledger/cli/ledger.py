@@ -33,7 +33,10 @@ from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.export import prove as prove_entry
 from swarm_ledger.runtime.membership import Conviction, membership_of
 
-app = typer.Typer(help="Show, verify and prove what a drone's ledger holds.", no_args_is_help=True)
+app = typer.Typer(
+    help="What drones' ledgers hold: show, verify, prove, compare, export, serve.",
+    no_args_is_help=True,
+)
 
 
 @app.command()

@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -65,33 +66,44 @@ def write_tiles(store: Store, folder: Path) -> Written:
             finished: list[Tile] = []
             for tile in tiles_of(checkpoint.size, before):
                 data = tile_bytes(store, tile)
-                write_whole(folder / tile.name, data)
+                _write(folder / tile.name, data)
                 tiles, written = tiles + 1, written + len(data)
                 if not tile.partial:
                     finished.append(tile)
-            write_whole(folder / CHECKPOINT, note)
+            _write(folder / CHECKPOINT, note)
             for tile in finished:
                 with suppress(FileNotFoundError):
                     shutil.rmtree(folder / f"{tile.name}.p")
     return Written(checkpoint.size, before, tiles, written)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there with all its bytes, also after a power loss, or not."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file so that it is there with all its bytes, also after a power loss, or not.
+
+    Raises Misuse where that can't be done.
+    """
     fresh = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with fresh.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, path)
     except OSError as error:
+        raise Misuse(
+            f"cannot write {path}: {error.strerror or error}.",
+            remedy="Check permissions and free space.",
+        ) from error
+    finally:
         with suppress(OSError):
             fresh.unlink()
-        raise Misuse(
-            f"cannot write {path}: {error.strerror}.", remedy="Check permissions and free space."
-        ) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    with whole_file(path) as file:
+        file.write(data)
 
 
 def read_bounded(path: Path, limit: int, where: str) -> bytes:
