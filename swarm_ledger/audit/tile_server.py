@@ -194,7 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _content(self, tile: Tile | None) -> bytes | None:
         """Return a tile, or the checkpoint; None for a tile that the checkpoint doesn't cover."""
-        with open_ledger(self.server.ledger) as store:
+        with open_ledger(self.server.ledger) as store, store.database.snapshot():
+            store.refresh()  # so that the checkpoint isn't newer than the entries are
             checkpoint, note = certified(store)
             if tile is None:
                 return note
