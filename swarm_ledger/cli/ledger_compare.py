@@ -180,8 +180,7 @@ def _lines(found: Comparison) -> Iterator[str]:
     for one in found.ledgers:
         name = escape(str(one.path))
         if one.verdict is None:
-            where = f"{one.where}: " if one.where else ""
-            yield f"[red]does not hold[/]: {name}: {escape(where + one.error)}"
+            yield f"[red]does not hold[/]: {name}: {escape(one.error)}"
             continue
         verdict = one.verdict
         yield (
