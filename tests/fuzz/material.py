@@ -19,6 +19,7 @@ from swarm_ledger.envelope import Kind, carry, kind_of
 from swarm_ledger.identity.cose import parse1
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.ledger.tile_files import write_tiles
 from swarm_ledger.perception import features
 from swarm_ledger.perception.model import Network
 from swarm_ledger.perception.parts import PATCH, POOLS, Parts
@@ -29,6 +30,7 @@ from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.membership import roster_request
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.scratch import scratch
+from tests.fuzz.strangers import packed
 from tests.lab import LIMIT, Lab
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "fleet.yaml"
@@ -51,6 +53,9 @@ def collect() -> dict[str, list[bytes]]:
             **messages,
             **_texts(store),
             **_files(),
+            "tile_name": [b"tile/0/x001/234", b"tile/entries/000.p/15"],
+            "tiles": [_tiles(store)],
+            "compare": [early],
             "machine": [cbor2.dumps(_blocks(store))],
             "ledger": [early, _plain(lab.folders[0])],
             "restart": [early, _plain(lab.folders[2])],
@@ -128,6 +133,13 @@ def _messages(lab: Lab) -> dict[str, list[bytes]]:
         "envelope": [*envelopes.values(), *more],
         "records": [*records.values(), bytes([10]) + header],
     }
+
+
+def _tiles(store: Store) -> bytes:
+    folder = scratch() / "material tiles"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_tiles(store, folder)
+    return packed(folder)
 
 
 def _blocks(store: Store) -> list[list[object]]:
