@@ -144,6 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
     """Answers GET and HEAD."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or a body waits 40 ms for its headers to be acknowledged
     server_version, sys_version = "swarm_ledger", ""
     server: TileServer
 
