@@ -258,7 +258,7 @@ def test_it_ends_though_clients_hold_on(
     monkeypatch.setattr(tile_server, "GRACE_S", 0.3)
     with serving(tmp_path) as server:
         idle, begun = connect(server), connect(server)
-        begun.sendall(b"GET /checkpoint HTTP/1.1\r\n\r\nGET /chec")
+        begun.sendall(b"GET /checkpoint HTTP/1.1\r\n\r\nGET /checkp")
         assert begun.recv(12) == b"HTTP/1.1 200"
     assert drained(idle) == b""
     drained(begun)
