@@ -27,6 +27,7 @@ def package_data() -> list[str]:
 
 BAGS = ["rosbags>=0.10,<1"]
 ONNX = ["onnxruntime>=1.16,<2"]
+PARQUET = ["pyarrow>=16,<27"]
 PKCS11 = ["python-pkcs11>=0.10,<1"]
 TPM2 = ["tpm2-pytss>=3,<4"]
 TRAIN = ["matplotlib>=3.7,<4", "scikit-image>=0.22,<1", "scikit-learn>=1.3,<2"]
@@ -84,6 +85,7 @@ setup(
         "bags": BAGS,
         "dev": DEV,
         "onnx": ONNX,
+        "parquet": PARQUET,
         "pkcs11": PKCS11,
         "tpm2": TPM2,
         "train": TRAIN,

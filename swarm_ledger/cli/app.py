@@ -14,6 +14,9 @@ from swarm_ledger.cli import (
     drill,
     key,
     ledger,
+    ledger_compare,
+    ledger_export,
+    ledger_serve,
     perception,
     relay,
     roster,
@@ -40,6 +43,9 @@ app.command("doctor")(doctor.doctor)
 key.app.command("answer")(attest.answer)
 roster.app.command("challenge")(attest.challenge)
 roster.app.command("attest")(attest.attest)
+ledger.app.command("compare")(ledger_compare.compare)
+ledger.app.command("export")(ledger_export.export)
+ledger.app.command("serve")(ledger_serve.serve)
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(roster.app, name="roster")

@@ -14,11 +14,17 @@ from rich.table import Table
 
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.cli import FAILED
+from swarm_ledger.cli.ledger_files import (
+    LedgerArgument,
+    RosterOption,
+    find_trust,
+    must_exist,
+    open_existing,
+    trust_for,
+)
 from swarm_ledger.cli.output import Json, console, date, print_json, progress_console
 from swarm_ledger.envelope import kind_of
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.identity.trust import Trust, load_trust
-from swarm_ledger.identity.tuf import ROSTER
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.chronicle import conviction_fields, decision_fields
@@ -26,17 +32,15 @@ from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.export import prove as prove_entry
 from swarm_ledger.runtime.membership import Conviction, membership_of
 
-app = typer.Typer(help="Show, verify and prove what a drone's ledger holds.", no_args_is_help=True)
-
-Folder = Annotated[Path, typer.Argument(help="A drone's folder, or its ledger.db.")]
-RosterOption = Annotated[
-    Path | None, typer.Option("--roster", help="The roster folder; found next to the drone's.")
-]
+app = typer.Typer(
+    help="What drones' ledgers hold: show, verify, prove, compare, export, serve.",
+    no_args_is_help=True,
+)
 
 
 @app.command()
 def show(
-    folder: Folder,
+    folder: LedgerArgument,
     last: Annotated[int, typer.Option(min=1, help="How many blocks, from the newest.")] = 20,
     roster: RosterOption = None,
     as_json: Json = False,
@@ -45,7 +49,7 @@ def show(
 
     Blocks are not verified: that is what `ledger verify` is for.
     """
-    with _open(folder) as store:
+    with open_existing(folder) as store:
         blocks = [
             _block(store, h) for h in range(max(0, store.height - last + 1), store.height + 1)
         ]
@@ -77,7 +81,7 @@ def show(
 def _convictions(store: Store, folder: Path, named: Path | None) -> list[dict[str, Any]]:
     """Return whom the ledger convicts; [] without a roster, which has their names and keys."""
     try:
-        roster = _find_roster(folder, named)
+        roster = find_trust(folder, named)
     except NotVerified:
         if named is not None:
             raise
@@ -105,10 +109,10 @@ def _block(store: Store, height: int) -> dict[str, Any]:
 
 
 @app.command()
-def verify(folder: Folder, roster: RosterOption = None, as_json: Json = False) -> None:
+def verify(folder: LedgerArgument, roster: RosterOption = None, as_json: Json = False) -> None:
     """Check a ledger from its file and the roster alone; exit 1 names the height that fails."""
-    _must_exist(folder)
-    trusted = _roster(folder, roster)
+    must_exist(folder)
+    trusted = trust_for(folder, roster)
     try:
         with (
             open_ledger(folder) as store,
@@ -153,14 +157,14 @@ def verify(folder: Folder, roster: RosterOption = None, as_json: Json = False) -
 
 @app.command()
 def prove(
-    folder: Folder,
+    folder: LedgerArgument,
     decision: Annotated[int, typer.Option(min=0, help="Number of the decision, from 1.")] = 0,
     entry: Annotated[int, typer.Option(min=-1, help="Or the index of any entry, from 0.")] = -1,
 ) -> None:
     """Print the proof of a decision or an entry, in tlog-proof form, on stdout."""
     if bool(decision) == (entry >= 0):
         raise Misuse("name either --decision or --entry.", remedy="Try --decision 1.")
-    with _open(folder) as store:
+    with open_existing(folder) as store:
         if entry >= store.size:
             raise Misuse(
                 f"there is no entry {entry} in a ledger of {store.size}.",
@@ -169,37 +173,3 @@ def prove(
         index = find_decision(store, decision)[0] if decision else entry
         sys.stdout.buffer.write(prove_entry(store, index))
     sys.stdout.buffer.flush()
-
-
-def _open(folder: Path) -> Store:
-    _must_exist(folder)
-    return open_ledger(folder)
-
-
-def _must_exist(folder: Path) -> None:
-    try:
-        folder.stat()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise Misuse(
-            f"there is no {folder}.", remedy="Name a drone's folder, or its ledger.db."
-        ) from error
-    except OSError as error:
-        raise Misuse(f"cannot read {folder}: {error.strerror}.") from error
-
-
-def _roster(folder: Path, named: Path | None) -> Trust:
-    """Load the roster that was named, or else the one in or next to the drone's folder."""
-    found = _find_roster(folder, named)
-    if found is None:
-        raise Misuse(f"no roster in or next to {folder}.", remedy="Name one with --roster.")
-    return found
-
-
-def _find_roster(folder: Path, named: Path | None) -> Trust | None:
-    if named is not None:
-        return load_trust(named)
-    home = folder if folder.is_dir() else folder.parent
-    for candidate in (home / "roster", home.parent / "roster"):
-        if (candidate / ROSTER).exists():
-            return load_trust(candidate)
-    return None

@@ -158,6 +158,15 @@ class Store:
                 raise NotVerified("it is missing", where=f"entry {index}")
         return list(found.values())
 
+    def nodes(self, level: int, start: int, stop: int) -> list[bytes]:
+        """Return the hashes of the perfect nodes start to stop - 1 of a level of the tree."""
+        query = "SELECT idx, hash FROM nodes WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx"
+        where = f"tree level {level}"
+        found = list(self.database.rows(query, (level, start, stop)))
+        if [index for index, _ in found] != list(range(start, stop)):
+            raise NotVerified(f"it doesn't have the nodes {start} to {stop - 1}", where=where)
+        return [typed(node, bytes, where) for _, node in found]
+
     def height_of(self, index: int) -> int:
         """Return the height of the block that an entry is in."""
         if not 0 <= index < self.size:

@@ -22,6 +22,7 @@ from swarm_ledger.identity.cose import parse1
 from swarm_ledger.identity.roster import render_roster
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.ledger.tile_files import write_tiles
 from swarm_ledger.perception import features
 from swarm_ledger.perception.model import Network
 from swarm_ledger.perception.parts import PATCH, POOLS, Parts
@@ -36,6 +37,7 @@ from tests.fuzz import attesting, veiled
 from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.scratch import scratch
+from tests.fuzz.strangers import packed
 from tests.lab import LIMIT, Lab
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "fleet.yaml"
@@ -67,6 +69,9 @@ def collect() -> dict[str, list[bytes]]:
             **_files(),
             **attesting.samples(),
             "anchor": anchor_samples(),
+            "tile_name": [b"tile/0/x001/234", b"tile/entries/000.p/15"],
+            "tiles": [_tiles(store)],
+            "compare": [early],
             "machine": [cbor2.dumps(_blocks(store)), anchored_blocks()],
             "ledger": [early, _plain(lab.folders[0])],
             "restart": [early, _plain(lab.folders[2])],
@@ -146,6 +151,13 @@ def _messages(lab: Lab) -> dict[str, list[bytes]]:
         "records": [*records.values(), bytes([10]) + header, *veiled.records()],
         "secret": veiled.samples(),
     }
+
+
+def _tiles(store: Store) -> bytes:
+    folder = scratch() / "material tiles"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_tiles(store, folder)
+    return packed(folder)
 
 
 def _blocks(store: Store) -> list[list[object]]:

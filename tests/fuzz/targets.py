@@ -45,6 +45,7 @@ from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
 from tests.fuzz.sockets import SOCKETS
+from tests.fuzz.strangers import STRANGERS
 from tests.fuzz.swarm import swarm
 from tests.fuzz.target import Target
 from tests.fuzz.veiled import of_secret, secret
@@ -227,6 +228,7 @@ _TARGETS = (
     *ATTESTING,
     *FILES,
     *SOCKETS,
+    *STRANGERS,
     Target("swarm", swarm, of_bytes, (), cost=20_000),
 )
 TARGETS = {target.name: target for target in _TARGETS}

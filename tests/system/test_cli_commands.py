@@ -67,6 +67,12 @@ OPTIONS = {
     ("ledger", "show"): {"--last", "--roster", "--json", "--help"},
     ("ledger", "verify"): {"--roster", "--json", "--help"},
     ("ledger", "prove"): {"--decision", "--entry", "--help"},
+    ("ledger", "compare"): {"--roster", "--json", "--help"},
+    ("ledger", "export"): {
+        *("--tiles", "--jsonl", "--parquet", "--policy"),
+        *("--roster", "--json", "--help"),
+    },
+    ("ledger", "serve"): {"--port", "--host", "--json", "--help"},
     ("roster",): {"--help"},
     ("roster", "quickstart"): {"--drones", "--dir", "--json", "--help"},
     ("roster", "request"): {

@@ -1,0 +1,57 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Where the commands about ledgers find a drone's ledger and the roster that it belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swarm_ledger.audit.ledger import open_ledger
+from swarm_ledger.errors import Misuse
+from swarm_ledger.identity.trust import Trust, load_trust
+from swarm_ledger.identity.tuf import ROSTER
+from swarm_ledger.ledger.store import Store
+
+LedgerArgument = Annotated[Path, typer.Argument(help="A drone's folder, or its ledger.db.")]
+RosterOption = Annotated[
+    Path | None, typer.Option("--roster", help="The roster folder; found next to the drone's.")
+]
+
+
+def open_existing(folder: Path) -> Store:
+    """Open a ledger read-only; Misuse, of the path that was named, if there is none."""
+    must_exist(folder)
+    return open_ledger(folder)
+
+
+def must_exist(folder: Path) -> None:
+    """Raise Misuse unless there is something at a path that may be read."""
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Misuse(
+            f"there is no {folder}.", remedy="Name a drone's folder, or its ledger.db."
+        ) from error
+    except OSError as error:
+        raise Misuse(f"cannot read {folder}: {error.strerror}.") from error
+
+
+def trust_for(folder: Path, named: Path | None) -> Trust:
+    """Load the roster that was named, or else the one in or next to the drone's folder."""
+    found = find_trust(folder, named)
+    if found is None:
+        raise Misuse(f"no roster in or next to {folder}.", remedy="Name one with --roster.")
+    return found
+
+
+def find_trust(folder: Path, named: Path | None) -> Trust | None:
+    """Load the roster that was named or lies in or next to the drone's folder; None for none."""
+    if named is not None:
+        return load_trust(named)
+    home = folder if folder.is_dir() else folder.parent
+    for candidate in (home / "roster", home.parent / "roster"):
+        if (candidate / ROSTER).exists():
+            return load_trust(candidate)
+    return None
