@@ -44,6 +44,7 @@ DEV = [
     "ruff>=0.8,<1",
     *BAGS,
     *ONNX,
+    *PARQUET,
     *PKCS11,
     *TRAIN,
 ]
