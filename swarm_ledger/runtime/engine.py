@@ -19,7 +19,8 @@ from swarm_ledger.envelope import Opener
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Trust
-from swarm_ledger.ledger.store import JournalRecord, Store
+from swarm_ledger.ledger.scratch import JournalRecord
+from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.epochs import Epoch, Epochs, Seat
 from swarm_ledger.runtime.founding import Founding
 from swarm_ledger.runtime.identity import Keys
