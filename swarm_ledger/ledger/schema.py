@@ -1,8 +1,8 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 """The tables of a ledger's file, version by version.
 
-A version is what the one before became by its step; a new file goes through all of them. Steps only
-add what follows from the rest: docs/formats.md says how to take each back.
+A version is what the one before became by its step; a new file goes through all of them. Steps
+only add what follows from the rest: docs/formats.md says how to take each back.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _FIRST = (
 )
 
 COMMON = (0x03, 0x21)
-"""Kinds of entries that no index has: votes and headers, which are many and found by their block."""
+"""Entries that no index has, by their first byte: votes and headers, of which there are many."""
 
 RARE = "substr(data, 1, 1) NOT IN (x'03', x'21')"
 """The same in SQL. A query has to say it too, or SQLite doesn't use the index."""

@@ -177,13 +177,13 @@ class Store(Scratch):
         entries = tuple(self.entries(first, first + count))
         return Block(height, first, entries, typed(row[2], bytes, where))
 
-    def find(self, kind: int, *, last: int = -1, skip: int = 0) -> list[Found]:
+    def find(self, kind: int, *, skip: int = 0, limit: int = -1) -> list[Found]:
         """Return the entries whose first byte is kind, in order, each checked against its leaf.
 
-        last: only so many, from the end; skip: not the first ones. They come from an index: the
-        whole ledger need not be read. What a damaged index has lost is not found; `check_store`
-        notices that. Raises Misuse for a kind that has no index, NotVerified for an entry that is
-        not the one in the tree.
+        skip: not the first ones; limit: not more than that. They come from an index: the whole
+        ledger need not be read. What a damaged index has lost is not found; `check_store` notices
+        that. Raises Misuse for a kind that has no index, NotVerified for an entry that is not the
+        one in the tree.
         """
         if kind in COMMON:
             raise Misuse(f"Entries of kind {kind} are found by their block.")
@@ -191,16 +191,15 @@ class Store(Scratch):
             SELECT e.idx, e.height, e.data, n.hash FROM entries e
             LEFT JOIN nodes n ON n.level = 0 AND n.idx = e.idx
             WHERE substr(data, 1, 1) = ? AND {RARE} AND e.idx < ?
-            ORDER BY e.idx {"DESC" if last >= 0 else "ASC"} LIMIT ? OFFSET ?"""  # noqa: S608
+            ORDER BY e.idx LIMIT ? OFFSET ?"""  # noqa: S608
         found = []
-        for index, height, data, leaf in self.database.rows(
-            query, (bytes([kind]), self.size, last, skip)
-        ):
+        arguments = (bytes([kind]), self.size, limit, skip)
+        for index, height, data, leaf in self.database.rows(query, arguments):
             entry = typed(data, bytes, f"entry {index}")
             if entry[:1] != bytes([kind]) or merkle.leaf_hash(entry) != leaf:
                 raise NotVerified("it is not the one in the tree", where=f"entry {index}")
             found.append(Found(index, typed(height, int, f"entry {index}"), entry))
-        return found[::-1] if last >= 0 else found
+        return found
 
     def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
         """Return the proof that entry index is in the tree of a size (default: all entries)."""

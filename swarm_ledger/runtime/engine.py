@@ -7,10 +7,12 @@ epoch: its replica vouches for it and retires, and another one goes on from ther
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed, Status
+from swarm_ledger.consensus.pool import REMEMBERED
 from swarm_ledger.consensus.ready import Decided, Evidence, Ready, Serve, journaled
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
@@ -90,13 +92,16 @@ class Engine:
         self.epochs: Epochs
 
     def start(self) -> Iterator[Applied]:
-        """Replay the ledger, block by block, then go on where it ends: before anything else."""
-        recent: list[bytes] = []
+        """Replay the ledger's end, block by block, then go on from there: before anything else."""
+        self.keeper.resume(lambda why: self._emit("snapshot_damaged", {"what": why.explain()}))
+        recent = deque(self.keeper.requests_before(), REMEMBERED)
+        for era in self.machine.members.eras:
+            self.memory.recall(era)
         for applied in self.keeper.replay():
             recent += (digest(receipt.body) for receipt in applied.receipts)
             self.memory.recollect(applied, self.machine.members.at(applied.height))
             yield applied
-        self.epochs = self._founding.restore(recent, self.now_ms)
+        self.epochs = self._founding.restore(list(recent), self.now_ms)
         self._warn()
         current = self.current
         self.memory.begin(current.replica, whole=current.seat.known, now_ms=self.now_ms)

@@ -27,7 +27,7 @@ from swarm_ledger.voting.decision import Settled
 from swarm_ledger.voting.limits import RETAINED_DECISIONS
 from swarm_ledger.voting.observation import Observation, parse_observation
 from swarm_ledger.voting.question import Question, parse_question, question_id
-from swarm_ledger.voting.tally import OpenResult, Tally
+from swarm_ledger.voting.tally import OpenResult, Tally, TallyState
 
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 
@@ -106,7 +106,7 @@ class Machine:
         roster = self.members.end_block(height)
         if roster is not None:
             self.tally.change_voters(frozenset(roster.voters), faulty(len(roster.voters)))
-        header = BlockHeader(height, time_ms, len(requests), self._state())
+        header = BlockHeader(height, time_ms, len(requests), self.state())
         derived = (bytes([Kind.DECISION]) + encode(settled) for settled in decisions)
         entries = (bytes([Kind.BLOCK]) + encode(header), *requests, *derived)
         return Applied(height, self.time_ms, entries, receipts, decisions, roster)
@@ -121,7 +121,23 @@ class Machine:
             raise NotVerified("its entries don't follow from its requests")
         return applied
 
-    def _state(self) -> bytes:
+    def resume(
+        self, height: int, time_ms: int, tally: TallyState, settled: Sequence[Settled]
+    ) -> None:
+        """Go on from the state after a block, where `members` has been brought there already.
+
+        settled: the last RETAINED_DECISIONS of the ledger, oldest first. Nothing is checked here:
+        state() tells whether it is the state that it was.
+        """
+        self.height, self.time_ms = height, time_ms
+        voters = self.members.now.roster.voters
+        self.tally.change_voters(frozenset(voters), faulty(len(voters)))
+        self.tally.resume(tally, [one.decision for one in settled], time_ms, height)
+        self._open = {asked.question_id: asked.question for asked in tally.open}
+        self._closed = OrderedDict((one.decision.question, one.question) for one in settled)
+
+    def state(self) -> bytes:
+        """Return the digest of the whole state, as a block's header has it."""
         members, tally = self.members.state(), self.tally.state_digest()
         return digest(encode([self.height, self.time_ms, tally, members]))
 
