@@ -35,7 +35,12 @@ _REMEDIES = (
     # to Python only with 3.11
     ("locked", "another process is using it", "Close that process, or open read-only."),
     ("readonly", "it can't be written", "Check the file's and its directory's permissions."),
-    ("unable to open", "it can't be opened", "Check the path and its permissions."),
+    (
+        "unable to open",
+        "it can't be opened",
+        "Check the path and its permissions. If its writer was killed, and the disk is read-only: "
+        "copy it, with its -wal file, to where you may write.",
+    ),
     ("full", "the disk is full", "Make room; what was committed is safe."),
     ("disk I/O", "the disk failed", "Check the disk; what was committed is kept if it is whole."),
     ("thread", "it was used from a thread that hadn't opened it", "Open a Store in each thread."),
@@ -139,6 +144,11 @@ class Database:
                 self.run("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
                 self.run(f"PRAGMA application_id = {APPLICATION_ID}")
             return
+        if empty:
+            raise Misuse(
+                f"There is no ledger in {self.path} yet.",
+                remedy="Its writer makes it when it starts.",
+            )
         if self.value("PRAGMA application_id", int, self.path) != APPLICATION_ID:
             raise Misuse(
                 f"{self.path} is a database, but not a ledger.",
@@ -296,7 +306,7 @@ class Database:
 
     def _release(self) -> None:
         if self._lock is not None:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # left behind by a failed disk, it holds nobody up
                 os.unlink(self.path + ".lock")
             os.close(self._lock)
             self._lock = None
