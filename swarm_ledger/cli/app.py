@@ -9,6 +9,7 @@ import typer
 
 import swarm_ledger
 from swarm_ledger.cli import (
+    bench,
     doctor,
     drill,
     key,
@@ -36,6 +37,7 @@ app.command("drill")(drill.drill)
 app.command("twins")(twins.twins)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
+app.add_typer(bench.app, name="bench")
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(roster.app, name="roster")

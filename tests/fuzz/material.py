@@ -26,7 +26,10 @@ from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.evidence import accusation
 from swarm_ledger.runtime.export import policy_file, prove, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER
+from swarm_ledger.runtime.machine import Machine
 from swarm_ledger.runtime.membership import roster_request
+from swarm_ledger.runtime.snapshot import take
+from tests.crew import T0_MS
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.scratch import scratch
 from tests.lab import LIMIT, Lab
@@ -126,8 +129,18 @@ def _messages(lab: Lab) -> dict[str, list[bytes]]:
     header = encode({1: -8, 4: bytes(8)})
     return {
         "envelope": [*envelopes.values(), *more],
-        "records": [*records.values(), bytes([10]) + header],
+        "records": [*records.values(), bytes([10]) + header, bytes([11]) + _snapshot()],
     }
+
+
+def _snapshot() -> bytes:
+    """Return the snapshot of a question that two have answered, one of them twice."""
+    machine = Machine(CREW.trust)
+    sessions = [CREW.identity(name).delegation for name in CREW.names]
+    votes = [CREW.vote("drone_1"), CREW.vote("drone_2"), CREW.vote("drone_2", 1)]
+    machine.apply(1, T0_MS, [*sessions, CREW.asked()])
+    machine.apply(2, T0_MS + 10, votes)
+    return take(machine)
 
 
 def _blocks(store: Store) -> list[list[object]]:

@@ -32,6 +32,7 @@ from swarm_ledger.runtime.export import check_policy_file, policy_of
 from swarm_ledger.runtime.greeting import Welcome
 from swarm_ledger.runtime.keeper import parse_certificate
 from swarm_ledger.runtime.machine import Machine, Tick
+from swarm_ledger.runtime.snapshot import MAX_SNAPSHOT_BYTES, Snapshot
 from swarm_ledger.sim.events import parse_line
 from swarm_ledger.voting.decision import parse_decision, parse_settled
 from swarm_ledger.voting.observation import parse_observation
@@ -59,6 +60,7 @@ def _records(data: bytes) -> None:
         lambda raw: decode(raw, Genesis, limit=256),
         lambda raw: decode(raw, dict[int, Any], limit=512),
         lambda raw: decode(raw, dict[int, int | bytes], limit=64),
+        lambda raw: decode(raw, Snapshot, limit=MAX_SNAPSHOT_BYTES),
     ]
     found = forms[data[0] % len(forms)](data[1:]) if data else None
     assert found is None or encode(found) == data[1:]
