@@ -20,6 +20,7 @@ from time import monotonic
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from swarm_ledger.errors import SwarmLedgerError  # noqa: E402
 from tests.crash import harness  # noqa: E402
 from tests.crash.writer import BLOCK  # noqa: E402
 
@@ -109,7 +110,7 @@ def main() -> int:
     try:
         for part in _parts(home, arguments):
             done |= part
-    except AssertionError as error:
+    except (AssertionError, SwarmLedgerError) as error:
         print(f"\nlost: {error}\nkept: {home}", file=sys.stderr)
         return 1
     shutil.rmtree(home)

@@ -65,6 +65,12 @@ def plain_faults(path: str) -> Iterator[None]:
             raise Misuse(
                 f"{path} is not a database.", remedy="Give the path of a ledger's file."
             ) from error
+        if "readonly" in said and os.path.exists(f"{path}-journal"):
+            raise Misuse(
+                f"{path}: its writer was killed while it was closing it ({said}).",
+                remedy="Start its drone, or copy all its files to where you may write and open "
+                "it there for writing: nothing is lost.",
+            ) from error
         for sign, what, remedy in _REMEDIES:
             if sign in said:
                 raise Misuse(f"{path}: {what} ({said}).", remedy=remedy) from error

@@ -129,6 +129,33 @@ def test_a_reader_of_a_ledger_whose_tables_were_not_committed_is_told(path: Path
         assert store.height == -1
 
 
+DIES_CLOSING = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 2")
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("UPDATE entries SET data = zeroblob(4000)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_reader_of_a_ledger_that_was_being_closed_is_told_what_to_do(path: Path) -> None:
+    """The last page of a fold is written without the log, with a journal of its own."""
+    process = harness.begin(path, 9, 1)
+    stdout, _ = process.communicate(timeout=60)
+    command = [sys.executable, "-c", DIES_CLOSING, str(path)]
+    assert subprocess.run(command, check=False, timeout=60).returncode == -9
+    assert path.with_name("ledger.db-journal").exists()
+    with pytest.raises(Misuse, match="killed while it was closing") as caught:
+        Store.open(path, read_only=True)
+    assert "nothing is lost" in caught.value.remedy
+    said = Acknowledged()
+    said.take(stdout)
+    assert harness.examine(path, said) == 8
+    with Store.open(path, read_only=True) as reader:
+        assert reader.height == 8
+
+
 def test_a_lock_file_that_can_not_be_removed_hides_no_fault(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
