@@ -98,17 +98,16 @@ class Keeper:
                 pending = self.store.pending_read()
                 self.store.pending_remove(key for key, raw in pending if raw[0] != Kind.VOTE)
         if self._snapshot is None and decided.seq - self._snapshot_height >= snapshot.EVERY:
-            opened = [asked.height for asked in self.machine.tally.open_questions()]
-            self._snapshot = decided.seq, snapshot.take(self.machine), opened
+            asked = snapshot.opened(self.machine)
+            self._snapshot = decided.seq, snapshot.take(self.machine), asked
         return applied
 
     def _settle(self, height: int) -> None:
         """Forget what binds nobody under a stable checkpoint, and keep a snapshot taken there."""
         self.store.journal_truncate(height)
         if self._snapshot is not None and self._snapshot[0] <= height:
-            at, taken, opened = self._snapshot
-            keep = snapshot.needed(self.store.snapshot_heights(), opened)
-            self.store.snapshot_put(at, taken, keep)
+            at, taken, asked = self._snapshot
+            snapshot.put(self.store, at, taken, asked)
             self._snapshot, self._snapshot_height = None, at
 
     def claim(self, seat: Seat, height: int, now_s: int) -> Checkpoint:

@@ -54,13 +54,23 @@ def take(machine: Machine) -> bytes:
     return encode(Snapshot(machine.height, machine.time_ms, times, state))
 
 
-def needed(heights: Iterable[int], opened: Iterable[int]) -> set[int]:
+def opened(machine: Machine) -> list[int]:
+    """Return the heights at which the questions were asked that are open."""
+    return [asked.height for asked in machine.tally.open_questions()]
+
+
+def put(store: Store, height: int, taken: bytes, asked: Iterable[int]) -> None:
+    """Store a snapshot, and drop those that no start needs any more. asked: see `opened`, then."""
+    store.snapshot_put(height, taken, needed(store.snapshot_heights(), asked))
+
+
+def needed(heights: Iterable[int], asked: Iterable[int]) -> set[int]:
     """Return which snapshots a start may need beside the newest: see `begin`.
 
-    heights: that there are snapshots of; opened: at which the open questions were asked.
+    heights: that there are snapshots of; asked: at which the open questions were asked.
     """
     ascending = sorted(heights)
-    before = ([height for height in ascending if height < asked] for asked in opened)
+    before = ([height for height in ascending if height < question] for question in asked)
     return {found[-1] for found in before if found}
 
 
@@ -75,10 +85,10 @@ def begin(store: Store, trust: Trust, report: Callable[[NotVerified], None]) -> 
     try:
         if heights:
             newest = restore(store, trust, heights[-1])
-            opened = [asked.height for asked in newest.tally.open_questions()]
-            if not opened:
+            asked = opened(newest)
+            if not asked:
                 return newest
-            older = needed(heights, [min(opened)])
+            older = needed(heights, [min(asked)])
             if older:
                 return restore(store, trust, older.pop())
     except NotVerified as error:

@@ -96,7 +96,8 @@ class Minted:
         commits = tuple(flier.seal(Kind.CONSENSUS, commit) for flier in self._quorum)
         self.store.append_block(height, applied.entries, encode(commits))
         if height % snapshot.EVERY == 0:
-            self.store.snapshot_put(height, snapshot.take(self._machine))
+            asked = snapshot.opened(self._machine)
+            snapshot.put(self.store, height, snapshot.take(self._machine), asked)
 
     def _certify(self) -> None:
         stated = Checkpoint(self._roster.origin, self.store.size, self.store.root())

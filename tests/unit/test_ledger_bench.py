@@ -58,7 +58,7 @@ def test_figures_are_measured(tmp_path: Path, small: None) -> None:
         assert min(msgspec.structs.astuple(costs)) > 0
     (start,) = figures.starts
     assert start.entries >= 60
-    assert start.followed < 4 <= start.blocks
+    assert start.followed < 8 <= start.blocks
     (sizes,) = figures.bytes
     assert sizes.decision > sizes.entries + sizes.certificates + sizes.note
     assert told
