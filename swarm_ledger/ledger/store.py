@@ -187,11 +187,12 @@ class Store(Scratch):
         """
         if kind in COMMON:
             raise Misuse(f"Entries of kind {kind} are found by their block.")
+        # what is skipped is skipped in the index: no entry is read for it
         query = f"""
-            SELECT e.idx, e.height, e.data, n.hash FROM entries e
-            LEFT JOIN nodes n ON n.level = 0 AND n.idx = e.idx
-            WHERE substr(data, 1, 1) = ? AND {RARE} AND e.idx < ?
-            ORDER BY e.idx LIMIT ? OFFSET ?"""  # noqa: S608
+            SELECT e.idx, e.height, e.data, n.hash FROM (
+                SELECT idx FROM entries WHERE substr(data, 1, 1) = ? AND {RARE} AND idx < ?
+                ORDER BY idx LIMIT ? OFFSET ?) wanted JOIN entries e ON e.idx = wanted.idx
+            LEFT JOIN nodes n ON n.level = 0 AND n.idx = e.idx ORDER BY e.idx"""  # noqa: S608
         found = []
         arguments = (bytes([kind]), self.size, limit, skip)
         for index, height, data, leaf in self.database.rows(query, arguments):

@@ -215,9 +215,10 @@ def test_finding_reads_no_entry_of_another_kind(store: Store) -> None:
     store.find(Kind.SESSION)
     ((query, arguments),) = asked
     plan = [step[-1] for step in real(f"EXPLAIN QUERY PLAN {query}", arguments)]
-    assert len(plan) == 2
-    assert "USING INDEX entries_by_kind (<expr>=? AND rowid<?)" in plan[0]
-    assert "SEARCH n USING PRIMARY KEY" in plan[1]
+    reads = [step for step in plan if step.startswith(("SEARCH", "SCAN"))]
+    assert "USING INDEX entries_by_kind (<expr>=? AND rowid<?)" in reads[0]
+    assert not [step for step in reads if step.startswith("SCAN") and "wanted" not in step]
+    assert any("USING PRIMARY KEY (level=? AND idx=?)" in step for step in reads)
 
 
 def test_an_entry_that_is_not_the_trees_is_not_found_but_said(store: Store) -> None:
