@@ -142,8 +142,8 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--to", type=int, default=1_000_000, help="entries, at most")
-    parser.add_argument("--start-to", type=int, default=100_000, help="signed ones, at most")
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--start-to", type=int, default=10_000, help="signed ones, at most")
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="keep the figures in docs/")
     arguments = parser.parse_args()
 
