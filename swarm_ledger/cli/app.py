@@ -10,6 +10,7 @@ import typer
 import swarm_ledger
 from swarm_ledger.cli import (
     attest,
+    bench,
     doctor,
     drill,
     key,
@@ -46,6 +47,7 @@ roster.app.command("attest")(attest.attest)
 ledger.app.command("compare")(ledger_compare.compare)
 ledger.app.command("export")(ledger_export.export)
 ledger.app.command("serve")(ledger_serve.serve)
+app.add_typer(bench.app, name="bench")
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(roster.app, name="roster")

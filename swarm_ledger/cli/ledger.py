@@ -30,7 +30,8 @@ from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.chronicle import conviction_fields, decision_fields
 from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.export import prove as prove_entry
-from swarm_ledger.runtime.membership import Conviction, membership_of
+from swarm_ledger.runtime.membership import Conviction
+from swarm_ledger.runtime.snapshot import members_in
 
 app = typer.Typer(
     help="What drones' ledgers hold: show, verify, prove, compare, export, serve.",
@@ -86,7 +87,7 @@ def _convictions(store: Store, folder: Path, named: Path | None) -> list[dict[st
         if named is not None:
             raise
         return []  # showing a ledger must not fail by what happens to lie next to it
-    return [_told(one) for one in membership_of(store, roster).convictions] if roster else []
+    return [_told(one) for one in members_in(store, roster).convictions] if roster else []
 
 
 def _told(conviction: Conviction) -> dict[str, Any]:

@@ -25,7 +25,8 @@ from swarm_ledger.identity.enrolment import Request, open_request
 from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.identity.trust import Trust, load_trust, read_file, write_files
 from swarm_ledger.identity.tuf import ROOT, ROSTER, TARGETS
-from swarm_ledger.runtime.membership import membership_of, roster_request
+from swarm_ledger.runtime.membership import roster_request
+from swarm_ledger.runtime.snapshot import members_in
 from swarm_ledger.signers import open_signer
 from swarm_ledger.sim.mission import utc_now
 
@@ -272,7 +273,7 @@ def _check_sizes(trust: Trust) -> None:
 
 def _not_behind(trust: Trust, folder: Path) -> None:
     with open_ledger(folder) as store:
-        now = membership_of(store, trust).now.roster
+        now = members_in(store, trust).now.roster
     if now.version > trust.newest.version:
         raise NotVerified(
             f"{folder} has version {now.version}, this folder {trust.newest.version}.",

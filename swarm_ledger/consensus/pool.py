@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from swarm_ledger.consensus.messages import MAX_REQUEST_BYTES
 
-_REMEMBERED = 65_536
+REMEMBERED = 65_536
+"""Requests that were applied lately, and are not ordered again."""
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class Pool:
             if pending is not None:
                 self._held[pending.author] -= 1
             self._applied[key] = None
-        while len(self._applied) > _REMEMBERED:
+        while len(self._applied) > REMEMBERED:
             self._applied.popitem(last=False)
         if assigned_ms is None:
             return []

@@ -11,62 +11,23 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from functools import cache
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
 
 from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.ledger.schema import (
+    APPLICATION_ID,
+    OBJECTS,
+    SCHEMA_VERSION,
+    own_objects,
+    statements,
+)
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x53574C47
-"""Marks an SQLite file as a ledger of ours: "SWLG" in its header."""
 BUSY_SECONDS = 2.0
 CACHE_KIB = 2048
 ROWS_AT_ONCE = 256
-
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE entries (
-    idx INTEGER PRIMARY KEY,
-    height INTEGER NOT NULL,
-    data BLOB NOT NULL CHECK (typeof(data) = 'blob' AND length(data) BETWEEN 1 AND 65535)
-);
-CREATE TABLE blocks (
-    height INTEGER PRIMARY KEY,
-    first INTEGER NOT NULL,
-    count INTEGER NOT NULL,
-    certificate BLOB NOT NULL CHECK (typeof(certificate) = 'blob')
-);
-CREATE TABLE nodes (
-    level INTEGER NOT NULL,
-    idx INTEGER NOT NULL,
-    hash BLOB NOT NULL CHECK (typeof(hash) = 'blob' AND length(hash) = 32),
-    PRIMARY KEY (level, idx)
-) WITHOUT ROWID;
-CREATE TABLE checkpoints (
-    size INTEGER PRIMARY KEY,
-    height INTEGER NOT NULL,
-    note BLOB NOT NULL CHECK (typeof(note) = 'blob')
-);
-CREATE TABLE journal (
-    ordinal INTEGER PRIMARY KEY,
-    seq INTEGER NOT NULL,
-    view INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    author TEXT NOT NULL,
-    data BLOB NOT NULL CHECK (typeof(data) = 'blob'),
-    UNIQUE (seq, view, kind, author)
-);
-CREATE TABLE pending (
-    ordinal INTEGER PRIMARY KEY,
-    digest BLOB NOT NULL UNIQUE CHECK (typeof(digest) = 'blob'),
-    data BLOB NOT NULL CHECK (typeof(data) = 'blob')
-);
-"""
-
-_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 
 T = TypeVar("T")
 _REMEDIES = (
@@ -74,7 +35,12 @@ _REMEDIES = (
     # to Python only with 3.11
     ("locked", "another process is using it", "Close that process, or open read-only."),
     ("readonly", "it can't be written", "Check the file's and its directory's permissions."),
-    ("unable to open", "it can't be opened", "Check the path and its permissions."),
+    (
+        "unable to open",
+        "it can't be opened",
+        "Check the path and its permissions. If its writer was killed, and the disk is read-only: "
+        "copy it, with its -wal file, to where you may write.",
+    ),
     ("full", "the disk is full", "Make room; what was committed is safe."),
     ("disk I/O", "the disk failed", "Check the disk; what was committed is kept if it is whole."),
     ("thread", "it was used from a thread that hadn't opened it", "Open a Store in each thread."),
@@ -99,6 +65,12 @@ def plain_faults(path: str) -> Iterator[None]:
             raise Misuse(
                 f"{path} is not a database.", remedy="Give the path of a ledger's file."
             ) from error
+        if "readonly" in said and os.path.exists(f"{path}-journal"):
+            raise Misuse(
+                f"{path}: its writer was killed while it was closing it ({said}).",
+                remedy="Start its drone, or copy all its files to where you may write and open "
+                "it there for writing: nothing is lost.",
+            ) from error
         for sign, what, remedy in _REMEDIES:
             if sign in said:
                 raise Misuse(f"{path}: {what} ({said}).", remedy=remedy) from error
@@ -110,17 +82,6 @@ def plain_faults(path: str) -> Iterator[None]:
         ) from error
 
 
-@cache
-def _own_objects() -> frozenset[tuple[Any, ...]]:
-    """Return what a ledger's schema consists of.
-
-    In a stranger's file a table may be a view without end, or have a trigger that changes others.
-    """
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
-        return frozenset(connection.execute(_OBJECTS))
-
-
 def typed(value: object, kind: type[T], where: str) -> T:
     """Return a stored value if it has the type it must have; raises NotVerified naming where."""
     if type(value) is not kind:
@@ -129,12 +90,16 @@ def typed(value: object, kind: type[T], where: str) -> T:
 
 
 class Database:
-    """One open ledger file. Every failure surfaces as Misuse or NotVerified."""
+    """One open ledger file. Every failure surfaces as Misuse or NotVerified.
+
+    schema: the file's; a writer brings an older one up to date, a reader takes it as it is.
+    """
 
     def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
         """Open or create a file; ":memory:" makes a database that vanishes when closed."""
         self.path = str(path)
         self.read_only = read_only
+        self.schema = SCHEMA_VERSION
         self._lock: int | None = None
         self._depth = 0
         self._in_snapshot = False
@@ -180,18 +145,30 @@ class Database:
         if empty and not self.read_only:
             self._pragmas()
             with self.transaction():
-                for statement in SCHEMA.split(";"):
+                for statement in statements(0):
                     self.run(statement)
                 self.run("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
                 self.run(f"PRAGMA application_id = {APPLICATION_ID}")
             return
+        if empty:
+            raise Misuse(
+                f"There is no ledger in {self.path} yet.",
+                remedy="Its writer makes it when it starts.",
+            )
         if self.value("PRAGMA application_id", int, self.path) != APPLICATION_ID:
             raise Misuse(
                 f"{self.path} is a database, but not a ledger.",
                 remedy="Give the path of a ledger's file.",
             )
-        stored = set(self.rows(_OBJECTS))
-        if not {row for row in _own_objects() if row[2] == "meta"} <= stored:
+        self.schema = self._stored_schema()
+        if not self.read_only:
+            self._pragmas()
+            self._migrate()
+
+    def _stored_schema(self) -> int:
+        """Return which schema the file has, and has in full."""
+        stored = set(self.rows(OBJECTS))
+        if not {row for row in own_objects(1) if row[2] == "meta"} <= stored:
             raise NotVerified("it does not say which schema it has", where=self.path)
         version = self.value("SELECT value FROM meta WHERE key = 'schema'", int, self.path)
         if version > SCHEMA_VERSION:
@@ -199,12 +176,21 @@ class Database:
                 f"{self.path} has schema {version}; this program knows {SCHEMA_VERSION}.",
                 remedy="Use the program that wrote it, or a newer one.",
             )
-        if version < SCHEMA_VERSION:
+        if version < 1:
             raise NotVerified(f"there is no schema {version}", where=self.path)
-        if stored != _own_objects():
+        if stored != own_objects(version):
             raise NotVerified("it has other tables than a ledger's", where=self.path)
-        if not self.read_only:
-            self._pragmas()
+        return version
+
+    def _migrate(self) -> None:
+        """Bring an older file up to date: in one transaction, or not at all."""
+        if self.schema == SCHEMA_VERSION:
+            return
+        with self.transaction():
+            for statement in statements(self.schema):
+                self.run(statement)
+            self.run("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA_VERSION,))
+        self.schema = SCHEMA_VERSION
 
     def _pragmas(self) -> None:
         mode = self.value("PRAGMA journal_mode = WAL", str, self.path)
@@ -326,7 +312,7 @@ class Database:
 
     def _release(self) -> None:
         if self._lock is not None:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # left behind by a failed disk, it holds nobody up
                 os.unlink(self.path + ".lock")
             os.close(self._lock)
             self._lock = None

@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""The ledger on disk: blocks of entries, their Merkle tree, checkpoints, the engine's journal.
+"""The ledger on disk: blocks of entries, their Merkle tree, checkpoints.
 
 Everything is written in transactions that are durable once they return. The tree's perfect nodes
 are stored as they are completed, so opening, appending and proving take O(log n).
@@ -7,7 +7,7 @@ are stored as they are completed, so opening, appending and proving take O(log n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -19,8 +19,18 @@ from swarm_ledger.ledger import merkle
 from swarm_ledger.ledger.checkpoint import Checkpoint
 from swarm_ledger.ledger.database import Database, typed
 from swarm_ledger.ledger.note import Note
+from swarm_ledger.ledger.schema import COMMON, RARE
+from swarm_ledger.ledger.scratch import Scratch
 
 MAX_ENTRY_SIZE = 65_535
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An entry that was looked for: its index, the height of its block, its bytes."""
+
+    index: int
+    height: int
+    data: bytes
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -43,20 +53,7 @@ class StoredCheckpoint(msgspec.Struct, frozen=True):
     note: bytes
 
 
-class JournalRecord(msgspec.Struct, frozen=True):
-    """What the consensus engine must not forget: one of its own records, opaque here.
-
-    seq, view: as the engine counts; kind: its word for it; author: who it is from, if not us.
-    """
-
-    seq: int
-    view: int
-    kind: str
-    data: bytes
-    author: str = ""
-
-
-class Store:
+class Store(Scratch):
     """An open ledger. One writer at a time; a reader sees it as it was at open or refresh().
 
     Use it as a context manager, or close() it. Raises Misuse for wrong calls and unusable files,
@@ -189,6 +186,31 @@ class Store:
         entries = tuple(self.entries(first, first + count))
         return Block(height, first, entries, typed(row[2], bytes, where))
 
+    def find(self, kind: int, *, skip: int = 0, limit: int = -1) -> list[Found]:
+        """Return the entries whose first byte is kind, in order, each checked against its leaf.
+
+        skip: not the first ones; limit: not more than that. They come from an index: the whole
+        ledger need not be read. What a damaged index has lost is not found; `check_store` notices
+        that. Raises Misuse for a kind that has no index, NotVerified for an entry that is not the
+        one in the tree.
+        """
+        if kind in COMMON:
+            raise Misuse(f"Entries of kind {kind} are found by their block.")
+        # what is skipped is skipped in the index: no entry is read for it
+        query = f"""
+            SELECT e.idx, e.height, e.data, n.hash FROM (
+                SELECT idx FROM entries WHERE substr(data, 1, 1) = ? AND {RARE} AND idx < ?
+                ORDER BY idx LIMIT ? OFFSET ?) wanted JOIN entries e ON e.idx = wanted.idx
+            LEFT JOIN nodes n ON n.level = 0 AND n.idx = e.idx ORDER BY e.idx"""  # noqa: S608
+        found = []
+        arguments = (bytes([kind]), self.size, limit, skip)
+        for index, height, data, leaf in self.database.rows(query, arguments):
+            entry = typed(data, bytes, f"entry {index}")
+            if entry[:1] != bytes([kind]) or merkle.leaf_hash(entry) != leaf:
+                raise NotVerified("it is not the one in the tree", where=f"entry {index}")
+            found.append(Found(index, typed(height, int, f"entry {index}"), entry))
+        return found
+
     def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
         """Return the proof that entry index is in the tree of a size (default: all entries)."""
         wanted = self.size if size is None else self._within(size)
@@ -272,60 +294,3 @@ class Store:
         where = f"checkpoint of size {row[0]}"
         height, note = typed(row[1], int, where), typed(row[2], bytes, where)
         return StoredCheckpoint(row[0], height, note)
-
-    # what the engine must not forget
-
-    def journal_append(self, records: Iterable[JournalRecord]) -> None:
-        """Add records to the journal; durable when this (or the outer transaction) returns.
-
-        A record takes the place of an earlier one of the same seq, view, kind and author.
-        """
-        with self.transaction():
-            self.database.run_many(
-                "INSERT OR REPLACE INTO journal (seq, view, kind, author, data)"
-                " VALUES (?, ?, ?, ?, ?)",
-                [(r.seq, r.view, r.kind, r.author, r.data) for r in records],
-            )
-
-    def journal_read(self) -> list[JournalRecord]:
-        """Return all records in the order in which they were added."""
-        records = []
-        query = "SELECT seq, view, kind, data, author, ordinal FROM journal ORDER BY ordinal"
-        for seq, view, kind, data, author, ordinal in self.database.rows(query):
-            where = f"journal record {ordinal}"
-            records.append(
-                JournalRecord(
-                    typed(seq, int, where),
-                    typed(view, int, where),
-                    typed(kind, str, where),
-                    typed(data, bytes, where),
-                    typed(author, str, where),
-                )
-            )
-        return records
-
-    def journal_truncate(self, below_seq: int) -> None:
-        """Forget the records of all sequence numbers below one."""
-        with self.transaction():
-            self.database.run("DELETE FROM journal WHERE seq < ?", (below_seq,))
-
-    def pending_put(self, digest: bytes, data: bytes) -> None:
-        """Keep an accepted request until it is in a block; a digest is kept only once."""
-        with self.transaction():
-            self.database.run(
-                "INSERT INTO pending (digest, data) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
-                (digest, data),
-            )
-
-    def pending_read(self) -> list[tuple[bytes, bytes]]:
-        """Return (digest, data) of all pending requests in the order of their acceptance."""
-        rows = self.database.rows("SELECT digest, data, ordinal FROM pending ORDER BY ordinal")
-        return [
-            (typed(digest, bytes, f"pending {n}"), typed(data, bytes, f"pending {n}"))
-            for digest, data, n in rows
-        ]
-
-    def pending_remove(self, digests: Iterable[bytes]) -> None:
-        """Drop requests that are in a block now, or were refused; unknown digests are ignored."""
-        with self.transaction():
-            self.database.run_many("DELETE FROM pending WHERE digest = ?", [(d,) for d in digests])

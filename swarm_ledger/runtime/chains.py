@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import Annotated
 
-from swarm_ledger.encoding import digest, encode
+from msgspec import Meta
+
+from swarm_ledger.encoding import Record, digest, encode
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.relay.anchor import Anchor, Told, told_of
@@ -18,19 +21,21 @@ AHEAD_MS = 20_000
 anchor that was ordered too soon would be lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Last:
-    """told: the last anchor that counts; until_ms: up to when the member's time is taken up."""
+class Chain(Record, frozen=True):
+    """One member's. key: its root key; told: the last anchor that counts; until_ms: up to when the
+    member's time is taken up.
+    """
 
+    key: Annotated[bytes, Meta(min_length=32, max_length=33)]
     told: Told
-    until_ms: int
+    until_ms: Annotated[int, Meta(ge=0, lt=2**53)]
 
 
 class Chains:
     """The last anchor of each member, by root key, so that a chain outlives rosters."""
 
     def __init__(self) -> None:
-        self._last: dict[bytes, _Last] = {}
+        self._last: dict[bytes, Chain] = {}
         self._digest = b""
 
     def told(self, member: Member) -> Told:
@@ -59,7 +64,8 @@ class Chains:
     def apply(self, member: Member, anchor: Anchor, time_ms: int) -> None:
         """Let an anchor count; PeerFault as judge()."""
         until_ms = self.judge(member, anchor, time_ms)
-        self._last[member.public_key] = _Last(told_of(anchor), until_ms)
+        key = member.public_key
+        self._last[key] = Chain(key, told_of(anchor), until_ms)
         self._sum_up()
 
     def change(self, roster: Roster) -> None:
@@ -68,13 +74,18 @@ class Chains:
         self._last = {key: last for key, last in self._last.items() if key in keys}
         self._sum_up()
 
+    def kept(self) -> tuple[Chain, ...]:
+        """Return all of it, by root key."""
+        return tuple(self._last[key] for key in sorted(self._last))
+
+    def resume(self, kept: Iterable[Chain]) -> None:
+        """Go on from what was kept. Nothing is checked here: state() tells what it was."""
+        self._last = {chain.key: chain for chain in kept}
+        self._sum_up()
+
     def state(self) -> bytes:
         """Return a digest of it all, empty if there is no anchor yet."""
         return self._digest
 
     def _sum_up(self) -> None:
-        held = sorted(
-            (key, last.told.sequence, last.told.digest, last.until_ms)
-            for key, last in self._last.items()
-        )
-        self._digest = digest(encode(held)) if held else b""
+        self._digest = digest(encode(self.kept())) if self._last else b""

@@ -7,11 +7,13 @@ epoch: its replica vouches for it and retires, and another one goes on from ther
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed, Status
+from swarm_ledger.consensus.pool import REMEMBERED
 from swarm_ledger.consensus.ready import Decided, Evidence, Ready, Serve, journaled
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
@@ -20,7 +22,8 @@ from swarm_ledger.envelope import Opener
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Trust
-from swarm_ledger.ledger.store import JournalRecord, Store
+from swarm_ledger.ledger.scratch import JournalRecord
+from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.epochs import Epoch, Epochs, Seat
 from swarm_ledger.runtime.founding import Founding
 from swarm_ledger.runtime.identity import Keys
@@ -103,13 +106,16 @@ class Engine:
         self.now_ms = now_ms
 
     def start(self) -> Iterator[Applied]:
-        """Replay the ledger, block by block, then go on where it ends: before anything else."""
-        recent: list[bytes] = []
+        """Replay the ledger's end, block by block, then go on from there: before anything else."""
+        self.keeper.resume(lambda why: self._emit("snapshot_damaged", {"what": why.explain()}))
+        recent = deque(self.keeper.requests_before(), REMEMBERED)
+        for era in self.machine.members.eras:
+            self.memory.recall(era)
         for applied in self.keeper.replay():
             recent += (digest(receipt.body) for receipt in applied.receipts)
             self.memory.recollect(applied, self.machine.members.at(applied.height))
             yield applied
-        self.epochs = self._founding.restore(recent, self.now_ms)
+        self.epochs = self._founding.restore(list(recent), self.now_ms)
         self._warn()
         current = self.current
         self.memory.begin(current.replica, whole=current.seat.known, now_ms=self.steady_ms)

@@ -16,7 +16,7 @@ from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.ledger.store import Store
-from swarm_ledger.runtime.membership import membership_of
+from swarm_ledger.runtime.snapshot import members_in
 from swarm_ledger.voting.decision import Settled, parse_settled
 
 _DELEGATION = b"# delegation "
@@ -29,7 +29,7 @@ def sessions_in(store: Store, trust: Trust, *, entry: int | None = None) -> Open
     newest. What the state machine refused, such as a key that another member has, is not among
     them.
     """
-    members = membership_of(store, trust)
+    members = members_in(store, trust)
     checkpoint = store.checkpoint(entry + 1) if entry is not None else None
     return (members.at(checkpoint.height) if checkpoint else members.now).opener
 
@@ -113,13 +113,9 @@ def find_decision(store: Store, number: int, *, height: int | None = None) -> tu
                 if settled.decision.number == number:
                     return index, settled
         raise Misuse(f"block {height} has no decision {number}.")
-    made = 0
-    for index in range(store.size):
-        entry = store.entry(index)
-        if entry[:1] == bytes([Kind.DECISION]):
-            made += 1
-            if made == number:
-                return index, parse_settled(entry[1:])
+    for found in store.find(Kind.DECISION, skip=number - 1, limit=1) if number > 0 else ():
+        return found.index, parse_settled(found.data[1:])
+    made = len(store.find(Kind.DECISION))
     raise Misuse(f"the ledger has no decision {number}.", remedy=f"It has {made}, counted from 1.")
 
 

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed
+from swarm_ledger.consensus.pool import REMEMBERED
 from swarm_ledger.consensus.ready import ALWAYS, Decided, Stable
 from swarm_ledger.encoding import decode, digest, encode
 from swarm_ledger.envelope import Kind
@@ -13,12 +14,14 @@ from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.checkpoint import assemble
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime import snapshot
 from swarm_ledger.runtime.blocks import genesis_entry, split_block
 from swarm_ledger.runtime.doorman import log_checkpoint
 from swarm_ledger.runtime.epochs import Epoch, Seat
 from swarm_ledger.runtime.machine import Applied, Machine
 
 MAX_CERTIFICATE_BYTES = 1 << 20
+_AT_ONCE = 256
 
 START_ANEW = (
     "Keep this ledger for the investigation, and enrol the drone anew, under another name and "
@@ -41,8 +44,10 @@ class Keeper:
     """
 
     def __init__(self, store: Store, trust: Trust) -> None:
-        self.store = store
+        self.store, self._trust = store, trust
         self.machine = Machine(trust)
+        self._snapshot: tuple[int, bytes, list[int]] | None = None
+        self._snapshot_height = max(store.snapshot_heights(), default=0)
         genesis = genesis_entry(trust.genesis)
         if store.height < 0:
             store.append_block(0, [genesis], b"")
@@ -53,9 +58,24 @@ class Keeper:
                 remedy="Use its own roster, or start in an empty folder.",
             )
 
+    def resume(self, report: Callable[[NotVerified], None]) -> None:
+        """Go on from a snapshot, after a restart. report: hears why one did not hold."""
+        self.machine = snapshot.begin(self.store, self._trust, report)
+
+    def requests_before(self) -> list[bytes]:
+        """Return the digests of the last requests that replay() leaves out, oldest first."""
+        found: list[bytes] = []
+        stop = self._size_at(self.machine.height)
+        while stop and len(found) < REMEMBERED:
+            start = max(0, stop - _AT_ONCE)
+            entries = self.store.entries(start, stop)
+            found += (digest(entry) for entry in reversed(entries) if entry[0] < Kind.GENESIS)
+            stop = start
+        return found[:REMEMBERED][::-1]
+
     def replay(self) -> Iterator[Applied]:
-        """Apply the stored blocks again, after a restart; NotVerified if they don't fit."""
-        for height in range(1, self.store.height + 1):
+        """Apply the stored blocks behind the machine again; NotVerified if they don't fit."""
+        for height in range(self.machine.height + 1, self.store.height + 1):
             stored = self.store.block(height).entries
             try:
                 applied = self.machine.follow(height, stored)
@@ -77,7 +97,18 @@ class Keeper:
                 self.store.journal_truncate(ALWAYS + 1)
                 pending = self.store.pending_read()
                 self.store.pending_remove(key for key, raw in pending if raw[0] != Kind.VOTE)
+        if self._snapshot is None and decided.seq - self._snapshot_height >= snapshot.EVERY:
+            asked = snapshot.opened(self.machine)
+            self._snapshot = decided.seq, snapshot.take(self.machine), asked
         return applied
+
+    def _settle(self, height: int) -> None:
+        """Forget what binds nobody under a stable checkpoint, and keep a snapshot taken there."""
+        self.store.journal_truncate(height)
+        if self._snapshot is not None and self._snapshot[0] <= height:
+            at, taken, asked = self._snapshot
+            snapshot.put(self.store, at, taken, asked)
+            self._snapshot, self._snapshot_height = None, at
 
     def claim(self, seat: Seat, height: int, now_s: int) -> Checkpoint:
         """Vouch for the ledger as it was after a block, with our cosignature (POSIX seconds)."""
@@ -113,7 +144,8 @@ class Keeper:
             )
         if seat.identity is None:
             epoch.stable = None
-            self.store.journal_truncate(claim.seq)
+            with self.store.transaction():
+                self._settle(claim.seq)
             return None
         if not seat.known:
             epoch.stable = None if over else stable
@@ -126,7 +158,7 @@ class Keeper:
         certificate = assemble(stated, log_line, lines, quorum)
         with self.store.transaction():
             self.store.put_checkpoint(claim.seq, certificate.encode())
-            self.store.journal_truncate(claim.seq)
+            self._settle(claim.seq)
         return claim
 
     def uncertified(self, journal: Iterable[Signed[Message]], quorum: int) -> Stable | None:

@@ -8,7 +8,7 @@ replays the blocks arrives at the same entries, tally and decisions.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -22,14 +22,14 @@ from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.relay.anchor import Anchor, parse_anchor
 from swarm_ledger.runtime.blocks import BlockHeader, split_block
-from swarm_ledger.runtime.chains import Chains
+from swarm_ledger.runtime.chains import Chain, Chains
 from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.membership import MEMBERSHIP, Membership
 from swarm_ledger.voting.decision import Settled
 from swarm_ledger.voting.limits import RETAINED_DECISIONS
 from swarm_ledger.voting.observation import Observation, parse_observation
 from swarm_ledger.voting.question import Question, parse_question, question_id
-from swarm_ledger.voting.tally import OpenResult, Tally
+from swarm_ledger.voting.tally import OpenResult, Tally, TallyState
 
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 
@@ -110,7 +110,7 @@ class Machine:
         if roster is not None:
             self.tally.change_voters(frozenset(roster.voters), faulty(len(roster.voters)))
             self.chains.change(roster)
-        header = BlockHeader(height, time_ms, len(requests), self._state())
+        header = BlockHeader(height, time_ms, len(requests), self.state())
         derived = (bytes([Kind.DECISION]) + encode(settled) for settled in decisions)
         entries = (bytes([Kind.BLOCK]) + encode(header), *requests, *derived)
         return Applied(height, self.time_ms, entries, receipts, decisions, roster)
@@ -125,7 +125,29 @@ class Machine:
             raise NotVerified("its entries don't follow from its requests")
         return applied
 
-    def _state(self) -> bytes:
+    def resume(
+        self,
+        height: int,
+        time_ms: int,
+        tally: TallyState,
+        settled: Sequence[Settled],
+        chains: Iterable[Chain],
+    ) -> None:
+        """Go on from the state after a block, where `members` has been brought there already.
+
+        settled: the last RETAINED_DECISIONS of the ledger, oldest first. Nothing is checked here:
+        state() tells whether it is the state that it was.
+        """
+        self.height, self.time_ms = height, time_ms
+        voters = self.members.now.roster.voters
+        self.tally.change_voters(frozenset(voters), faulty(len(voters)))
+        self.tally.resume(tally, [one.decision for one in settled], time_ms, height)
+        self.chains.resume(chains)
+        self._open = {asked.question_id: asked.question for asked in tally.open}
+        self._closed = OrderedDict((one.decision.question, one.question) for one in settled)
+
+    def state(self) -> bytes:
+        """Return the digest of the whole state, as a block's header has it."""
         members, tally = self.members.state(), self.tally.state_digest()
         anchors = self.chains.state()
         parts = [self.height, self.time_ms, tally, members, *([anchors] if anchors else [])]

@@ -7,6 +7,8 @@ learns it without judging every vote.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -70,7 +72,8 @@ class Membership:
     """Rosters, sessions and convictions, block by block.
 
     trust: whose signatures a roster needs. convicted: member indices in the present era, with the
-    height of the block that did it; a member is convicted once in an era.
+    height of the block that did it; a member is convicted once in an era. times: of the blocks
+    that held anything for it, by height, the ledger time at which it judged.
     """
 
     def __init__(self, trust: Trust) -> None:
@@ -79,6 +82,7 @@ class Membership:
         self._roots = trust.first.roots
         self.convicted: dict[int, int] = {}
         self.convictions: list[Conviction] = []
+        self.times: dict[int, int] = {}
         self._next: Proven | None = None
 
     @property
@@ -124,6 +128,7 @@ class Membership:
 
     def apply(self, kind: Kind, body: bytes, height: int, time_ms: int) -> Ruling:
         """Take one request of MEMBERSHIP; PeerFault for one that counts for nothing."""
+        self.times[height] = time_ms
         if kind is Kind.SESSION:
             self.now.opener.delegated(body).check_not_over(time_ms // 1000)
             return Ruling("session", self.now.opener.add_session(body).member)
@@ -166,21 +171,31 @@ def membership_of(store: Store, trust: Trust) -> Membership:
     Only what is about members is looked at; what the state machine refused, such as a key that
     another member has, is not in it. NotVerified for a block that is damaged.
     """
-    membership, time_ms = Membership(trust), 0
-    for height in range(1, store.height + 1):
-        entries = store.block(height).entries
+    membership = Membership(trust)
+    follow_members(membership, store, 0, 0)
+    return membership
+
+
+def follow_members(membership: Membership, store: Store, height: int, time_ms: int) -> None:
+    """Let a membership that stands after a block, at that ledger time, take in all later ones."""
+    for later in range(height + 1, store.height + 1):
+        entries = store.block(later).entries
         try:
             header, requests = split_block(entries)
         except NotVerified as error:
-            raise NotVerified(error.what, where=f"height {height}") from error
+            raise NotVerified(error.what, where=f"height {later}") from error
         time_ms = max(time_ms, header.time_ms)
-        for body in requests:
-            kind = next((kind for kind in MEMBERSHIP if body[:1] == bytes([kind])), None)
-            if kind is None:
-                continue
-            try:
-                membership.apply(kind, body, height, time_ms)
-            except PeerFault:
-                continue  # it is on the ledger all the same, and counts for nothing
-        membership.end_block(height)
-    return membership
+        take_block(membership, requests, later, time_ms)
+
+
+def take_block(
+    membership: Membership, requests: Iterable[bytes], height: int, time_ms: int
+) -> None:
+    """Let a membership take in one block, of which only what is about members is looked at."""
+    for body in requests:
+        kind = next((kind for kind in MEMBERSHIP if body[:1] == bytes([kind])), None)
+        if kind is None:
+            continue
+        with suppress(PeerFault):  # it is on the ledger all the same, and counts for nothing
+            membership.apply(kind, body, height, time_ms)
+    membership.end_block(height)

@@ -73,7 +73,11 @@ class Memory:
     def recollect(self, applied: Applied, era: Era) -> bool:
         """Look in a block for a session of ours that this disk never held; True for the first."""
         came = any(receipt.kind is Kind.SESSION for receipt in applied.receipts)
-        if not came or self.lacks(era.roster):
+        return came and self.recall(era)
+
+    def recall(self, era: Era) -> bool:
+        """Look for such a session among all that an era has; True for the first."""
+        if self.lacks(era.roster):
             return False
         sessions = era.opener.sessions()
         mine = [s.kid for s in sessions if s.member.public_key == self._keys.root_key]

@@ -17,7 +17,7 @@ from swarm_ledger.errors import Misuse, NotVerified, SwarmLedgerError
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.export import find_decision, policy_file, prove, sessions_in
 from swarm_ledger.runtime.fleet import Fleet
-from swarm_ledger.runtime.membership import membership_of
+from swarm_ledger.runtime.snapshot import members_in
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.watch import Watch
 from swarm_ledger.voting.rules import OutcomeKind
@@ -109,7 +109,7 @@ def conclude(mission: Mission, fleet: Fleet, watch: Watch, elapsed_s: float) -> 
             found, why = _export(mission.run_dir, fleet, longest)
             height, root = longest.height, longest.root().hex()
             with suppress(NotVerified):  # a ledger that doesn't hold convicts nobody
-                convictions = membership_of(longest, fleet.trust).convictions
+                convictions = members_in(longest, fleet.trust).convictions
                 culprits.update(conviction.culprit.name for conviction in convictions)
     why = why or stranger_objects(mission.run_dir)
     latencies = watch.latencies_ms()

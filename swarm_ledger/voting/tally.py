@@ -10,7 +10,11 @@ block changes nothing.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from enum import IntEnum
+from typing import Annotated
+
+import msgspec
 
 from swarm_ledger.encoding import Record, digest, encode
 from swarm_ledger.errors import Misuse
@@ -21,6 +25,7 @@ from swarm_ledger.voting.limits import (
     MAX_TIME_MS,
     MAX_VOTERS,
     RETAINED_DECISIONS,
+    Digest,
 )
 from swarm_ledger.voting.observation import Observation
 from swarm_ledger.voting.question import Question, question_id
@@ -85,6 +90,17 @@ class OpenQuestion(Record, frozen=True):
     def deadline_ms(self) -> int:
         """Ledger time from which votes are late."""
         return self.opened_ms + self.question.duration_ms
+
+
+class TallyState(Record, frozen=True, tag=1):
+    """What a tally remembers between two blocks, but for decisions, which the ledger itself has.
+
+    decided: how many were ever made; history: their hash chain; open: in order of opening.
+    """
+
+    decided: Annotated[int, msgspec.Meta(ge=0, le=MAX_TIME_MS)]
+    history: Digest
+    open: Annotated[tuple[OpenQuestion, ...], msgspec.Meta(max_length=MAX_OPEN_QUESTIONS)]
 
 
 class _Poll:
@@ -226,6 +242,28 @@ class Tally:
         self._voters, self._faulty = voters, faulty
         for poll in self._polls.values():
             poll.keep(voters)
+
+    def state(self) -> TallyState:
+        """Return what `resume` takes up again. Misuse within a block."""
+        if not self._ended:
+            raise Misuse("a tally is put down between blocks", remedy="Call advance first.")
+        return TallyState(self._decided, self._history, self.open_questions())
+
+    def resume(
+        self, state: TallyState, decisions: Sequence[Decision], now_ms: int, height: int
+    ) -> None:
+        """Take up a state() again, as it was after the block of that time and height.
+
+        decisions: the last RETAINED_DECISIONS of all, oldest first. Nothing is checked here:
+        state_digest() tells whether it is the state that it was.
+        """
+        self._now_ms, self._height, self._ended = now_ms, height, True
+        self._polls = {}
+        for asked in state.open:
+            poll = self._polls[asked.question_id] = _Poll(asked)
+            poll.votes = {vote.voter: vote for vote in asked.votes}
+        self._decisions = OrderedDict((decision.question, decision) for decision in decisions)
+        self._decided, self._history = state.decided, state.history
 
     def state_digest(self) -> bytes:
         """Return the digest of the whole state, 32 bytes, equal on replicas that agree.

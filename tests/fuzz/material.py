@@ -30,7 +30,9 @@ from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.evidence import accusation
 from swarm_ledger.runtime.export import policy_file, prove, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER
+from swarm_ledger.runtime.machine import Machine
 from swarm_ledger.runtime.membership import roster_request
+from swarm_ledger.runtime.snapshot import take
 from tests.anchored import anchor, sealed_anchor
 from tests.crew import T0_MS
 from tests.fuzz import attesting, veiled
@@ -148,7 +150,12 @@ def _messages(lab: Lab) -> dict[str, list[bytes]]:
     header = encode({1: -8, 4: bytes(8)})
     return {
         "envelope": [*envelopes.values(), *more],
-        "records": [*records.values(), bytes([10]) + header, *veiled.records()],
+        "records": [
+            *records.values(),
+            bytes([10]) + header,
+            *veiled.records(),
+            bytes([15]) + _snapshot(),
+        ],
         "secret": veiled.samples(),
     }
 
@@ -158,6 +165,16 @@ def _tiles(store: Store) -> bytes:
     shutil.rmtree(folder, ignore_errors=True)
     write_tiles(store, folder)
     return packed(folder)
+
+
+def _snapshot() -> bytes:
+    """Return the snapshot of a question that two have answered, one of them twice."""
+    machine = Machine(CREW.trust)
+    sessions = [CREW.identity(name).delegation for name in CREW.names]
+    votes = [CREW.vote("drone_1"), CREW.vote("drone_2"), CREW.vote("drone_2", 1)]
+    machine.apply(1, T0_MS, [*sessions, CREW.asked()])
+    machine.apply(2, T0_MS + 10, votes)
+    return take(machine)
 
 
 def _blocks(store: Store) -> list[list[object]]:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from swarm_ledger.ledger.database import SCHEMA
+from swarm_ledger.ledger.schema import statements
 from tests.fuzz.forging import of_note, of_sealed
 from tests.fuzz.mutation import NUMBERS, of_bytes, of_cbor
 
@@ -152,6 +152,6 @@ def _schema(rng: random.Random, connection: sqlite3.Connection) -> None:
 
 
 def _columns(table: str) -> list[str]:
-    body = SCHEMA.partition(f"CREATE TABLE {table} (")[2].partition(";")[0]
+    body = ";".join((*statements(0), "")).partition(f"CREATE TABLE {table} (")[2].partition(";")[0]
     lines = [line.strip() for line in body.splitlines()[1:]] or [body.strip()]
     return [line for line in lines if line and line[0].islower()] or ["key", "value"]

@@ -34,6 +34,7 @@ from swarm_ledger.runtime.export import check_policy_file, policy_of
 from swarm_ledger.runtime.greeting import Welcome
 from swarm_ledger.runtime.keeper import parse_certificate
 from swarm_ledger.runtime.machine import Machine, Tick
+from swarm_ledger.runtime.snapshot import MAX_SNAPSHOT_BYTES, Snapshot
 from swarm_ledger.sim.events import parse_line
 from swarm_ledger.voting.decision import parse_decision, parse_settled
 from swarm_ledger.voting.observation import parse_observation
@@ -69,6 +70,7 @@ def _records(data: bytes) -> None:
         parse_shares,
         parse_key_id,
         parse_lacking,
+        lambda raw: decode(raw, Snapshot, limit=MAX_SNAPSHOT_BYTES),
     ]
     found = forms[data[0] % len(forms)](data[1:]) if data else None
     assert found is None or encode(found) == data[1:]

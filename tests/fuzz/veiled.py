@@ -96,4 +96,4 @@ def records() -> list[bytes]:
     """Their parts, as the target of records takes them."""
     _, liar = _secrets("drone_2")
     key_id = parse0(liar.conceal(b""), limit=MOST).kid
-    return [b"\x0b" + liar.hand_out([0, 2]), b"\x0c" + key_id, b"\x0d" + encode(Lacking(0))]
+    return [b"\x0c" + liar.hand_out([0, 2]), b"\x0d" + key_id, b"\x0e" + encode(Lacking(0))]

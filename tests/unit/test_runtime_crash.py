@@ -10,7 +10,8 @@ import pytest
 
 from swarm_ledger.audit.ledger import verify_ledger
 from swarm_ledger.errors import NotVerified
-from swarm_ledger.ledger.store import JournalRecord, Store
+from swarm_ledger.ledger.scratch import JournalRecord
+from swarm_ledger.ledger.store import Store
 from swarm_ledger.light_client import verify_proof
 from swarm_ledger.runtime.export import (
     check_policy_file,

@@ -1,0 +1,158 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""The state machine's state after a block, so that a start need not replay all that came before.
+
+A snapshot holds only what the ledger does not: open questions with their votes, ledger times, and
+which anchors counted last.
+Members and past decisions are read from their entries again. What comes of it counts only if its
+digest is the one in that block's header; else it is as if there were no snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Annotated
+
+from msgspec import Meta
+
+from swarm_ledger.encoding import Record, decode, encode
+from swarm_ledger.envelope import Kind
+from swarm_ledger.errors import Misuse, NotVerified, PeerFault
+from swarm_ledger.identity.roster import MAX_MEMBERS
+from swarm_ledger.identity.trust import Trust
+from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.blocks import split_block
+from swarm_ledger.runtime.chains import Chain
+from swarm_ledger.runtime.machine import Machine
+from swarm_ledger.runtime.membership import (
+    MEMBERSHIP,
+    Membership,
+    follow_members,
+    take_block,
+)
+from swarm_ledger.voting.decision import parse_settled
+from swarm_ledger.voting.limits import RETAINED_DECISIONS
+from swarm_ledger.voting.tally import TallyState
+
+MAX_SNAPSHOT_BYTES = 1 << 24
+EVERY = 256
+"""Blocks from one snapshot to the next."""
+
+_Count = Annotated[int, Meta(ge=0, lt=2**53)]
+
+
+class Snapshot(Record, frozen=True, tag=1):
+    """height, time_ms: of the last block applied; times: see Membership, ascending by height."""
+
+    height: _Count
+    time_ms: _Count
+    times: tuple[tuple[_Count, _Count], ...]
+    tally: TallyState
+    chains: Annotated[tuple[Chain, ...], Meta(max_length=MAX_MEMBERS)] = ()
+
+
+def take(machine: Machine) -> bytes:
+    """Return the snapshot of a machine between two blocks."""
+    times = tuple(sorted(machine.members.times.items()))
+    state = machine.tally.state()
+    chains = machine.chains.kept()
+    return encode(Snapshot(machine.height, machine.time_ms, times, state, chains))
+
+
+def opened(machine: Machine) -> list[int]:
+    """Return the heights at which the questions were asked that are open."""
+    return [asked.height for asked in machine.tally.open_questions()]
+
+
+def put(store: Store, height: int, taken: bytes, asked: Iterable[int]) -> None:
+    """Store a snapshot, and drop those that no start needs any more. asked: see `opened`, then."""
+    store.snapshot_put(height, taken, needed(store.snapshot_heights(), asked))
+
+
+def needed(heights: Iterable[int], asked: Iterable[int]) -> set[int]:
+    """Return which snapshots a start may need beside the newest: see `begin`.
+
+    heights: that there are snapshots of; asked: at which the open questions were asked.
+    """
+    ascending = sorted(heights)
+    before = ([height for height in ascending if height < question] for question in asked)
+    return {found[-1] for found in before if found}
+
+
+def begin(store: Store, trust: Trust, report: Callable[[NotVerified], None]) -> Machine:
+    """Return a machine that a drone can go on from by following the blocks behind it.
+
+    It stands before the oldest question that may still be open: a drone must see again all that
+    it, and others, said about that. What is missing is done without, and so is what is damaged,
+    after a report.
+    """
+    heights = store.snapshot_heights()
+    try:
+        if heights:
+            newest = restore(store, trust, heights[-1])
+            asked = opened(newest)
+            if not asked:
+                return newest
+            older = needed(heights, [min(asked)])
+            if older:
+                return restore(store, trust, older.pop())
+    except NotVerified as error:
+        report(error)
+    return Machine(trust)
+
+
+def members_in(store: Store, trust: Trust) -> Membership:
+    """Return the membership that a ledger leads to, from its newest snapshot where that holds.
+
+    The same as membership_of(), which trusts nothing but the blocks and reads them all.
+    """
+    for height in store.snapshot_heights()[-1:]:
+        try:
+            machine = restore(store, trust, height)
+        except NotVerified:
+            break
+        follow_members(machine.members, store, machine.height, machine.time_ms)
+        return machine.members
+    members = Membership(trust)
+    follow_members(members, store, 0, 0)
+    return members
+
+
+def restore(store: Store, trust: Trust, height: int) -> Machine:
+    """Return the machine as it was after a block; NotVerified if its snapshot does not hold."""
+    where = f"snapshot {height}"
+    try:
+        raw = store.snapshot(height)
+        snapshot: Snapshot = decode(raw, Snapshot, limit=MAX_SNAPSHOT_BYTES)
+        if snapshot.height != height or not 1 <= height <= store.height:
+            raise NotVerified("it is of another height", where=where)
+        machine = Machine(trust)
+        _restore_members(store, snapshot, machine.members)
+        made = snapshot.tally.decided
+        oldest = max(0, made - RETAINED_DECISIONS)
+        found = store.find(Kind.DECISION, skip=oldest, limit=made - oldest)
+        settled = [parse_settled(one.data[1:]) for one in found]
+        numbers = [one.decision.number for one in settled]
+        if numbers != list(range(oldest + 1, made + 1)):
+            raise NotVerified("the ledger has other decisions", where=where)
+        machine.resume(height, snapshot.time_ms, snapshot.tally, settled, snapshot.chains)
+        if machine.chains.kept() != snapshot.chains:
+            raise NotVerified("its anchors are out of order", where=where)
+        header, _ = split_block(store.block(height).entries)
+        if machine.state() != header.state:
+            raise NotVerified("it is not the state that the block's header states", where=where)
+    except (Misuse, PeerFault) as error:
+        raise NotVerified(error.what, where=where) from error
+    return machine
+
+
+def _restore_members(store: Store, snapshot: Snapshot, members: Membership) -> None:
+    times = dict(snapshot.times)
+    all_found = (one for kind in MEMBERSHIP for one in store.find(kind))
+    found = [one for one in all_found if one.height <= snapshot.height]
+    found.sort(key=lambda one: one.index)
+    at = [height for height, _ in groupby(found, lambda one: one.height)]
+    if at != list(times) or [*times.values()] != sorted(times.values()):
+        raise NotVerified("its times are not the ledger's", where=f"snapshot {snapshot.height}")
+    for height, group in groupby(found, lambda one: one.height):
+        take_block(members, (one.data for one in group), height, times[height])
