@@ -31,7 +31,7 @@ _LEDGERS = {
 
 _LINKS = {
     "curve": "[green]encrypted[/] (ZeroMQ CURVE)",
-    "plain": "[yellow]not encrypted[/]: what is said is signed, and anybody may read it",
+    "plain": "[yellow]not encrypted[/]: anybody may read what is said; --secret is against that",
     "memory": "none: all drones in one process",
 }
 
@@ -144,7 +144,8 @@ def _tell(outcome: Outcome, mission: Mission) -> None:
     told = ", ".join(f"{count} in {store}" for store, count in sorted(stores.items()))
     votes = "; they sign each vote" if mission.hardware_only else ""
     console.print(f"Root keys: {told}{votes}")
-    console.print(f"Links: {_LINKS[outcome.links]}")
+    if not mission.secret or outcome.links != "plain":
+        console.print(f"Links: {_LINKS[outcome.links]}")
     if mission.secret:
         mark = "[green]encrypted for members[/]" if outcome.secrecy else "[red]NOT encrypted[/]"
         console.print(f"Messages: {mark} (COSE_Encrypt0, secrets by HPKE)")
