@@ -19,6 +19,7 @@ from swarm_ledger.identity.roster import Roster
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.flight import Aboard, Ashore
 from swarm_ledger.nodes.process import default_parameter, run, whole_parameter
+from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import SIGNED, VERIFIED
 from swarm_ledger.nodes.signed import (
     VERIFIED_PREFIX,
@@ -93,6 +94,7 @@ class ReceiverNode(Node):
         folder = default_parameter(self, "roster", "", "the roster folder; or fleet and drone")
         fleet = default_parameter(self, "fleet", "", "path of the fleet file, on a drone")
         drone = default_parameter(self, "drone", "", "name of this drone in the fleet file")
+        self.unsent = 0
         self._name = default_parameter(
             self, "name", drone or "receiver", "who it is in rejections"
         )
@@ -197,7 +199,8 @@ class ReceiverNode(Node):
         if message.type_hash and outlet.type_hash not in ("", message.type_hash):
             fault = PeerFault("other_definition", f"{message.type_name} is another one here.")
             raise Refused(fault, name)
-        outlet.publisher.publish(message.data)
+        if not publish(outlet.publisher, message.data):
+            self.unsent += 1
 
     def _outlet(self, name: str, message: Notarised) -> _Outlet:
         topic = self.resolve_topic_name(f"{VERIFIED_PREFIX}/{name}{message.topic}")
@@ -234,10 +237,10 @@ class ReceiverNode(Node):
                 count=count,
             )
             rejection.header.stamp = stamp
-            self._rejections.publish(rejection)
+            publish(self._rejections, rejection)
         array = DiagnosticArray(status=self._statuses(receiver, fresh))
         array.header.stamp = stamp
-        self._diagnostics.publish(array)
+        publish(self._diagnostics, array)
 
     def _statuses(self, receiver: Receiver, fresh: int) -> list[DiagnosticStatus]:
         """Return a status of our own, and one for each drone that was heard."""
@@ -248,7 +251,8 @@ class ReceiverNode(Node):
         accepted = sum(heard.accepted for heard in receiver.heard.values())
         level = DiagnosticStatus.WARN if fresh else DiagnosticStatus.OK
         said = f"{fresh} refused in the last {_REPORT_S:.0f} s" if fresh else "nothing refused"
-        values = {"epoch": roster.version, "accepted": accepted, **by_reason}
+        counts = {"accepted": accepted, "unsent": self.unsent}
+        values = {"epoch": roster.version, **counts, **by_reason}
         statuses = [status(level, title, said, self._name, values)]
         for name, heard in receiver.heard.items():
             ahead = "" if heard.ahead_us is None else f"{heard.ahead_us / 1000:.1f}"

@@ -25,6 +25,7 @@ from swarm_ledger.nodes.process import (
     text_parameter,
     whole_parameter,
 )
+from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import SIGNED
 from swarm_ledger.nodes.signed import (
     Radio,
@@ -103,7 +104,7 @@ class RelayNode(Node):
         self._ears: dict[str, _Ear] = {}
         self._identity: Identity | None = None
         self._sender: Sender | None = None
-        self.signed = self.unsigned = 0
+        self.signed = self.unsigned = self.unsent = 0
         self.create_timer(_LOOK_S, self._on_look)
         self.create_timer(2 * _LOOK_S, self._on_diagnostics)
         self.create_timer(window_ms / 1000, self._on_window)
@@ -243,8 +244,10 @@ class RelayNode(Node):
                 self._send(notarised)
 
     def _send(self, notarised: Notarised) -> None:
-        self._publisher.publish(signed_message(notarised))
-        self.signed += 1
+        if publish(self._publisher, signed_message(notarised)):
+            self.signed += 1
+        else:
+            self.unsent += 1
 
     def _on_diagnostics(self) -> None:
         identity, sender = self._identity, self._sender
@@ -258,6 +261,7 @@ class RelayNode(Node):
             "signed": self.signed,
             "signatures": sender.signatures if sender else 0,
             "unsigned": self.unsigned,
+            "unsent": self.unsent,
             "anchored": anchoring.anchored if anchoring else 0,
             "anchor_waits": bool(anchoring and anchoring.pending),
             "not_anchored": anchoring.gathering.left_out if anchoring else 0,
@@ -265,7 +269,7 @@ class RelayNode(Node):
         }
         array = DiagnosticArray(status=[status(level, name, said, hardware, values)])
         array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(array)
+        publish(self._diagnostics, array)
 
 
 def make() -> Sequence[Node]:

@@ -15,6 +15,7 @@ from swarm_interfaces.msg import Envelope
 
 from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
 from swarm_ledger.identity.roster import Roster
+from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import ENVELOPES
 from swarm_ledger.nodes.signed import publisher_of
 from swarm_ledger.transport.budget import Arrived, Inbox
@@ -73,11 +74,7 @@ class RosTransport:
         self._publish(self._everybody, data)
 
     def _publish(self, publisher: Publisher, data: bytes) -> None:
-        try:
-            publisher.publish(self._envelope(data))
-        except (
-            RuntimeError
-        ):  # rclpy's RCLError: a reader that is too slow keeps DDS's history full
+        if not publish(publisher, self._envelope(data)):
             self.inbox.dropped["unsent"] += 1
 
     def _envelope(self, data: bytes) -> Envelope:
