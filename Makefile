@@ -5,6 +5,8 @@ PYTHON ?= $(or $(shell scripts/find_python),false)
 VENV ?= .venv
 ROS_DISTRO_WHEELS ?= kilted
 PYTEST_ARGS ?=
+# Twice as many as there are processors: most tests wait for processes of their own.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 2))')
 SOAK ?= --minutes 60
 FUZZ ?= --minutes 10
 
@@ -27,7 +29,7 @@ demo: setup ## set up, then four drones, one of them lying, look, vote and prove
 	@$(BIN)/swarm-ledger sim --drones 4 --byzantine 1 --transport auto
 
 test: setup-dev ## set up, then all tests, on all cores; PYTEST_ARGS="-k name" for some
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 soak: setup ## simulate tens of thousands of seeds, on all cores, for an hour; SOAK="--minutes 10"
 	@$(BIN)/swarm-ledger simulate --seeds 1000000:1050000 --steps 3000 $(SOAK)

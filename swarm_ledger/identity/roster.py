@@ -24,6 +24,7 @@ MAX_MEMBERS = 128
 MIN_VALIDATORS = 4
 MAX_ROSTER_BYTES = 1 << 17
 _RESERVED = ("none", "validators")
+_OWN_CHANNEL = "Make each request in its drone's folder, or give it a --channel of its own."
 
 
 class Role(Enum):
@@ -260,7 +261,8 @@ def _check(roster: Roster) -> None:
     ):
         twice = {value for value in values if values.count(value) > 1}
         if twice:
-            raise Misuse(f"in the roster, the {what} {min(twice)} stands twice.")
+            remedy = _OWN_CHANNEL if what == "channel key" else ""
+            raise Misuse(f"in the roster, the {what} {min(twice)} stands twice.", remedy=remedy)
     if len(roster.by_kid) != len(roster.members):
         raise Misuse("in the roster, two keys have the same 8-byte identifier.")
     for member in roster.members:

@@ -41,8 +41,10 @@ class Desk:
 
     def ask(self, name: str, uri: str) -> Path:
         out = self.folder / f"{name}.request"
+        channel = self.folder / f"{name}.channel.key"
         self.do(
-            *("roster", "request", "--swarm", SWARM, "--name", name), "--key", uri, "--out", out
+            *("roster", "request", "--swarm", SWARM, "--name", name, "--channel", channel),
+            *("--key", uri, "--out", out),
         )
         return out
 
@@ -157,7 +159,7 @@ def test_a_tpm_whose_endorsement_hierarchy_is_locked_asks_without(
     locked = tool("tpm2_changeauth", "-c", "e", "secret", cwd=tmp_path, tcti=tpm.tcti)
     assert locked.returncode == 0, locked.stderr
     asked = ("--swarm", SWARM, "--name", NAME, "--key", uri, "--out", tmp_path / "line")
-    said = call("roster", "request", *asked)
+    said = call("roster", "request", *asked, "--no-channel")
     assert said.code == 0
     assert "careful: nothing is stated about this key" in said.err
     assert open_request((tmp_path / "line").read_bytes(), SWARM).statement is None

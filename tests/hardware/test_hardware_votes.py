@@ -136,14 +136,16 @@ def test_a_request_asks_for_it_and_the_roster_shows_it(tpm: Swtpm, tmp_path: Pat
     assert call("key", "new", uri).code == 0
     line, roster = tmp_path / "drone_1.request", tmp_path / "roster"
     asked = ("--swarm", "survey", "--name", "drone_1", "--key", uri, "--hardware-only")
-    assert call("roster", "request", *asked, "--out", line).code == 0
+    channel = ("--channel", tmp_path / "drone_1.channel.key")
+    assert call("roster", "request", *asked, *channel, "--out", line).code == 0
     others = []
     for name in ("drone_2", "drone_3", "drone_4", "ann"):
         path = tmp_path / f"{name}.pem"
         key(name).save(path)
         others.append(tmp_path / f"{name}.request")
         plain = ("--swarm", "survey", "--name", name, "--key", f"file:{path}")
-        assert call("roster", "request", *plain, "--out", others[-1]).code == 0
+        channel = ("--channel", tmp_path / f"{name}.channel.key")
+        assert call("roster", "request", *plain, *channel, "--out", others[-1]).code == 0
         refused = call("roster", "request", *plain, "--hardware-only")
         assert "a software key can't be hardware_only" in refused.err
     *drones, operator = others
@@ -153,7 +155,8 @@ def test_a_request_asks_for_it_and_the_roster_shows_it(tpm: Swtpm, tmp_path: Pat
     assert flags == {"drone_1": True} | dict.fromkeys(
         ["drone_2", "drone_3", "drone_4", "ann"], False
     )
-    assert "key in tpm2, votes with it" in call("roster", "show", roster).text
+    shown = " ".join(call("roster", "show", roster).text.split())
+    assert "key in tpm2, certified by an unproven TPM, votes with it" in shown
     signed = call("roster", "sign", roster, "--key", f"file:{tmp_path}/ann.pem", "--json").json
     assert signed["members"][0]["hardware_only"] is True
     member = load_trust(roster).newest.named("drone_1")

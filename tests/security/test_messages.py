@@ -161,7 +161,7 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "S + L": (non_canonical_s(), "bad_signature"),
     "small-order R": (rebuilt(signature=SMALL_ORDER_R), "bad_signature"),
     # sessions
-    "unknown kind": (b"\x07" + VOTE[1:], "malformed"),
+    "unknown kind": (b"\x0e" + VOTE[1:], "malformed"),
     "a block as a message": (b"\x21" + VOTE[1:], "malformed"),
     "empty": (b"", "malformed"),
 }
