@@ -190,12 +190,12 @@ REFUSED: dict[str, tuple[Callable[[Crew], bytes], str]] = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_refused_and_without_effect(swarm: Lab, crew: Crew, what: str) -> None:
     make, reason = REFUSED[what]
-    before = swarm.drones[0].machine._state()
+    before = swarm.drones[0].machine.state()
     tell(swarm, make(crew))
     assert swarm.drones[0].faults[reason] >= 1, swarm.drones[0].faults
     calm(swarm)
     assert entries(swarm) == []
-    assert swarm.drones[0].machine._state() == before
+    assert swarm.drones[0].machine.state() == before
 
 
 @pytest.mark.parametrize("what", [one for one in REFUSED if one != "another's"])
@@ -216,7 +216,7 @@ def test_the_state_in_a_header_tells_what_is_anchored(crew: Crew) -> None:
     for machine, raw in ((one, raws[0]), (other, raws[1])):
         machine.apply(1, 1_893_456_000_000, sessions)
         assert machine.apply(2, 1_893_456_000_000, [raw]).receipts[0].result == "anchored"
-    assert one._state() != other._state()
+    assert one.state() != other.state()
     replay = one.apply(3, 1_893_456_060_000, raws)
     assert [r.result for r in replay.receipts] == ["invalid: known", "invalid: stale_anchor"]
 
