@@ -5,8 +5,8 @@ PYTHON ?= $(or $(shell scripts/find_python),false)
 VENV ?= .venv
 ROS_DISTRO_WHEELS ?= kilted
 PYTEST_ARGS ?=
-# Twice as many as there are processors: most tests wait for processes of their own.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 2))')
+# Twice as many as there are processors, 16 at most: most tests wait for processes of their own.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or 2)))')
 SOAK ?= --minutes 60
 FUZZ ?= --minutes 10
 
