@@ -110,6 +110,7 @@ def nodes() -> dict[tuple[int, int], bytes]:
 @pytest.mark.parametrize("size", range(9))
 def test_roots(nodes: dict[tuple[int, int], bytes], size: int) -> None:
     assert merkle.root_at(size, lambda *node: nodes[node]) == ROOTS[size]
+    assert merkle.root([merkle.leaf_hash(leaf) for leaf in LEAVES[:size]]) == ROOTS[size]
 
 
 @pytest.mark.parametrize(("index", "size", "path"), INCLUSION)

@@ -24,18 +24,13 @@ from tests.anchored import anchor, anchoring_sender, sealed_anchor
 from tests.crew import Crew
 from tests.lab import Lab
 from tests.relayed import signed, windowed
-
-HONEST = (0, 1, 2)
+from tests.security.liar import HONEST, beset, tell
 
 
 @pytest.fixture
 def swarm(lab: Callable[..., Lab], crew: Crew) -> Iterator[Lab]:
     """Three honest drones that know drone_4; it is past the first decision."""
-    made = lab()
-    made.liars.add("drone_4")
-    for member in HONEST:
-        made.start(member)
-    tell(made, crew.identity("drone_4").delegation)
+    made = beset(lab(), crew)
     made.until_decided()
     yield made
     for drone in made.drones.values():
@@ -43,11 +38,6 @@ def swarm(lab: Callable[..., Lab], crew: Crew) -> Iterator[Lab]:
     assert {drone.status()["view"] for drone in made.drones.values()} == {0}
     assert not any(drone.status()["pending"] for drone in made.drones.values())
     made.assert_no_contradiction()
-
-
-def tell(lab: Lab, raw: bytes, members: tuple[int, ...] = HONEST) -> None:
-    for member in members:
-        lab.drones[member].receive(raw, lab.now_ms)
 
 
 def entries(lab: Lab, member: int = 0) -> list[bytes]:

@@ -18,20 +18,15 @@ from swarm_ledger.sim.pbft.clock import Clock
 from tests.anchored import anchor, sealed_anchor
 from tests.crew import T0_MS, Crew
 from tests.lab import LIMIT, Lab
-
-HONEST = (0, 1, 2)
+from tests.security.liar import HONEST, beset, tell
 
 
 @pytest.fixture
 def swarm(lab: Callable[..., Lab], crew: Crew) -> Iterator[Lab]:
     """Three honest drones, 40 ms apart, that know drone_4, played by the test."""
     made = lab()
-    made.liars.add("drone_4")
-    for member in HONEST:
-        made.clocks[member] = Clock(skew_ms=40 * member)
-        made.start(member)
-    for member in HONEST:
-        made.drones[member].receive(crew.identity("drone_4").delegation, made.clock_ms(member))
+    made.clocks.update({member: Clock(skew_ms=40 * member) for member in HONEST})
+    beset(made, crew)
     made.until_decided()
     made.run(8_000)
     yield made
@@ -41,11 +36,6 @@ def swarm(lab: Callable[..., Lab], crew: Crew) -> Iterator[Lab]:
 def reading(crew: Crew, stamp_ms: int, *echoes: Echo, name: str = "drone_4") -> bytes:
     payload = encode(ClockReading(stamp_ms, tuple(echoes)))
     return seal(Kind.CLOCK, payload, crew.session(name), crew.roster)
-
-
-def tell(lab: Lab, raw: bytes) -> None:
-    for member in HONEST:
-        lab.drones[member].receive(raw, lab.clock_ms(member))
 
 
 def last_stamp(lab: Lab, member: int = 0) -> int:

@@ -30,6 +30,7 @@ from swarm_ledger.runtime.machine import Machine
 from swarm_ledger.runtime.membership import membership_of
 from tests.crew import T0_MS, Crew
 from tests.lab import Lab
+from tests.security.liar import HONEST, beset, tell
 
 CREW = Crew()
 OPENER = CREW.opener()
@@ -208,25 +209,14 @@ def test_the_machine_convicts_once_and_says_so() -> None:
 
 # in a swarm
 
-HONEST = (0, 1, 2)
-
 
 @pytest.fixture
 def swarm(lab: Callable[..., Lab], crew: Crew) -> Iterator[Lab]:
     """Three honest drones that know drone_4, which is played by the test."""
-    made = lab()
-    made.liars.add("drone_4")
-    for member in HONEST:
-        made.start(member)
-    tell(made, crew.identity("drone_4").delegation)
+    made = beset(lab(), crew)
     until(made, lambda: all(d.machine.tally.open_questions() for d in made.drones.values()))
     yield made
     made.assert_no_contradiction()
-
-
-def tell(lab: Lab, raw: bytes, members: tuple[int, ...] = HONEST) -> None:
-    for member in members:
-        lab.drones[member].receive(raw, lab.now_ms)
 
 
 def until(lab: Lab, done: Callable[[], bool], ms: int = 20_000) -> None:

@@ -15,8 +15,9 @@ from swarm_ledger.runtime.machine import Tick
 from swarm_ledger.runtime.membership import roster_request
 from tests.crew import DAY_S, T0_MS, Crew
 from tests.lab import Lab
+from tests.security.liar import tell
 from tests.security.test_changing_members import hand_in, until_epoch
-from tests.security.test_evidence import GUILTY, ONE, OTHER, pair, swarm, tell, until
+from tests.security.test_evidence import GUILTY, ONE, OTHER, pair, swarm, until
 
 MakeLab = Callable[..., Lab]
 SECOND = pair(Prepare(0, 7, ONE), Prepare(0, 7, OTHER))

@@ -21,12 +21,12 @@ from swarm_ledger.runtime.machine import Machine, Tick
 from swarm_ledger.runtime.memory import PATIENCE_MS
 from tests.crew import DAY_S, T0_MS, T0_S, CrewKeys
 from tests.lab import LIMIT, Lab
+from tests.security.liar import HONEST, beset, tell
 from tests.security.test_changing_members import CREW, ONE, decides, hand_in, until, until_epoch
 from tests.security.test_lost_disk import AGAIN, bound, welcome
 from tests.security.test_swarm import inner
 
 MakeLab = Callable[..., Lab]
-HONEST = (0, 1, 2)
 
 
 def nested(version: Version, depth: int) -> bytes:
@@ -78,18 +78,9 @@ def test_one_that_was_away_for_long_catches_up_with_the_end_of_its_epoch(lab: Ma
 
 def three(lab: MakeLab) -> Lab:
     """Three honest drones that have decided, and drone_4, who is played by the test."""
-    made = lab(crew=CREW, places=16)
-    made.liars.add("drone_4")
-    for member in HONEST:
-        made.start(member)
-    tell(made, CREW.identity("drone_4").delegation)
+    made = beset(lab(crew=CREW, places=16), CREW)
     made.until_decided()
     return made
-
-
-def tell(lab: Lab, raw: bytes, members: tuple[int, ...] = HONEST) -> None:
-    for member in members:
-        lab.drones[member].receive(raw, lab.now_ms)
 
 
 def goes_on(lab: Lab, roster: Roster | None = None) -> None:

@@ -53,28 +53,19 @@ from swarm_ledger.runtime.keeper import parse_certificate
 from swarm_ledger.voting.observation import Observation
 from tests.crew import T0_MS, T0_S, Crew, key
 from tests.lab import LIMIT, Lab
+from tests.security.liar import HONEST, beset, tell
 
 EVIL = 3
-HONEST = (0, 1, 2)
 
 
 @pytest.fixture
 def swarm(lab: Callable[..., Lab], crew: Crew) -> Iterator[Lab]:
     """Three honest drones that know drone_4, which is played by the test."""
-    made = lab()
-    made.liars.add("drone_4")
-    for member in HONEST:
-        made.start(member)
-    tell(made, crew.identity("drone_4").delegation)
+    made = beset(lab(), crew)
     yield made
     for drone in made.drones.values():
         verify_ledger(drone.keeper.store, crew.trust)
     made.assert_no_contradiction()
-
-
-def tell(lab: Lab, raw: bytes, members: tuple[int, ...] = HONEST) -> None:
-    for member in members:
-        lab.drones[member].receive(raw, lab.now_ms)
 
 
 def said(lab: Lab, raw: bytes, reason: str) -> None:
