@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -195,15 +194,8 @@ class Wired:
 
         return edit
 
-    def __enter__(self) -> Wired:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End all drones."""
         for name in list(self.flown):
             self.stop(name)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from swarm_interfaces.msg import Checkpoint, Decision, Observation, SwarmStatus
 
 from swarm_ledger.nodes.convert import (
@@ -22,7 +21,6 @@ from swarm_ledger.nodes.convert import (
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.perception import PerceptionNode
 from swarm_ledger.nodes.process import run, text_parameter
-from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import LATCHED, SENSOR, STATUS
 from swarm_ledger.nodes.transport import RosTransport
 from swarm_ledger.perception import load as load_classifier
@@ -83,7 +81,7 @@ class DroneNode(Node):
             return
         for question in self.drone.machine.tally.open_questions():
             message = observation_message(look, self.name, question.question_id)
-            self._tell(self._observations, message)
+            self._transport.publish(self._observations, message)
         self.drone.look(look)
 
     def destroy_node(self) -> None:
@@ -145,22 +143,18 @@ class DroneNode(Node):
         if event == "decision":
             number, height = fields["number"], fields["height"]
             index, settled = find_decision(self._store, number, height=height)
-            self._tell(self._decisions, decision_message(settled, index, now))
+            self._transport.publish(self._decisions, decision_message(settled, index, now))
         elif event == "checkpoint":
             stored = self._store.latest_checkpoint()
             if stored is not None:
-                self._tell(self._checkpoints, checkpoint_message(stored, now))
+                self._transport.publish(self._checkpoints, checkpoint_message(stored, now))
 
     def _on_status(self) -> None:
         if self.drone is not None:
             dropped = self._transport.inbox.dropped
             self._emit("status", {**self.drone.status(), "overload": dropped})
             now = self.get_clock().now().to_msg()
-            self._tell(self._status, status_message(self.drone, now))
-
-    def _tell(self, publisher: Publisher, message: Any) -> None:
-        if not publish(publisher, message):
-            self._transport.inbox.dropped["unsent"] += 1
+            self._transport.publish(self._status, status_message(self.drone, now))
 
     def _on_diagnostics(self) -> None:
         if self.drone is None:
@@ -179,7 +173,7 @@ class DroneNode(Node):
             status=[status(level, name, said, self.drone.member.drone_id, values)]
         )
         array.header.stamp = self.get_clock().now().to_msg()
-        self._tell(self._diagnostics, array)
+        self._transport.publish(self._diagnostics, array)
 
 
 def make() -> Sequence[Node]:

@@ -67,14 +67,15 @@ class RosTransport:
         """Send to one member; dropped if it has no inbox."""
         inbox = self._inboxes.get(to)
         if inbox is not None:
-            self._publish(inbox, data)
+            self.publish(inbox, self._envelope(data))
 
     def broadcast(self, data: bytes) -> None:
         """Send to all other members."""
-        self._publish(self._everybody, data)
+        self.publish(self._everybody, self._envelope(data))
 
-    def _publish(self, publisher: Publisher, data: bytes) -> None:
-        if not publish(publisher, self._envelope(data)):
+    def publish(self, publisher: Publisher, message: Any) -> None:
+        """Publish something of this drone; what DDS does not take is counted."""
+        if not publish(publisher, message):
             self.inbox.dropped["unsent"] += 1
 
     def _envelope(self, data: bytes) -> Envelope:

@@ -19,7 +19,7 @@ from swarm_ledger.identity.cose import parse1
 from swarm_ledger.relay.anchor import MAX_ANCHOR_BYTES, Anchor, Told, parse_anchor
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.engine import Emit
-from swarm_ledger.runtime.starts import replace_synced
+from swarm_ledger.signers.secret import write_private
 
 WANTED = "relay.anchor"
 """The relay's: the sealed anchor that it wants ordered, or had ordered last."""
@@ -70,14 +70,14 @@ class Outbox:
         """Return what an earlier relay wanted ordered last, None if there is nothing whole."""
         raw = _read(self._wanted)
         try:
-            return parse_anchor(parse1(raw[1:], limit=_SEALED_BYTES).payload) if raw else None
+            return _unsealed(raw) if raw else None
         except PeerFault:
             return None
 
     def put(self, sealed: bytes) -> None:
         """Want an anchor ordered, instead of any before; on disk when it returns."""
         try:
-            replace_synced(self._wanted, sealed)
+            write_private(self._wanted, sealed, over=True)
         except OSError as error:
             raise Misuse(f"cannot write {self._wanted}: {error.strerror}.") from error
 
@@ -108,7 +108,7 @@ class Courier:
 
     def _tell(self, said: bytes) -> None:
         if said != self._said and said != _read(self._held):
-            replace_synced(self._held, said)
+            write_private(self._held, said, over=True)
         self._said = said
 
     def _carry(self, drone: Drone, told: Told, now_ms: int) -> None:
@@ -121,8 +121,7 @@ class Courier:
         try:
             if raw[:1] != bytes([Kind.ANCHOR]):
                 raise PeerFault("malformed", "not an anchor.")
-            anchor = parse_anchor(parse1(raw[1:], limit=_SEALED_BYTES).payload)
-            if anchor.root == told.root:
+            if _unsealed(raw).root == told.root:
                 return
             drone.submit(raw, now_ms)
             self._refused = ""
@@ -136,6 +135,11 @@ class Courier:
             self._refused = what
             fields: dict[str, Any] = {"what": what}
             self._emit("anchor_refused", fields)
+
+
+def _unsealed(raw: bytes) -> Anchor:
+    """Return what a sealed anchor says; its signature is checked where it is handed in."""
+    return parse_anchor(parse1(raw[1:], limit=_SEALED_BYTES).payload)
 
 
 def _parse_told(raw: bytes) -> Told:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from swarm_ledger.errors import Misuse
+from swarm_ledger.signers.secret import write_private
 
 RUNS = "relay.runs"
 SHARING_RUNS = "secrecy.runs"
@@ -29,7 +30,7 @@ def next_run(folder: Path, now_s: int, file: str = RUNS) -> int:
             run = max(_read(path) + 1, now_s)
             if run > _LAST:
                 raise Misuse(f"{path}: there are no runs after {_LAST}.")
-            replace_synced(path, b"%d\n" % run)
+            write_private(path, b"%d\n" % run, over=True)
         finally:
             os.close(held)
     except OSError as error:
@@ -48,18 +49,3 @@ def _read(path: Path) -> int:
             remedy="Delete it if this machine's clock is right, and only then.",
         )
     return int(text)
-
-
-def replace_synced(path: Path, data: bytes) -> None:
-    """Replace a file at once, readable by its owner only; on disk when it returns. OSError."""
-    fresh = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

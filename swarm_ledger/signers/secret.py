@@ -89,11 +89,16 @@ def write_private(path: Path, data: bytes, *, over: bool) -> None:
         os.fsync(file.fileno())
     if over:
         fresh.replace(path)
-        return
+    else:
+        try:
+            os.link(fresh, path)
+        finally:
+            fresh.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.link(fresh, path)
+        os.fsync(folder)
     finally:
-        fresh.unlink()
+        os.close(folder)
 
 
 def _text(data: bytes, where: str) -> str:

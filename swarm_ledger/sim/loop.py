@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from swarm_ledger.errors import SwarmLedgerError
@@ -32,7 +33,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     start_ms = wall_clock_ms()
     emit = StdoutEvents(name)
     lookout, courier = Lookout(fleet, name, emit), Courier(fleet.home(name), emit)
-    with fleet.store(name) as store, Wiring(fleet, name, emit) as wiring:
+    with fleet.store(name) as store, closing(Wiring(fleet, name, emit)) as wiring:
         secrets = fleet.secrets(name, start_ms)
         radio = veiled(wiring, secrets)
         drone = Drone(

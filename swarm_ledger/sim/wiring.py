@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from types import TracebackType
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import ChannelKeys, ChannelPublic
@@ -25,7 +24,7 @@ class Wiring:
     The roster in force and all later ones that are known say who is linked. Whether links are
     encrypted, the one in force says, or the newest if it was known from the start or for
     PATIENCE_MS: whoever is behind would else wait in plain where all others are encrypted. Close
-    it, or use it as a context manager.
+    it in the end.
     """
 
     def __init__(self, fleet: Fleet, name: str, emit: Emit) -> None:
@@ -137,17 +136,6 @@ class Wiring:
         """Close all sockets at once."""
         if self._end is not None:
             self._end.close()
-
-    def __enter__(self) -> Wiring:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _in_force_and_later(drone: Drone, fleet: Fleet) -> list[Roster]:

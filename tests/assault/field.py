@@ -160,6 +160,14 @@ class Field:
             child.send_signal(signal.SIGINT)
             child.communicate(timeout=PATIENCE_S)
 
+    def endures(self, *words: str) -> None:
+        """It decides while it is flooded, and drops unread what it is flooded with."""
+        before = self.overload()
+        with self.flooded(*words):
+            self.decides()
+            self.overloaded(before)
+            self.decides()
+
     def overload(self) -> dict[str, Counter[str]]:
         """How much each drone did not look at so far, by why."""
         return {name: Counter(row["overload"]) for name, row in self.seen.items()}

@@ -24,18 +24,10 @@ def test_garbage(field: Field, kind: str, sources: str) -> None:
 
 def test_a_member_that_floods_with_true_statements(field: Field) -> None:
     """drone_4's stolen session: nothing is refused, and the others' messages get their turns."""
-    before = field.overload()
-    with field.flooded("--kind", "member"):
-        field.decides()
-        field.overloaded(before)
-        field.decides()
+    field.endures("--kind", "member")
     field.settle()
 
 
 def test_large_messages(field: Field) -> None:
-    before = field.overload()
-    with field.flooded("--kind", "large", "--rate", "200"):
-        field.decides()
-        field.overloaded(before)
-        field.decides()
+    field.endures("--kind", "large", "--rate", "200")
     field.settle()

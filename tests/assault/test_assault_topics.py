@@ -103,18 +103,10 @@ def test_a_reader_that_is_too_slow_ends_nobody(topics: Field) -> None:
 @pytest.mark.parametrize(("kind", "sources"), [("noise", "5"), ("forged", "1")])
 def test_garbage(topics: Field, kind: str, sources: str) -> None:
     """10,000 messages a second of so many publishers, half to all, half to the inboxes."""
-    before = topics.overload()
-    with topics.flooded("--kind", kind, "--sources", sources):
-        topics.decides()
-        topics.overloaded(before)
-        topics.decides()
+    topics.endures("--kind", kind, "--sources", sources)
 
 
 @pytest.mark.slow
 def test_a_member_that_floods_with_true_statements(topics: Field) -> None:
-    before = topics.overload()
-    with topics.flooded("--kind", "member"):
-        topics.decides()
-        topics.overloaded(before)
-        topics.decides()
+    topics.endures("--kind", "member")
     topics.settle()

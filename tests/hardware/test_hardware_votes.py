@@ -23,9 +23,8 @@ from swarm_ledger.runtime.identity import FolderKeys
 from swarm_ledger.signers import new_key
 from swarm_ledger.sim.rack import Swtpm
 from tests.crew import DAY_S, FLYING, T0_S, Crew, key
-from tests.hardware.test_commands import has, left_over
+from tests.hardware.test_commands import flown
 from tests.system.command import call, run
-from tests.system.conftest import needs as needs_transport
 
 
 @pytest.mark.parametrize("transport", ["memory", "zmq", "ros"])
@@ -33,20 +32,10 @@ from tests.system.conftest import needs as needs_transport
 def test_a_mission_whose_votes_are_signed_in_hardware(
     tmp_path: Path, keys: str, transport: str
 ) -> None:
-    has(keys)
-    needs_transport(transport)
     folder = tmp_path / "run"
-    said = run(
-        *("sim", "--drones", 4, "--keys", keys, "--hardware-only", "--transport", transport),
-        *("--attack", "equivocate", "--run-dir", folder, "--json"),
-    )
-    assert said.code == 0, said
-    found = said.json
+    found = flown(folder, keys, transport, "--hardware-only", "--attack", "equivocate").json
     names = [f"drone_{n}" for n in range(1, 5)]
-    assert (found["agree"], found["verified"], found["lost"]) == (True, True, {})
-    assert found["key_store"] == dict.fromkeys(names, keys)
     assert found["hardware_only"] == dict.fromkeys(names, True)
-    assert left_over(folder) == []
     honest = next(name for name in names if name not in found["liars"])
     assert call("ledger", "verify", folder / honest, "--json").json["root"] == found["root"]
     assert_votes_are_by_root_keys(folder, honest)

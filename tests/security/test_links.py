@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ LEFT = (*OTHERS, "drone_5")
 
 @pytest.fixture
 def wired(tmp_path: Path) -> Iterator[Wired]:
-    with Wired(tmp_path / "run") as made:
+    with closing(Wired(tmp_path / "run")) as made:
         yield made
 
 
@@ -160,7 +160,7 @@ def test_who_takes_a_dead_drone_s_address_hears_nothing(wired: Wired, encrypted:
 
 
 def test_who_is_revoked_is_cut_off_in_flight(tmp_path: Path) -> None:
-    with Wired(tmp_path / "run", drones=5) as wired:
+    with closing(Wired(tmp_path / "run", drones=5)) as wired:
         wired.start(*OTHERS, "drone_4", "drone_5")
         wired.go_on(blocks=3)
         _revoked_in_flight(wired)
