@@ -41,8 +41,9 @@ class History:
     def roster(self) -> Roster:
         return self.machine.members.now.roster
 
-    def identity(self, name: str) -> Identity:
-        roster = None if self.roster == self.crew.roster else self.roster
+    def identity(self, name: str, ruling: Roster | None = None) -> Identity:
+        ruling = ruling or self.roster
+        roster = None if ruling == self.crew.roster else ruling
         return self.crew.identity(name, self.sessions.get(name, 0), roster=roster)
 
     def delegations(self) -> list[bytes]:
@@ -89,7 +90,7 @@ class History:
         """Certify the ledger as it is, in the era of its last block."""
         roster = self.machine.members.at(self.store.height).roster
         stated = log_checkpoint(roster, self.store.size, self.store.root())
-        signers = [self.identity(name) for name in names or self.signers]
+        signers = [self.identity(name, roster) for name in names or self.signers]
         lines = [
             NoteSignature(one.cosigner.name, one.cosigner.key_id, one.cosign(stated, T0_S))
             for one in signers

@@ -103,6 +103,7 @@ class Wired:
                     fleet.settings(name),
                     now_ms=now_ms,
                     emit=emit,
+                    max_bytes=fleet.max_bytes(name),
                 )
                 wiring.follow(fleet, drone, now_ms)
             except BaseException:

@@ -2,7 +2,8 @@
 """Several drones' ledgers, side by side: one log of different lengths, or a fork, and by whom.
 
 Each ledger is judged on its own first; one that doesn't hold is named, and left out. Of two that
-hold, one extends the other (RFC 9162, 2.1.4), or each went on from the same block by itself.
+hold, one extends the other (RFC 9162, 2.1.4), or each went on from the same block by itself. Of
+pruned ledgers that can't always be told.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault, SwarmLedgerError
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.merkle import verify_consistency
 from swarm_ledger.ledger.store import Store
-from swarm_ledger.runtime.membership import membership_of
+from swarm_ledger.runtime.snapshot import members_from
 
 Progress = Callable[[Path, int, int], None]
 """Called with the ledger that is replayed, the height reached and the last one."""
@@ -75,16 +76,34 @@ class Fork:
 
 
 @dataclass(frozen=True)
+class Untold:
+    """Two ledgers that hold, of which pruning left too little to tell more.
+
+    forked: whether they are surely two histories, of which only the place where they part is gone.
+    """
+
+    ledgers: tuple[Path, Path]
+    forked: bool
+    why: str
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All that was compared, in the order in which it was named."""
 
     ledgers: tuple[Judged, ...]
     forks: tuple[Fork, ...]
+    untold: tuple[Untold, ...] = ()
 
     @property
     def consistent(self) -> bool:
         """Whether all ledgers hold, and are one log."""
-        return not self.forks and all(one.verdict for one in self.ledgers)
+        return not self.forks and not self.untold and all(one.verdict for one in self.ledgers)
+
+    @property
+    def forked(self) -> bool:
+        """Whether there are surely two histories."""
+        return bool(self.forks) or any(one.forked for one in self.untold)
 
 
 @dataclass(frozen=True)
@@ -129,8 +148,10 @@ def compare_ledgers(
             judged[one.path] = Judged(one.path, one.verdict, behind)
             if behind is None:
                 heads.append(one)
-        forks = tuple(_fork(*pair, held, trust) for pair in combinations(heads, 2))
-    return Comparison(tuple(judged[path] for path in paths), forks)
+        found = [_fork(*pair, held, trust) for pair in combinations(heads, 2)]
+    forks = tuple(one for one in found if isinstance(one, Fork))
+    untold = tuple(one for one in found if isinstance(one, Untold))
+    return Comparison(tuple(judged[path] for path in paths), forks, untold)
 
 
 def _opened(path: Path, stack: ExitStack) -> Source | SwarmLedgerError:
@@ -153,9 +174,12 @@ def _check_different(paths: Sequence[Path]) -> None:
 
 
 def _behind(one: _Held, other: _Held) -> Behind | None:
-    """Return how far a ledger is behind one that is as long at least; None for a fork."""
+    """Return how far a ledger is behind one that is as long at least.
+
+    None for a fork, and where that was pruned before the shorter one ends.
+    """
     size, of = one.verdict.size, other.verdict
-    if other.store.root(size) != one.verdict.root:
+    if size < other.store.first or other.store.root(size) != one.verdict.root:
         return None
     proof = tuple(other.store.consistency(size, of.size))
     verify_consistency(size, of.size, proof, one.verdict.root, of.root)
@@ -163,9 +187,16 @@ def _behind(one: _Held, other: _Held) -> Behind | None:
     return Behind(other.path, of.size, of.root, blocks, entries, proof)
 
 
-def _fork(one: _Held, other: _Held, held: Sequence[_Held], trust: Trust) -> Fork:
+def _fork(one: _Held, other: _Held, held: Sequence[_Held], trust: Trust) -> Fork | Untold:
     """Find where two ledgers part, of which neither extends the other, and who signed both."""
-    same, differs = 0, min(one.verdict.height, other.verdict.height)
+    same, differs = _lowest(one, other), min(one.verdict.height, other.verdict.height)
+    paths = one.path, other.path
+    if same > differs:
+        why = f"one of them ends before height {same}, below which the other was pruned"
+        return Untold(paths, forked=False, why=why)
+    if same and _end(one.store, same) != _end(other.store, same):
+        why = f"they are forked; they part before height {same}, and what tells where was pruned"
+        return Untold(paths, forked=True, why=why)
     while differs - same > 1:
         middle = (same + differs) // 2
         if _end(one.store, middle) == _end(other.store, middle):
@@ -174,8 +205,8 @@ def _fork(one: _Held, other: _Held, held: Sequence[_Held], trust: Trust) -> Fork
             differs = middle
     size, _ = _end(one.store, same)
     sides = (
-        Side(one.store, membership_of(one.store, trust)),
-        Side(other.store, membership_of(other.store, trust)),
+        Side(one.store, members_from(one.store, trust)),
+        Side(other.store, members_from(other.store, trust)),
     )
     statements = confront(sides, same + 1, size)
     roster = sides[0].members.at(same + 1).roster
@@ -192,8 +223,14 @@ def _fork(one: _Held, other: _Held, held: Sequence[_Held], trust: Trust) -> Fork
     )
 
 
+def _lowest(one: _Held, other: _Held) -> int:
+    """Return the lowest height at which both know how many entries there are, and the root."""
+    return max(one.verdict.base, other.verdict.base)
+
+
 def _has(one: _Held, height: int, end: tuple[int, bytes]) -> bool:
-    return height <= one.verdict.height and _end(one.store, height) == end
+    there = one.verdict.base <= height <= one.verdict.height
+    return there and _end(one.store, height) == end
 
 
 def _end(store: Store, height: int) -> tuple[int, bytes]:

@@ -3,6 +3,9 @@
 
 Three layers, each on top of the last: the stored bytes fit together and the checkpoints are
 cosigned by a quorum; each block was committed by a quorum; each entry follows from those before.
+
+A pruned ledger has no beginning. There a quorum's checkpoint vouches for the header of the block
+that its oldest snapshot is of, that header's digest for the state, and the rest follows from that.
 """
 
 from __future__ import annotations
@@ -26,9 +29,10 @@ from swarm_ledger.runtime.blocks import batch_of, genesis_entry, split_block
 from swarm_ledger.runtime.export import policy_of
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.keeper import parse_certificate
-from swarm_ledger.runtime.machine import Applied, Machine
-from swarm_ledger.runtime.membership import Conviction, Membership, membership_of
-from swarm_ledger.voting.decision import Settled
+from swarm_ledger.runtime.machine import Applied
+from swarm_ledger.runtime.membership import Conviction, Membership
+from swarm_ledger.runtime.snapshot import members_from, oldest
+from swarm_ledger.voting.decision import Settled, parse_settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,12 @@ class Held:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A ledger that holds. covered: entries under the last cosigned checkpoint."""
+    """A ledger that holds. covered: entries under the last cosigned checkpoint.
+
+    base: the height of its first block, 0 unless it is pruned; start: the height of the block
+    whose state was taken from a snapshot there, behind which all was replayed. Then decisions are
+    those that were kept, and convictions those of which the evidence was.
+    """
 
     height: int
     size: int
@@ -54,6 +63,8 @@ class Verdict:
     decisions: tuple[Settled, ...]
     convictions: tuple[Conviction, ...]
     anchors: tuple[Held, ...]
+    base: int = 0
+    start: int = 0
 
 
 def open_ledger(folder: Path) -> Store:
@@ -83,18 +94,26 @@ def verify_ledger(
     of tiles, which have none: then the checkpoint alone vouches, for all of it. Raises
     NotVerified, naming the height and what failed.
     """
+    with store.database.snapshot():
+        return _verify(store, trust, progress, commits=commits)
+
+
+def _verify(
+    store: Store, trust: Trust, progress: Callable[[int, int], None], *, commits: bool
+) -> Verdict:
     begins_with(store, trust.genesis)
     summary = check_store(store, _Policies(store, trust))
-    members = membership_of(store, trust)
-    machine = Machine(trust)
-    decisions: list[Settled] = []
+    members, machine = members_from(store, trust), oldest(store, trust)
+    start = machine.height
+    decisions = _decisions_until(store, start)
     anchors: list[Held] = []
-    for height in range(1, store.height + 1):
+    for height in range(max(1, store.base), store.height + 1):
         block = store.block(height)
         try:
-            applied = machine.follow(height, block.entries)
-            decisions += applied.decisions
-            anchors += _anchors(applied, block.first)
+            if height > start:
+                applied = machine.follow(height, block.entries)
+                decisions += applied.decisions
+                anchors += _anchors(applied, block.first)
             if commits:
                 _committed(block, members.at(height).opener)
         except (NotVerified, PeerFault, Misuse) as error:
@@ -109,7 +128,24 @@ def verify_ledger(
         tuple(decisions),
         tuple(machine.members.convictions),
         tuple(anchors),
+        summary.base,
+        start,
     )
+
+
+def _decisions_until(store: Store, start: int) -> list[Settled]:
+    """Return the decisions up to a snapshot's block, which a checkpoint must cover."""
+    if not start:
+        return []
+    block = store.block(start)
+    end = block.first + len(block.entries)
+    if store.checkpoint(end) is None:
+        raise NotVerified(
+            "no cosigned checkpoint vouches for the state there", where=f"height {start}"
+        )
+    return [
+        parse_settled(found.data[1:]) for found in store.find(Kind.DECISION) if found.index < end
+    ]
 
 
 def _anchors(applied: Applied, first: int) -> Iterator[Held]:
@@ -123,6 +159,10 @@ def begins_with(store: Store, roster: Roster) -> None:
     """Raise NotVerified unless a ledger begins as this roster's swarm began."""
     if store.height < 0:
         raise NotVerified("there is no genesis.", where="height 0")
+    if store.base:
+        if [found.data for found in store.find(Kind.GENESIS)] != [genesis_entry(roster)]:
+            raise NotVerified("it does not begin with this roster.", where="height 0")
+        return
     try:
         genesis = store.block(0)
     except NotVerified as error:
@@ -142,7 +182,7 @@ class _Policies:
         self._known: dict[int, Policy] = {}
 
     def __call__(self, height: int) -> Policy:
-        self._members = self._members or membership_of(*self._ledger)
+        self._members = self._members or members_from(*self._ledger)
         era = self._members.at(height)
         if era.base not in self._known:
             self._known[era.base] = policy_of(era.opener)

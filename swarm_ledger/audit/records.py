@@ -22,7 +22,7 @@ from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.roster import parse_roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Block, Store
-from swarm_ledger.ledger.tile_files import whole_file
+from swarm_ledger.ledger.tile_files import check_whole, whole_file
 from swarm_ledger.runtime.blocks import Genesis, parse_header
 from swarm_ledger.runtime.chronicle import conviction_fields, decision_fields, label_name
 from swarm_ledger.runtime.evidence import Charge
@@ -55,7 +55,11 @@ class EntryRecord(msgspec.Struct, frozen=True):
 def records_of(
     store: Store, trust: Trust, progress: Callable[[int, int], None] = lambda _a, _b: None
 ) -> Iterator[EntryRecord]:
-    """Yield a ledger's entries in order; NotVerified, with the height, if one doesn't follow."""
+    """Yield a ledger's entries in order; NotVerified, with the height, if one doesn't follow.
+
+    Misuse for a ledger that was pruned.
+    """
+    check_whole(store, "records")
     begins_with(store, trust.genesis)
     yield EntryRecord(0, 0, "genesis", None, None, None, _genesis(store.block(0)))
     machine = Machine(trust)

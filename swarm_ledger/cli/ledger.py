@@ -52,14 +52,18 @@ def show(
     """
     with open_existing(folder) as store:
         blocks = [
-            _block(store, h) for h in range(max(0, store.height - last + 1), store.height + 1)
+            _block(store, h)
+            for h in range(max(store.base, store.height - last + 1), store.height + 1)
         ]
         checkpoint = store.latest_checkpoint()
+        file, _, wal = store.database.bytes()
         result: dict[str, Any] = {
             "height": store.height,
             "size": store.size,
             "root": store.root().hex(),
             "covered": checkpoint.size if checkpoint else 0,
+            "base": store.base,
+            "bytes": file + wal,
             "blocks": blocks,
             "convictions": _convictions(store, folder, roster),
         }
@@ -75,8 +79,12 @@ def show(
         console.print(escape(conviction["text"]))
     console.print(
         f"{result['size']} entries, {result['covered']} of them under a cosigned checkpoint, "
-        f"root {store_root(result)}"
+        f"root {store_root(result)}; {result['bytes']:,} bytes{_pruned(result['base'])}"
     )
+
+
+def _pruned(base: int) -> str:
+    return f", pruned below height {base}" if base else ""
 
 
 def _convictions(store: Store, folder: Path, named: Path | None) -> list[dict[str, Any]]:
@@ -143,13 +151,18 @@ def verify(folder: LedgerArgument, roster: RosterOption = None, as_json: Json = 
                 "root": verdict.root.hex(),
                 "checkpoints": verdict.checkpoints,
                 "covered": verdict.covered,
+                "base": verdict.base,
+                "start": verdict.start,
                 "decisions": decisions,
                 "convictions": convictions,
             }
         )
         return
+    beginning = f"from height {verdict.start} (blocks before {verdict.base} were pruned), " * bool(
+        verdict.base
+    )
     console.print(
-        f"[green]verified[/]: height {verdict.height}, {verdict.size} entries, "
+        f"[green]verified[/]: {beginning}height {verdict.height}, {verdict.size} entries, "
         f"{verdict.covered} of them under {verdict.checkpoints} cosigned checkpoints"
     )
     for told in (*decisions, *convictions):

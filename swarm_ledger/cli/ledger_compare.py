@@ -83,10 +83,14 @@ def _fields(found: Comparison) -> dict[str, Any]:
     }
     return {
         "consistent": found.consistent,
-        "forked": bool(found.forks),
+        "forked": found.forked,
         "culprits": sorted(culprits),
         "ledgers": [_ledger(one) for one in found.ledgers],
         "forks": [_fork(fork) for fork in found.forks],
+        "untold": [
+            {"ledgers": list(map(str, one.ledgers)), "forked": one.forked, "why": one.why}
+            for one in found.untold
+        ],
     }
 
 
@@ -105,6 +109,7 @@ def _ledger(one: Judged) -> dict[str, Any]:
         "size": one.verdict.size,
         "root": one.verdict.root.hex(),
         "covered": one.verdict.covered,
+        "base": one.verdict.base,
         "behind": _behind(one.behind) if one.behind else None,
     }
 
@@ -189,9 +194,13 @@ def _lines(found: Comparison) -> Iterator[str]:
         )
     for fork in found.forks:
         yield from _fork_lines(fork)
+    for untold in found.untold:
+        names = escape(" and ".join(map(str, untold.ledgers)))
+        mark = "[red]forked[/]" if untold.forked else "[yellow]can't be told[/]"
+        yield f"{mark}: {names}: {escape(untold.why)}"
     if found.consistent:
         yield "[green]consistent[/]: these ledgers are one log"
-    elif not found.forks and any(one.verdict for one in found.ledgers):
+    elif not found.forks and not found.untold and any(one.verdict for one in found.ledgers):
         yield "the ledgers that hold are one log"
 
 

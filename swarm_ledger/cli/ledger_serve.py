@@ -15,6 +15,7 @@ from swarm_ledger.cli.ledger_files import LedgerArgument, open_existing
 from swarm_ledger.cli.output import Json, console, print_json
 from swarm_ledger.ledger.checkpoint import Checkpoint
 from swarm_ledger.ledger.note import Note
+from swarm_ledger.ledger.tile_files import check_whole
 from swarm_ledger.sim.stop import Stop
 
 
@@ -28,6 +29,7 @@ def serve(
 ) -> None:
     """Serve a ledger as tlog-tiles until Ctrl-C or SIGTERM; a drone may go on writing it."""
     with open_existing(ledger) as store:
+        check_whole(store, "tiles")
         latest = store.latest_checkpoint()
     stated = Checkpoint.parse(Note.parse(latest.note).text) if latest else None
     interrupted, ended = Stop(signal.SIGINT), Stop(signal.SIGTERM)

@@ -17,6 +17,7 @@ from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.output import Json, console, date, print_json
 from swarm_ledger.errors import NotVerified
 from swarm_ledger.identity.trust import Trust, load_trust
+from swarm_ledger.ledger.tile_files import check_whole
 
 app = typer.Typer(help="Check signed messages that were recorded.", no_args_is_help=True)
 
@@ -62,6 +63,7 @@ def _verdict(ledger: Path, trust: Trust, as_json: bool) -> Verdict:
     """Verify the ledger itself, which all that it says about a bag rests on."""
     try:
         with open_ledger(ledger) as store:
+            check_whole(store, "anchors")
             return verify_ledger(store, trust)
     except NotVerified as error:
         if as_json:

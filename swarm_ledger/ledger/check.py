@@ -2,7 +2,8 @@
 """Audit a stored ledger: every stored byte of entries, tree and checkpoints is accounted for.
 
 Nothing here trusts or calls what appended the data: the tree is computed again from the entries,
-level by level, in constant memory. Certificates of blocks are opaque at this floor.
+level by level, in constant memory. Certificates of blocks are opaque at this floor. What is left
+below the first block of a pruned ledger must be proven to be in its cosigned tree (remains.py).
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from swarm_ledger.errors import NotVerified
 from swarm_ledger.ledger.database import Database, typed
 from swarm_ledger.ledger.merkle import EMPTY_ROOT, leaf_hash, node_hash
 from swarm_ledger.ledger.policy import Policy
+from swarm_ledger.ledger.remains import check_remains
 from swarm_ledger.ledger.store import Store
 
 
 class Summary(msgspec.Struct, frozen=True):
     """A ledger that holds: its last block's height, entries, root, and its checkpoints.
 
-    covered: entries under the largest checkpoint, 0 when there is none.
+    covered: entries under the largest checkpoint, 0 when there is none. base: the height of the
+    first block; what was below it is pruned.
     """
 
     height: int
@@ -29,6 +32,7 @@ class Summary(msgspec.Struct, frozen=True):
     root: bytes
     checkpoints: int
     covered: int
+    base: int = 0
 
 
 def check_store(store: Store, policy: Callable[[int], Policy]) -> Summary:
@@ -37,20 +41,27 @@ def check_store(store: Store, policy: Callable[[int], Policy]) -> Summary:
     Heights and entries must have no gaps, every tree node must follow from the entries, and every
     checkpoint must have its tree's root and be accepted by the policy, without a needless line.
     policy: what a checkpoint at a height must satisfy; asked once the entries are known to be
-    whole, as it follows from them.
+    whole, as it follows from them. A pruned ledger must have a checkpoint that covers its first
+    block, whose tree holds all that is left from before.
     """
     database = store.database
     with database.snapshot():
-        height, size = _check_blocks(database)
-        _check_entries(database, size)
-        _check_nodes(database, size)
-        checkpoints, covered = _check_checkpoints(database, policy)
+        base, first = store.read_base()
+        height, size = _check_blocks(database, base, first)
+        _check_entries(database, first, size)
+        below = check_remains(database, first, size) if base else 0
+        _check_nodes(database, first, size, below)
+        checkpoints, covered = _check_checkpoints(database, base, policy)
+        if base and covered <= first:
+            raise NotVerified(
+                "no cosigned checkpoint vouches for what was pruned", where=f"height {base}"
+            )
         _check_file(database)
-        return Summary(height, size, _root(database, size), checkpoints, covered)
+        return Summary(height, size, _root(database, size), checkpoints, covered, base)
 
 
-def _check_blocks(database: Database) -> tuple[int, int]:
-    height, size = -1, 0
+def _check_blocks(database: Database, base: int, first_entry: int) -> tuple[int, int]:
+    height, size = base - 1, first_entry
     for stated, first, count in database.rows(
         "SELECT height, first, count FROM blocks ORDER BY height"
     ):
@@ -71,16 +82,17 @@ def _heights(database: Database) -> Iterator[int]:
             yield height
 
 
-def _hashes(database: Database, level: int) -> Iterator[tuple[int, bytes]]:
-    query = "SELECT idx, hash FROM nodes WHERE level = ? ORDER BY idx"
-    yield from database.rows(query, (level,))
+def _hashes(database: Database, level: int, start: int) -> Iterator[tuple[int, bytes]]:
+    query = "SELECT idx, hash FROM nodes WHERE level = ? AND idx >= ? ORDER BY idx"
+    yield from database.rows(query, (level, start))
 
 
-def _check_entries(database: Database, size: int) -> None:
-    rows = database.rows("SELECT idx, height, data FROM entries ORDER BY idx")
-    leaves = _hashes(database, 0)
+def _check_entries(database: Database, start: int, size: int) -> None:
+    query = "SELECT idx, height, data FROM entries WHERE idx >= ? ORDER BY idx"
+    rows = database.rows(query, (start,))
+    leaves = _hashes(database, 0, start)
     last = "the end"
-    for expected, height in enumerate(_heights(database)):
+    for expected, height in enumerate(_heights(database), start):
         last = where = f"height {height}"
         index, stated, data = next(rows, (None, None, None))
         if index != expected:
@@ -93,13 +105,18 @@ def _check_entries(database: Database, size: int) -> None:
         raise NotVerified(f"there are more entries than the blocks' {size}", where=last)
 
 
-def _check_nodes(database: Database, size: int) -> None:
-    total = size
+def _check_nodes(database: Database, start: int, size: int, below: int) -> None:
+    """Check all nodes that end behind entry `start`; below: how many others there must be."""
+    total = below + size - start
     for level in range(1, size.bit_length()):
-        children, parents = _hashes(database, level - 1), _hashes(database, level)
-        total += size >> level
-        for index in range(size >> level):
-            (_, left), (_, right) = next(children), next(children)
+        lowest = start >> level
+        children = _hashes(database, level - 1, 2 * lowest)
+        parents = _hashes(database, level, lowest)
+        total += (size >> level) - lowest
+        for index in range(lowest, size >> level):
+            (first, left), (second, right) = next(children), next(children)
+            if (first, second) != (2 * index, 2 * index + 1):
+                raise NotVerified(f"tree node ({level - 1}, {2 * index}) is missing")
             if next(parents, None) != (index, node_hash(left, right)):
                 last = ((index + 1) << level) - 1
                 raise NotVerified(
@@ -128,14 +145,16 @@ def _root(database: Database, size: int) -> bytes:
     return root or EMPTY_ROOT
 
 
-def _check_checkpoints(database: Database, policy: Callable[[int], Policy]) -> tuple[int, int]:
+def _check_checkpoints(
+    database: Database, base: int, policy: Callable[[int], Policy]
+) -> tuple[int, int]:
     number = covered = 0
     for size, height, note in database.rows(
         "SELECT size, height, note FROM checkpoints ORDER BY size"
     ):
         where = f"height {height}"
         block = database.row("SELECT first + count FROM blocks WHERE height = ?", (height,))
-        if block is None or block[0] != size:
+        if (block is None or block[0] != size) and height >= base:
             raise NotVerified(f"its block doesn't end at checkpoint size {size}", where=where)
         wanted = policy(typed(height, int, where))
         try:

@@ -7,16 +7,16 @@ written it is in WAL mode with synchronous=FULL: a transaction that has returned
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
 
 from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.ledger.lock import take_lock
 from swarm_ledger.ledger.schema import (
     APPLICATION_ID,
     OBJECTS,
@@ -28,6 +28,8 @@ from swarm_ledger.ledger.schema import (
 BUSY_SECONDS = 2.0
 CACHE_KIB = 2048
 ROWS_AT_ONCE = 256
+_INCREMENTAL = 2
+"""As PRAGMA auto_vacuum says it."""
 
 T = TypeVar("T")
 _REMEDIES = (
@@ -108,7 +110,7 @@ class Database:
         if not self._in_memory:
             self._check_path(Path(path))
         if not read_only and not self._in_memory:
-            self._lock = _take_lock(self.path)
+            self._lock = take_lock(self.path)
         try:
             with plain_faults(self.path):
                 self._connection = self._connect()
@@ -143,6 +145,7 @@ class Database:
         self.run(f"PRAGMA cache_size = -{CACHE_KIB}")
         empty = self.value("SELECT count(*) FROM sqlite_master", int, self.path) == 0
         if empty and not self.read_only:
+            self.run("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is in the file
             self._pragmas()
             with self.transaction():
                 for statement in statements(0):
@@ -201,7 +204,7 @@ class Database:
             )
         self.run("PRAGMA synchronous = FULL")
 
-    def run(self, statement: str, arguments: Sequence[object] = ()) -> None:
+    def run(self, statement: str, arguments: Sequence[object] | Mapping[str, object] = ()) -> None:
         """Execute one statement."""
         with plain_faults(self.path):
             self._expect_transaction()
@@ -281,6 +284,34 @@ class Database:
         finally:
             self._depth = depth
 
+    def make_shrinkable(self, wal_bytes: int) -> None:
+        """Let the file give back what is deleted, and have its WAL folded at about that size.
+
+        A file that an earlier program made is written anew once, which takes as long as copying it
+        and as much room again.
+        """
+        if self.value("PRAGMA auto_vacuum", int, self.path) != _INCREMENTAL:
+            self.run("PRAGMA auto_vacuum = INCREMENTAL")
+            self.run("VACUUM")
+        page = self.value("PRAGMA page_size", int, self.path)
+        self.value(f"PRAGMA wal_autocheckpoint = {max(1, wal_bytes // page)}", int, self.path)
+        self.value(f"PRAGMA journal_size_limit = {wal_bytes}", int, self.path)
+
+    def shrink(self, pages: int) -> None:
+        """Give back up to so many free pages to the file system, after moving the last ones."""
+        list(self.rows(f"PRAGMA incremental_vacuum({pages})"))
+
+    def bytes(self) -> tuple[int, int, int]:
+        """Return how large the file is, how much of that is free, and how large its WAL is."""
+        page = self.value("PRAGMA page_size", int, self.path)
+        pages = self.value("PRAGMA page_count", int, self.path)
+        free = self.value("PRAGMA freelist_count", int, self.path)
+        try:
+            wal = os.stat(f"{self.path}-wal").st_size
+        except OSError:
+            wal = 0
+        return pages * page, free * page, wal
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Let all queries inside see one state of the file, whatever a writer does meanwhile."""
@@ -316,33 +347,3 @@ class Database:
                 os.unlink(self.path + ".lock")
             os.close(self._lock)
             self._lock = None
-
-
-def _take_lock(path: str) -> int:
-    """Return a descriptor that holds the writer's lock of a ledger; raises Misuse if taken.
-
-    SQLite's own locks last only as long as a transaction, and two writers with a tree each in
-    memory would spoil it. The kernel drops this lock when its process dies.
-    """
-    name = path + ".lock"
-    while True:
-        try:
-            descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise Misuse(
-                f"{path} can't be written ({error.strerror}).",
-                remedy="Check the directory's permissions, or open read-only.",
-            ) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            raise Misuse(
-                f"{path} is locked: another process is writing it.",
-                remedy="Stop that process, or open read-only.",
-            ) from error
-        with suppress(FileNotFoundError):
-            # the previous holder may have removed the file between our open and our lock
-            if os.path.samestat(os.fstat(descriptor), os.stat(name)):
-                return descriptor
-        os.close(descriptor)

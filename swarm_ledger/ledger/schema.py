@@ -12,7 +12,7 @@ from contextlib import closing
 from functools import cache
 from typing import Any
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x53574C47
 """Marks an SQLite file as a ledger of ours: "SWLG" in its header."""
 
@@ -70,8 +70,9 @@ _STEPS: dict[int, tuple[str, ...]] = {
     data BLOB NOT NULL CHECK (typeof(data) = 'blob')
 )""",
     ),
+    2: ("INSERT INTO meta VALUES ('base', 0)",),
 }
-"""From a version to the next."""
+"""From a version to the next. base: the height of the first block that is not pruned."""
 
 
 def statements(old: int, new: int = SCHEMA_VERSION) -> tuple[str, ...]:

@@ -19,18 +19,13 @@ from swarm_ledger.ledger import merkle
 from swarm_ledger.ledger.checkpoint import Checkpoint
 from swarm_ledger.ledger.database import Database, typed
 from swarm_ledger.ledger.note import Note
+from swarm_ledger.ledger.pruning import Found, Keep, forget, next_base
 from swarm_ledger.ledger.schema import COMMON, RARE
 from swarm_ledger.ledger.scratch import Scratch
 
 MAX_ENTRY_SIZE = 65_535
-
-
-class Found(msgspec.Struct, frozen=True):
-    """An entry that was looked for: its index, the height of its block, its bytes."""
-
-    index: int
-    height: int
-    data: bytes
+_SCHEMA_WITH_BASE = 3
+_ARCHIVE = "Ask an archive: a drone whose fleet file sets no ledger.max_bytes keeps everything."
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -63,6 +58,7 @@ class Store(Scratch):
     def __init__(self, database: Database) -> None:
         self.database = database
         self._height = -1
+        self._base = self._first = 0
         self._tree = merkle.Frontier()
         self.refresh()
 
@@ -105,18 +101,34 @@ class Store(Scratch):
             stored = self.database.row("SELECT max(idx) FROM entries")
             if size < 0 or (stored and stored[0] != (size - 1 if size else None)):
                 raise NotVerified("its entries aren't the ledger's last", where=f"height {height}")
+            self._base, self._first = self.read_base()
             self._tree = merkle.Frontier.read(size, self._node)
             self._height = height
+
+    def read_base(self) -> tuple[int, int]:
+        """Return `base` and `first` as they are in the file by now."""
+        if self.database.schema < _SCHEMA_WITH_BASE:
+            return 0, 0
+        query = "SELECT value FROM meta WHERE key = 'base'"
+        base = self.database.value(query, int, "the height up to which it is pruned")
+        if not base:
+            return 0, 0
+        query, where = "SELECT first FROM blocks WHERE height = ?", f"height {base}"
+        first = self.database.value(query, int, where, (base,))
+        if base < 0 or first <= 0:
+            raise NotVerified("nothing is before the first block that was kept", where=where)
+        return base, first
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make all writes inside one durable commit, one fsync, or none of them; may be nested."""
-        height, tree = self._height, self._tree.copy()
+        height, tree, base = self._height, self._tree.copy(), (self._base, self._first)
         try:
             with self.database.transaction():
                 yield
         except BaseException:
             self._height, self._tree = height, tree
+            self._base, self._first = base
             raise
 
     # what is in it
@@ -130,6 +142,16 @@ class Store(Scratch):
     def size(self) -> int:
         """The number of entries."""
         return self._tree.size
+
+    @property
+    def base(self) -> int:
+        """The height of the first block that is not pruned: 0 where everything is kept."""
+        return self._base
+
+    @property
+    def first(self) -> int:
+        """The index of the first entry of block `base`; of those before it some are kept."""
+        return self._first
 
     def root(self, size: int | None = None) -> bytes:
         """Return the Merkle root of all entries, or of the first size ones."""
@@ -152,8 +174,13 @@ class Store(Scratch):
         }
         for index in range(start, stop):
             if index not in found:
+                self._check_not_pruned(index, f"entry {index}")
                 raise NotVerified("it is missing", where=f"entry {index}")
         return list(found.values())
+
+    def _check_not_pruned(self, index: int, what: str) -> None:
+        if index < self._first:
+            raise Misuse(f"{what} was pruned; an archive has it.", remedy=_ARCHIVE)
 
     def nodes(self, level: int, start: int, stop: int) -> list[bytes]:
         """Return the hashes of the perfect nodes start to stop - 1 of a level of the tree."""
@@ -161,6 +188,7 @@ class Store(Scratch):
         where = f"tree level {level}"
         found = list(self.database.rows(query, (level, start, stop)))
         if [index for index, _ in found] != list(range(start, stop)):
+            self._check_not_pruned(start << level, f"tree node ({level}, {start})")
             raise NotVerified(f"it doesn't have the nodes {start} to {stop - 1}", where=where)
         return [typed(node, bytes, where) for _, node in found]
 
@@ -168,13 +196,18 @@ class Store(Scratch):
         """Return the height of the block that an entry is in."""
         if not 0 <= index < self.size:
             raise Misuse(f"There is no entry {index} in a ledger of {self.size}.")
-        query = "SELECT height FROM entries WHERE idx = ?"
-        return self.database.value(query, int, f"entry {index}", (index,))
+        row = self.database.row("SELECT height FROM entries WHERE idx = ?", (index,))
+        if row is None:
+            self._check_not_pruned(index, f"entry {index}")
+            raise NotVerified("it is missing", where=f"entry {index}")
+        return typed(row[0], int, f"entry {index}")
 
     def block(self, height: int) -> Block:
         """Return a block with its entries and certificate."""
         if not 0 <= height <= self._height:
             raise Misuse(f"There is no block {height}; the last one is {self._height}.")
+        if height < self._base:
+            raise Misuse(f"block {height} was pruned; an archive has it.", remedy=_ARCHIVE)
         query = "SELECT first, count, certificate FROM blocks WHERE height = ?"
         row = self.database.row(query, (height,))
         where = f"height {height}"
@@ -194,16 +227,23 @@ class Store(Scratch):
         that. Raises Misuse for a kind that has no index, NotVerified for an entry that is not the
         one in the tree.
         """
+        # what is skipped is skipped in the index: no entry is read for it
+        return self._find(kind, self.size, "idx", limit, skip)
+
+    def find_last(self, kind: int, count: int, stop: int) -> list[Found]:
+        """Return the last entries whose first byte is kind before entry `stop`; see find()."""
+        return self._find(kind, stop, "idx DESC", count, 0)
+
+    def _find(self, kind: int, stop: int, order: str, limit: int, skip: int) -> list[Found]:
         if kind in COMMON:
             raise Misuse(f"Entries of kind {kind} are found by their block.")
-        # what is skipped is skipped in the index: no entry is read for it
         query = f"""
             SELECT e.idx, e.height, e.data, n.hash FROM (
                 SELECT idx FROM entries WHERE substr(data, 1, 1) = ? AND {RARE} AND idx < ?
-                ORDER BY idx LIMIT ? OFFSET ?) wanted JOIN entries e ON e.idx = wanted.idx
+                ORDER BY {order} LIMIT ? OFFSET ?) wanted JOIN entries e ON e.idx = wanted.idx
             LEFT JOIN nodes n ON n.level = 0 AND n.idx = e.idx ORDER BY e.idx"""  # noqa: S608
         found = []
-        arguments = (bytes([kind]), self.size, limit, skip)
+        arguments = (bytes([kind]), stop, limit, skip)
         for index, height, data, leaf in self.database.rows(query, arguments):
             entry = typed(data, bytes, f"entry {index}")
             if entry[:1] != bytes([kind]) or merkle.leaf_hash(entry) != leaf:
@@ -227,8 +267,13 @@ class Store(Scratch):
 
     def _node(self, level: int, index: int) -> bytes:
         query = "SELECT hash FROM nodes WHERE level = ? AND idx = ?"
+        row = self.database.row(query, (level, index))
         where = f"tree node ({level}, {index})"
-        return self.database.value(query, bytes, where, (level, index))
+        if row is None:
+            if (index + 1) << level <= self._first:
+                self._check_not_pruned(index << level, where)
+            raise NotVerified("it is missing", where=where)
+        return typed(row[0], bytes, where)
 
     # what goes into it
 
@@ -284,13 +329,38 @@ class Store(Scratch):
         """Return the largest kept checkpoint, or None."""
         return self._one_checkpoint("WHERE size >= ? ORDER BY size DESC", 0)
 
-    def _one_checkpoint(self, which: str, size: int) -> StoredCheckpoint | None:
+    def checkpoint_until(self, height: int) -> StoredCheckpoint | None:
+        """Return the last kept checkpoint made at a height or before, or None."""
+        return self._one_checkpoint("WHERE height <= ? ORDER BY size DESC", height)
+
+    def _one_checkpoint(self, which: str, place: int) -> StoredCheckpoint | None:
         row = self.database.row(
             f"SELECT size, height, note FROM checkpoints {which} LIMIT 1",  # noqa: S608
-            (size,),
+            (place,),
         )
         if row is None:
             return None
         where = f"checkpoint of size {row[0]}"
         height, note = typed(row[1], int, where), typed(row[2], bytes, where)
         return StoredCheckpoint(row[0], height, note)
+
+    # what goes out of it
+
+    def prune(self, below: int, keep: Keep) -> bool:
+        """Forget some of the blocks below one, in one short transaction; False if none is left.
+
+        What `keep` says stays, with all that proves it to be in the tree; see pruning.py. Raises
+        Misuse unless a cosigned checkpoint covers block `below`, which stays itself.
+        """
+        latest = self.latest_checkpoint()
+        if latest is None or not 0 <= below <= latest.height:
+            raise Misuse(f"No cosigned checkpoint covers block {below}: nothing may go for it.")
+        if below <= self._base:
+            return False
+        with self.transaction():
+            base, first = next_base(self.database, self._base, below)
+            if not 0 < first < self.size:
+                raise Misuse(f"There is no entry left behind block {base}.")
+            forget(self.database, self._first, base, first, keep)
+            self._base, self._first = base, first
+        return base < below

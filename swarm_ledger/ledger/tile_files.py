@@ -51,6 +51,15 @@ def certified(store: Store) -> tuple[Checkpoint, bytes]:
     return checkpoint, kept.note
 
 
+def check_whole(store: Store, what: str) -> None:
+    """Raise Misuse where a ledger was pruned, for what needs all of it."""
+    if store.base:
+        raise Misuse(
+            f"{what} need all entries, and this ledger was pruned below height {store.base}.",
+            remedy="Take an archive's ledger: one of a drone without ledger.max_bytes.",
+        )
+
+
 def write_tiles(store: Store, folder: Path) -> Written:
     """Write the tiles that the latest checkpoint covers and a folder doesn't have yet.
 
@@ -59,6 +68,7 @@ def write_tiles(store: Store, folder: Path) -> Written:
     """
     with store.database.snapshot():
         store.refresh()
+        check_whole(store, "tiles")
         checkpoint, note = certified(store)
         with _holding(folder):
             before = _continued(store, folder, checkpoint)

@@ -133,6 +133,7 @@ class DroneNode(Node):
             looks=self.fleet.file.looks,
             question=self.fleet.question(),
             secrets=secrets,
+            max_bytes=self.fleet.max_bytes(self.name),
         )
         self._lookout.check_current(drone, now_ms)
         return drone

@@ -13,7 +13,8 @@ from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind, Opened
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.roster import Role
-from swarm_ledger.runtime.engine import Emit, Engine
+from swarm_ledger.runtime.chronicle import Emit
+from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.identity import Identity, Keys
 from swarm_ledger.runtime.machine import Tick
 from swarm_ledger.runtime.voter import Look, Voter

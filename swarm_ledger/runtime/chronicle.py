@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from swarm_ledger.relay.anchor import Anchor
@@ -15,6 +15,9 @@ from swarm_ledger.voting.observation import Observation
 from swarm_ledger.voting.question import Question
 
 Event = tuple[str, dict[str, Any]]
+
+Emit = Callable[[str, dict[str, Any]], None]
+"""Receives events: a name, and fields that JSON can hold."""
 
 
 def describe(applied: Applied, machine: Machine) -> Iterator[Event]:

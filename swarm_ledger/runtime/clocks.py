@@ -19,7 +19,8 @@ from swarm_ledger.encoding import Record, decode, encode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member
-from swarm_ledger.runtime.engine import Emit, Engine
+from swarm_ledger.runtime.chronicle import Emit
+from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.transport import Transport
 
 MAX_ECHOES = 16

@@ -17,8 +17,8 @@ from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.cose import parse1
 from swarm_ledger.relay.anchor import MAX_ANCHOR_BYTES, Anchor, Told, parse_anchor
+from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.drone import Drone
-from swarm_ledger.runtime.engine import Emit
 from swarm_ledger.signers.secret import write_private
 
 WANTED = "relay.anchor"

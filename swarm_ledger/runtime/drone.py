@@ -22,9 +22,9 @@ from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.admission import Admission
 from swarm_ledger.runtime.ballots import Ballots
-from swarm_ledger.runtime.chronicle import describe
+from swarm_ledger.runtime.chronicle import Emit, describe
 from swarm_ledger.runtime.clocks import Clocks
-from swarm_ledger.runtime.engine import Emit, Engine
+from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import ELSEWHERE, Epoch, Seat
 from swarm_ledger.runtime.greeting import Greeting
 from swarm_ledger.runtime.identity import Identity, Keys
@@ -51,7 +51,8 @@ class Drone:
     ledger, empty or from an earlier run, which it then continues. settings: the protocol's
     parameters. looks: images that make a vote. question: a sealed one, asked as soon as the swarm
     has met. secrets: those by which the transport conceals what is said, if it does: then what is
-    heard in clear counts for nothing. Raises NotVerified where that ledger is another swarm's, or
+    heard in clear counts for nothing. max_bytes: how large its ledger's file may grow, 0 for an
+    archive. Raises NotVerified where that ledger is another swarm's, or
     contradicts what a quorum cosigned.
     """
 
@@ -68,6 +69,7 @@ class Drone:
         looks: int = 5,
         question: bytes | None = None,
         secrets: Secrets | None = None,
+        max_bytes: int = 0,
     ) -> None:
         self.faults: Counter[str] = Counter()
         self.blamed: dict[str, Counter[str]] = {}
@@ -84,6 +86,7 @@ class Drone:
             now_ms=now_ms,
             emit=emit,
             secrets=secrets,
+            max_bytes=max_bytes,
         )
         self.sharing = Sharing(self.engine, secrets, transport) if secrets else None
         self.greeting = Greeting(self.engine, transport, emit)
@@ -249,6 +252,7 @@ class Drone:
             "leader": self.roster.members[replica.leader].name,
             "height": store.height,
             "size": store.size,
+            "base": store.base,
             "root": store.root().hex(),
             "stable": replica.stable_seq,
             "pending": replica.pending,

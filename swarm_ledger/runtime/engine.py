@@ -8,9 +8,9 @@ epoch: its replica vouches for it and retires, and another one goes on from ther
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Protocol
 
 from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed, Status
 from swarm_ledger.consensus.pool import REMEMBERED
@@ -24,6 +24,7 @@ from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.scratch import JournalRecord
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.epochs import Epoch, Epochs, Seat
 from swarm_ledger.runtime.founding import Founding
 from swarm_ledger.runtime.identity import Keys
@@ -32,9 +33,6 @@ from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.runtime.memory import Memory
 from swarm_ledger.transport import Transport
 from swarm_ledger.transport.secret import Secrets
-
-Emit = Callable[[str, dict[str, Any]], None]
-"""Receives events: a name, and fields that JSON can hold."""
 
 AFTER_A_LOST_DISK = (
     "This drone signed things that its disk does not hold any more. It follows, and takes part "
@@ -70,8 +68,9 @@ class Engine:
 
     settings: the protocol's parameters; members, me and base are each epoch's own. now_ms: our
     clock as it is, which may be set; steady_ms: it never goes back, for what is waited for.
-    secrets: those by which the transport conceals what is said on it, if it does. Raises
-    NotVerified where the ledger is another swarm's, or contradicts what a quorum cosigned.
+    secrets: those by which the transport conceals what is said on it, if it does. max_bytes: the
+    ledger's budget, 0 for none. Raises NotVerified where the ledger is another swarm's, or
+    contradicts what a quorum cosigned.
     """
 
     def __init__(
@@ -86,6 +85,7 @@ class Engine:
         now_ms: int,
         emit: Emit,
         secrets: Secrets | None = None,
+        max_bytes: int = 0,
     ) -> None:
         self.now_ms = self.steady_ms = now_ms
         self.secrets = secrets
@@ -93,7 +93,7 @@ class Engine:
         self._interval, self._trust = settings.interval, trust
         if store.height < 0:
             keys.lose()  # before there is a ledger again: a crash must not hide that it was gone
-        self.keeper = Keeper(store, trust)
+        self.keeper = Keeper(store, trust, emit, max_bytes)
         self.memory = Memory(keys)
         self._founding = Founding(keys, self.keeper, self.memory, settings)
         self._left: list[bytes] = []
@@ -192,6 +192,7 @@ class Engine:
             self._checkpoint()
         for epoch in self.epochs.retired:
             epoch.replica.tick(now_ms, covered=replica.stable_seq > epoch.replica.applied_seq)
+        self.keeper.tick()
 
     def introduce(self, to: int | None = None) -> None:
         """Show our session in the epoch at work, and in the newest one that is ahead of it.

@@ -19,6 +19,7 @@ from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.trust import Trust, load_trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.identity import FolderKeys, Identity, Keys
+from swarm_ledger.runtime.pruner import check_budget
 from swarm_ledger.runtime.starts import SHARING_RUNS, next_run
 from swarm_ledger.signers import Signer, open_signer
 from swarm_ledger.transport.secret import Secrets
@@ -44,13 +45,19 @@ _CLOCK_LEEWAY_SECONDS = 60
 _Path = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z")]
 
 
+class LedgerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a drone keeps its ledger. max_bytes: how large it may grow; 0 for an archive."""
+
+    max_bytes: Annotated[int, Meta(ge=0)] = 0
+
+
 class DroneEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One drone. key: URI of its root key; folder: where its ledger is; endpoint: for ZeroMQ.
 
     name: a label for people and commands; who it is follows from its key. id: what the roster
     knows it by, where it has another name there. channel: the file of its channel keys,
-    channel.key in its folder if left out. attack: only in simulation, how it lies. Paths
-    are relative to the fleet file.
+    channel.key in its folder if left out. ledger: how it keeps its ledger, where that is not as
+    the fleet says. attack: only in simulation, how it lies. Paths are relative to the fleet file.
     """
 
     name: str
@@ -60,6 +67,7 @@ class DroneEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attack: str = ""
     id: Annotated[str, Meta(pattern=r"\A([0-9a-f]{32})?\Z")] = ""
     channel: _Path = ""
+    ledger: LedgerEntry | None = None
 
 
 class ConsensusEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,6 +99,7 @@ class FleetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     question: _Path = ""
     world: WorldEntry | None = None
     secrecy: bool = False
+    ledger: LedgerEntry = LedgerEntry()
 
 
 @dataclass(frozen=True)
@@ -181,6 +190,10 @@ class Fleet:
     def store(self, name: str) -> Store:
         """Open a drone's ledger, or create it."""
         return Store.open(self.home(name) / LEDGER)
+
+    def max_bytes(self, name: str) -> int:
+        """Return a drone's budget for its ledger, 0 for an archive; Misuse if it is too small."""
+        return check_budget((self.drone(name).ledger or self.file.ledger).max_bytes)
 
     def root(self, name: str) -> Signer:
         """Open a drone's root key, wherever it is, once; Misuse if it can't be used."""

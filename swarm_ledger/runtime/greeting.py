@@ -14,7 +14,8 @@ from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.cose import KID_BYTES
 from swarm_ledger.identity.roster import Role
 from swarm_ledger.identity.session import Session
-from swarm_ledger.runtime.engine import Emit, Engine
+from swarm_ledger.runtime.chronicle import Emit
+from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import Seat
 from swarm_ledger.transport import Transport
 

@@ -16,9 +16,11 @@ from swarm_ledger.ledger.checkpoint import assemble
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime import snapshot
 from swarm_ledger.runtime.blocks import genesis_entry, split_block
+from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.doorman import log_checkpoint
 from swarm_ledger.runtime.epochs import Epoch, Seat
 from swarm_ledger.runtime.machine import Applied, Machine
+from swarm_ledger.runtime.pruner import Pruner
 
 MAX_CERTIFICATE_BYTES = 1 << 20
 _AT_ONCE = 256
@@ -40,14 +42,24 @@ def parse_certificate(certificate: bytes) -> tuple[bytes, ...]:
 class Keeper:
     """A ledger with the state machine behind it; begins one where there is none in the store.
 
-    Raises NotVerified where the stored ledger is another swarm's.
+    max_bytes: its budget, 0 for an archive; emit: hears where that can't be kept. Raises
+    NotVerified where the stored ledger is another swarm's.
     """
 
-    def __init__(self, store: Store, trust: Trust) -> None:
+    def __init__(
+        self,
+        store: Store,
+        trust: Trust,
+        emit: Emit = lambda _name, _fields: None,
+        max_bytes: int = 0,
+    ) -> None:
         self.store, self._trust = store, trust
         self.machine = Machine(trust)
         self._snapshot: tuple[int, bytes, list[int]] | None = None
         self._snapshot_height = max(store.snapshot_heights(), default=0)
+        self._pruner: Pruner | None = None
+        if max_bytes:
+            self._pruner = Pruner(store, max_bytes, lambda: self.machine.members, emit)
         genesis = genesis_entry(trust.genesis)
         if store.height < 0:
             store.append_block(0, [genesis], b"")
@@ -66,8 +78,8 @@ class Keeper:
         """Return the digests of the last requests that replay() leaves out, oldest first."""
         found: list[bytes] = []
         stop = self._size_at(self.machine.height)
-        while stop and len(found) < REMEMBERED:
-            start = max(0, stop - _AT_ONCE)
+        while stop > self.store.first and len(found) < REMEMBERED:
+            start = max(self.store.first, stop - _AT_ONCE)
             entries = self.store.entries(start, stop)
             found += (digest(entry) for entry in reversed(entries) if entry[0] < Kind.GENESIS)
             stop = start
@@ -107,8 +119,13 @@ class Keeper:
         self.store.journal_truncate(height)
         if self._snapshot is not None and self._snapshot[0] <= height:
             at, taken, asked = self._snapshot
-            snapshot.put(self.store, at, taken, asked)
+            snapshot.put(self.store, at, taken, asked, prunes=self._pruner is not None)
             self._snapshot, self._snapshot_height = None, at
+
+    def tick(self) -> None:
+        """Have the ledger stay within its budget, if it has one."""
+        if self._pruner is not None:
+            self._pruner.tick()
 
     def claim(self, seat: Seat, height: int, now_s: int) -> Checkpoint:
         """Vouch for the ledger as it was after a block, with our cosignature (POSIX seconds)."""
@@ -128,13 +145,17 @@ class Keeper:
 
         Returns what is certified now, if anything; keeps the rest for later, also until the
         ledger holds our own session, whose key signs as the log. In an epoch that is over it
-        never will: then a checkpoint of a later one has to do. Raises NotVerified if a quorum
+        never will: then a checkpoint of a later one has to do, as where what it covers was pruned
+        by now. Raises NotVerified if a quorum
         cosigned something else than what is stored here.
         """
         stable, seat = epoch.stable, epoch.seat
         if stable is None or stable.checkpoint.seq > self.store.height:
             return None
         claim = stable.checkpoint
+        if claim.seq < self.store.base:
+            epoch.stable = None
+            return None
         size = self._size_at(claim.seq)
         if (size, self.store.root(size)) != (claim.size, claim.root):
             raise NotVerified(
@@ -181,8 +202,11 @@ class Keeper:
     def blocks(self, first: int, last: int) -> Iterator[Committed]:
         """Return stored blocks of one era, with the commits that prove them, for one that lags.
 
-        They end where the era of the first one ends: those behind it are for the next epoch.
+        None if the first one was pruned. They end where the era of the first one ends: those
+        behind it are for the next epoch.
         """
+        if first < self.store.base:
+            return
         members = self.machine.members
         end = members.end_of(members.at(first)) or self.store.height
         for height in range(first, min(last, end, self.store.height) + 1):

@@ -18,8 +18,8 @@ from msgspec import Meta
 from swarm_ledger.encoding import Record, decode, digest, encode
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import Trust
+from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.drone import Drone
-from swarm_ledger.runtime.engine import Emit
 from swarm_ledger.runtime.fleet import Fleet
 
 SEEN = "roster.seen"

@@ -73,7 +73,7 @@ class Membership:
 
     trust: whose signatures a roster needs. convicted: member indices in the present era, with the
     height of the block that did it; a member is convicted once in an era. times: of the blocks
-    that held anything for it, by height, the ledger time at which it judged.
+    that held anything that counted, by height, the ledger time at which it judged.
     """
 
     def __init__(self, trust: Trust) -> None:
@@ -128,7 +128,11 @@ class Membership:
 
     def apply(self, kind: Kind, body: bytes, height: int, time_ms: int) -> Ruling:
         """Take one request of MEMBERSHIP; PeerFault for one that counts for nothing."""
+        ruling = self._judge(kind, body, height, time_ms)
         self.times[height] = time_ms
+        return ruling
+
+    def _judge(self, kind: Kind, body: bytes, height: int, time_ms: int) -> Ruling:
         if kind is Kind.SESSION:
             self.now.opener.delegated(body).check_not_over(time_ms // 1000)
             return Ruling("session", self.now.opener.add_session(body).member)
@@ -156,6 +160,20 @@ class Membership:
         self.eras.append(Era(roster, height, Opener(roster), proven.expires_s))
         self.convicted = {}
         return roster
+
+    def counts(self, body: bytes, height: int) -> bool:
+        """Whether an entry in the block of that height made this membership what it is.
+
+        A few others of such a block may be said to: rosters beside the one that took effect.
+        """
+        if body[0] == Kind.ROSTER:
+            return any(era.base == height for era in self.eras[1:])
+        if body[0] == Kind.EVIDENCE:
+            return any(one.height == height for one in self.convictions)
+        if body[0] == Kind.SESSION:
+            sessions = self.at(height).opener.sessions()
+            return any(session.raw == body[1:] for session in sessions)
+        return False
 
     def state(self) -> bytes:
         """Return an encoding of the whole state, equal on replicas that agree."""

@@ -10,7 +10,8 @@ from swarm_ledger.consensus.messages import MAX_REQUEST_BYTES
 from swarm_ledger.consensus.ready import Evidence
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member
-from swarm_ledger.runtime.engine import Emit, Engine
+from swarm_ledger.runtime.chronicle import Emit
+from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import Epoch
 from swarm_ledger.runtime.evidence import accusation, examine
 from swarm_ledger.transport import Transport

@@ -9,7 +9,8 @@ goes over all the same shortly before the end, and its messages carry the delega
 from __future__ import annotations
 
 from swarm_ledger.errors import Misuse, PeerFault
-from swarm_ledger.runtime.engine import Emit, Engine
+from swarm_ledger.runtime.chronicle import Emit
+from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import Seat
 from swarm_ledger.runtime.identity import Identity, Keys
 

@@ -64,9 +64,15 @@ def opened(machine: Machine) -> list[int]:
     return [asked.height for asked in machine.tally.open_questions()]
 
 
-def put(store: Store, height: int, taken: bytes, asked: Iterable[int]) -> None:
-    """Store a snapshot, and drop those that no start needs any more. asked: see `opened`, then."""
-    store.snapshot_put(height, taken, needed(store.snapshot_heights(), asked))
+def put(
+    store: Store, height: int, taken: bytes, asked: Iterable[int], *, prunes: bool = False
+) -> None:
+    """Store a snapshot, and drop those that no start needs any more. asked: see `opened`, then.
+
+    prunes: whether blocks are pruned, which goes from snapshot to snapshot: then all stay.
+    """
+    heights = store.snapshot_heights()
+    store.snapshot_put(height, taken, heights if prunes else needed(heights, asked))
 
 
 def needed(heights: Iterable[int], asked: Iterable[int]) -> set[int]:
@@ -84,7 +90,7 @@ def begin(store: Store, trust: Trust, report: Callable[[NotVerified], None]) -> 
 
     It stands before the oldest question that may still be open: a drone must see again all that
     it, and others, said about that. What is missing is done without, and so is what is damaged,
-    after a report.
+    after a report; in a pruned ledger, where there is nothing else, NotVerified.
     """
     heights = store.snapshot_heights()
     try:
@@ -98,7 +104,44 @@ def begin(store: Store, trust: Trust, report: Callable[[NotVerified], None]) -> 
                 return restore(store, trust, older.pop())
     except NotVerified as error:
         report(error)
-    return Machine(trust)
+    return oldest(store, trust)
+
+
+def start_of(store: Store) -> int:
+    """Return the height of the snapshot that begin() chooses, 0 where it replays everything."""
+    heights = store.snapshot_heights()
+    try:
+        newest: Snapshot = decode(store.snapshot(heights[-1]), Snapshot, limit=MAX_SNAPSHOT_BYTES)
+    except (IndexError, PeerFault):
+        return 0
+    asked = [question.height for question in newest.tally.open]
+    if not asked:
+        return heights[-1]
+    return max(needed(heights, [min(asked)]), default=0)
+
+
+def oldest(store: Store, trust: Trust) -> Machine:
+    """Return the machine from which all that follows in a ledger can be replayed.
+
+    It stands before the first block; in a pruned ledger, at its oldest snapshot. NotVerified where
+    that does not hold: whether the header's state is the swarm's, a checkpoint over it tells.
+    """
+    if not store.base:
+        return Machine(trust)
+    heights = store.snapshot_heights()
+    if not heights:
+        raise NotVerified("it is pruned, and has no snapshot", where=f"height {store.base}")
+    return restore(store, trust, heights[0])
+
+
+def members_from(store: Store, trust: Trust) -> Membership:
+    """Return the membership that a ledger leads to, from the beginning that it has; see oldest().
+
+    From a ledger that is not pruned it is membership_of().
+    """
+    machine = oldest(store, trust)
+    follow_members(machine.members, store, machine.height, machine.time_ms)
+    return machine.members
 
 
 def members_in(store: Store, trust: Trust) -> Membership:
@@ -113,9 +156,7 @@ def members_in(store: Store, trust: Trust) -> Membership:
             break
         follow_members(machine.members, store, machine.height, machine.time_ms)
         return machine.members
-    members = Membership(trust)
-    follow_members(members, store, 0, 0)
-    return members
+    return members_from(store, trust)
 
 
 def restore(store: Store, trust: Trust, height: int) -> Machine:
@@ -130,7 +171,9 @@ def restore(store: Store, trust: Trust, height: int) -> Machine:
         _restore_members(store, snapshot, machine.members)
         made = snapshot.tally.decided
         oldest = max(0, made - RETAINED_DECISIONS)
-        found = store.find(Kind.DECISION, skip=oldest, limit=made - oldest)
+        block = store.block(height)
+        end = block.first + len(block.entries)
+        found = store.find_last(Kind.DECISION, made - oldest, end)
         settled = [parse_settled(one.data[1:]) for one in found]
         numbers = [one.decision.number for one in settled]
         if numbers != list(range(oldest + 1, made + 1)):
@@ -138,7 +181,7 @@ def restore(store: Store, trust: Trust, height: int) -> Machine:
         machine.resume(height, snapshot.time_ms, snapshot.tally, settled, snapshot.chains)
         if machine.chains.kept() != snapshot.chains:
             raise NotVerified("its anchors are out of order", where=where)
-        header, _ = split_block(store.block(height).entries)
+        header, _ = split_block(block.entries)
         if machine.state() != header.state:
             raise NotVerified("it is not the state that the block's header states", where=where)
     except (Misuse, PeerFault) as error:
@@ -151,8 +194,10 @@ def _restore_members(store: Store, snapshot: Snapshot, members: Membership) -> N
     all_found = (one for kind in MEMBERSHIP for one in store.find(kind))
     found = [one for one in all_found if one.height <= snapshot.height]
     found.sort(key=lambda one: one.index)
-    at = [height for height, _ in groupby(found, lambda one: one.height)]
-    if at != list(times) or [*times.values()] != sorted(times.values()):
+    at = {one.height for one in found}
+    missing = any(height not in at for height in times if height >= store.base)
+    if missing or [*times.values()] != sorted(times.values()):
         raise NotVerified("its times are not the ledger's", where=f"snapshot {snapshot.height}")
     for height, group in groupby(found, lambda one: one.height):
-        take_block(members, (one.data for one in group), height, times[height])
+        if height in times:  # what counted for nothing has none
+            take_block(members, (one.data for one in group), height, times[height])

@@ -47,6 +47,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
             looks=fleet.file.looks,
             question=fleet.question(),
             secrets=secrets,
+            max_bytes=fleet.max_bytes(name),
         )
         lookout.check_current(drone, start_ms)
         wiring.follow(fleet, drone, start_ms)

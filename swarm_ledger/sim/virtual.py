@@ -158,6 +158,7 @@ class VirtualSwarm:
             looks=self.mission.looks,
             question=self.fleet.question(),
             secrets=secrets,
+            max_bytes=self.fleet.max_bytes(name),
         )
 
     def _secrets(self, name: str) -> Secrets | None:

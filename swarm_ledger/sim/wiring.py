@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import ChannelKeys, ChannelPublic
 from swarm_ledger.identity.roster import Roster
+from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.drone import Drone
-from swarm_ledger.runtime.engine import Emit
 from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.transport.curve import Curve
 from swarm_ledger.transport.zmq import ZmqTransport

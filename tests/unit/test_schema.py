@@ -28,9 +28,10 @@ SESSIONS = [Found(2, 1, b"\x01a"), Found(6, 2, b"\x01b")]
 
 
 def undo() -> list[str]:
-    """The statements by which docs/formats.md takes the last step back."""
-    (found,) = re.findall(r"^    (BEGIN;.*COMMIT;)$", FORMATS.read_text(), re.MULTILINE)
-    return [f"{statement};" for statement in found.split(";") if statement.strip()]
+    """The statements by which docs/formats.md takes the steps back, the last one first."""
+    found = re.findall(r"^    (BEGIN;.*COMMIT;)$", FORMATS.read_text(), re.MULTILINE)
+    assert len(found) == SCHEMA_VERSION - 1
+    return [f"{one};" for step in found for one in step.split(";") if one.strip()]
 
 
 def tables(path: Path) -> tuple[int, frozenset[tuple[object, ...]]]:
@@ -106,7 +107,7 @@ from swarm_ledger.ledger.store import Store
 real, left = database.Database.run, [int(sys.argv[2])]
 def run(self, statement, arguments=()):
     real(self, statement, arguments)
-    if statement.startswith(("CREATE", "UPDATE meta")):
+    if statement.startswith(("CREATE", "INSERT INTO meta", "UPDATE meta")):
         left[0] -= 1
         if not left[0]:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -158,9 +159,9 @@ def test_a_disk_that_is_full_while_it_migrates_is_said(old: Path) -> None:
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_file_of_a_newer_program_is_refused_untouched(new: Path, read_only: bool) -> None:
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
-        connection.execute("UPDATE meta SET value = 3")
+        connection.execute("UPDATE meta SET value = 4 WHERE key = 'schema'")
     before = new.read_bytes()
-    with pytest.raises(Misuse, match=f"schema 3; this program knows {SCHEMA_VERSION}") as caught:
+    with pytest.raises(Misuse, match=f"schema 4; this program knows {SCHEMA_VERSION}") as caught:
         Store.open(new, read_only=read_only)
     assert "newer" in caught.value.remedy
     assert new.read_bytes() == before

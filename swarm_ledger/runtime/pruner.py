@@ -1,0 +1,115 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Keeps a drone's ledger file below its budget, for ever: old blocks go, a few at a time.
+
+What stays: the blocks from the snapshot on from which a restart goes on, a window of blocks for
+others who lag, and all entries that later states and proofs rest on: genesis, what is about
+members, the last decisions; and of each epoch the last checkpoint, so that its policy still
+serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from swarm_ledger.envelope import Kind
+from swarm_ledger.errors import Misuse
+from swarm_ledger.ledger.pruning import Found, Keep
+from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime import snapshot
+from swarm_ledger.runtime.chronicle import Emit
+from swarm_ledger.runtime.membership import Membership
+from swarm_ledger.voting.limits import RETAINED_DECISIONS
+
+WINDOW = 256
+"""Blocks below the newest checkpoint that stay in any case: who lags by less gets blocks."""
+
+MIN_BYTES = 1 << 24
+"""The smallest budget: room for what always stays, and for two of the largest blocks."""
+
+_SHRINK_PAGES = 64
+
+
+def check_budget(max_bytes: int) -> int:
+    """Return a budget that can be kept, 0 for none; Misuse for one that is too small."""
+    if 0 < max_bytes < MIN_BYTES:
+        raise Misuse(
+            f"ledger.max_bytes: {max_bytes:,} bytes can't hold what a drone always needs.",
+            remedy=f"Give it {MIN_BYTES:,} or more; 0, or none at all, makes it an archive.",
+        )
+    return max_bytes
+
+
+class Pruner:
+    """Prunes one ledger. max_bytes: of its file and WAL; members: as the ledger has them now.
+
+    A quarter of the budget is spare: for the WAL, and for blocks that come before a step is done.
+    """
+
+    def __init__(
+        self, store: Store, max_bytes: int, members: Callable[[], Membership], emit: Emit
+    ) -> None:
+        self._store, self._members, self._emit = store, members, emit
+        self._max_bytes, spare = max_bytes, max_bytes // 4
+        self._high = max_bytes - spare
+        self._limit, self._over = 0, False
+        store.database.make_shrinkable(spare // 4)
+
+    def tick(self) -> None:
+        """Do one short step, if there is one to do; report a budget that can't be kept, once."""
+        file, free, wal = self._store.database.bytes()
+        if file - free > self._high:
+            over = not self._step()
+            if over and not self._over:
+                self._report(file + wal)
+            self._over = over
+        else:
+            self._over = False
+            if file > self._high:
+                self._store.database.shrink(_SHRINK_PAGES)
+
+    def _step(self) -> bool:
+        """Forget a few blocks; False if all that is left must stay."""
+        if self._store.base >= self._limit:
+            self._limit = self._allowed()
+        if self._store.base >= self._limit:
+            return False
+        self._store.prune(self._limit, self._keep())
+        return True
+
+    def _allowed(self) -> int:
+        """Return the height of the snapshot below which nothing is needed any more."""
+        heights, latest = self._store.snapshot_heights(), self._store.latest_checkpoint()
+        if not heights or latest is None:
+            return 0
+        start = snapshot.start_of(self._store)
+        limit = min(start, latest.height - WINDOW)
+        return max((height for height in heights if height <= limit), default=0)
+
+    def _keep(self) -> Keep:
+        members = self._members()
+
+        def stays(found: Found) -> bool:
+            return found.data[0] == Kind.GENESIS or members.counts(found.data, found.height)
+
+        last = []
+        for era in members.eras:
+            end = members.end_of(era)
+            kept = self._store.checkpoint_until(end) if end is not None else None
+            if kept is not None and kept.height > era.base:
+                last.append(kept.height)
+        return Keep(stays, {int(Kind.DECISION): RETAINED_DECISIONS}, last)
+
+    def _report(self, held: int) -> None:
+        store = self._store
+        self._emit(
+            "ledger_over_budget",
+            {
+                "bytes": held,
+                "max_bytes": self._max_bytes,
+                "base": store.base,
+                "height": store.height,
+                "remedy": "What is left is needed for a restart: the blocks since the last "
+                f"snapshot, or since the oldest open question was asked, and {WINDOW} blocks in "
+                "any case. Raise ledger.max_bytes, or have questions end sooner.",
+            },
+        )
