@@ -18,7 +18,8 @@ from swarm_ledger.ledger.database import Database, typed
 from swarm_ledger.ledger.schema import COMMON, RARE
 
 ENTRIES_AT_ONCE = 256
-"""At most so many entries go in one transaction, or one block: a drone can't wait long."""
+BYTES_AT_ONCE = 1 << 18
+"""At most so much goes in one transaction, or one block: a drone can't wait long."""
 
 _DELETE_NODES = """
     DELETE FROM nodes WHERE level = :level AND idx >= :start AND idx < :stop
@@ -61,12 +62,20 @@ class Keep(msgspec.Struct, frozen=True):
 def next_base(database: Database, base: int, below: int) -> tuple[int, int]:
     """Return up to which block one step goes, and the index of that block's first entry."""
     query = """
-        SELECT height, first FROM blocks WHERE height > ? AND height <= ? AND (height = ? OR
-        first <= (SELECT first FROM blocks WHERE height = ?) + ?) ORDER BY height DESC LIMIT 1"""
-    row = database.row(query, (base, below, base + 1, base, ENTRIES_AT_ONCE))
-    if row is None:
+        SELECT height, first, count, length(certificate) + (SELECT coalesce(sum(length(data)), 0)
+        FROM entries e WHERE e.idx >= b.first AND e.idx < b.first + b.count)
+        FROM blocks b WHERE height >= ? AND height <= ? ORDER BY height"""
+    entries = size = 0
+    found: tuple[int, int] | None = None
+    for height, first, count, length in database.rows(query, (base, below)):
+        if height > base:
+            found = typed(height, int, "blocks"), typed(first, int, "blocks")
+        entries, size = entries + count, size + length
+        if found and (entries > ENTRIES_AT_ONCE or size > BYTES_AT_ONCE):
+            break
+    if found is None:
         raise Misuse(f"There is no block {base + 1}.")
-    return typed(row[0], int, "blocks"), typed(row[1], int, "blocks")
+    return found
 
 
 def forget(database: Database, start: int, base: int, first: int, keep: Keep) -> None:

@@ -21,6 +21,7 @@ from tests.crash.writer import (
     BLOCK,
     CHECKPOINT,
     JOURNAL,
+    KEPT,
     PENDING,
     READY,
     REFUSED,
@@ -122,7 +123,8 @@ def compiled(folder: Path) -> Path | None:
 def examine(path: Path, said: Acknowledged) -> int:
     """Check a ledger that nobody is writing; return its height.
 
-    It verifies, and holds all that was acknowledged, byte for byte; at most one block more.
+    It verifies, and holds all that was acknowledged, byte for byte; at most one block more. Of
+    the blocks that were pruned, it holds what is to be kept.
     """
     if not path.exists():
         assert not said.last
@@ -137,7 +139,12 @@ def examine(path: Path, said: Acknowledged) -> int:
         with Store.open(path, read_only=read_only) as store:
             height = store.height
             assert said[BLOCK] <= height
-            for at in range(height + 1):
+            assert store.base <= max(0, said[STABLE] + CHECKPOINT - KEPT)
+            left = [found for kind in (0x01, 0x22) for found in store.find(kind)]
+            assert all(found.data in entries(found.height) for found in left)
+            for found in (entry for at in range(store.base) for entry in entries(at)):
+                assert found[0] != 1 or found[1] % 2 or found in [one.data for one in left]
+            for at in range(store.base, height + 1):
                 block = store.block(at)
                 assert (list(block.entries), block.certificate) == (entries(at), note(at))
             kept = store.latest_checkpoint()

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from swarm_ledger.errors import SwarmLedgerError
+from swarm_ledger.ledger.pruning import Keep
 from swarm_ledger.ledger.scratch import JournalRecord
 from swarm_ledger.ledger.store import Store
 from tests.unit.ledger_swarm import Swarm
@@ -20,6 +21,9 @@ from tests.unit.ledger_swarm import Swarm
 SWARM = Swarm()
 CHECKPOINT = 8
 """Blocks from one checkpoint to the next."""
+KEPT = CHECKPOINT // 2
+"""Blocks that stay below a checkpoint; the others are pruned."""
+KEEP = Keep(lambda found: found.data[0] == 1 and found.data[1] % 2 == 0, {0x22: 5})
 REFUSED = 3
 """The exit code of one that could not write, and said why."""
 READY, JOURNAL, PENDING, BLOCK, STABLE = "ready", "journal", "pending", "block", "stable"
@@ -58,6 +62,9 @@ def append(store: Store, height: int) -> None:
             store.journal_truncate(height)
             store.snapshot_put(height, note(height), [height - CHECKPOINT])
         say(STABLE, height)
+        while height > KEPT and store.prune(height - KEPT, KEEP):
+            pass
+        store.database.shrink(4)
 
 
 def main(path: Path, blocks: int, lives: int) -> None:

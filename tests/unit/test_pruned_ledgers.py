@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -21,12 +23,16 @@ from swarm_ledger.ledger.tile_files import write_tiles
 from swarm_ledger.light_client import verify_proof
 from swarm_ledger.runtime import pruner, snapshot
 from swarm_ledger.runtime.export import find_decision, policy_file, prove, sessions_in
+from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.runtime.keeper import Keeper
 from swarm_ledger.runtime.membership import membership_of
 from swarm_ledger.runtime.pruner import MIN_BYTES, Pruner, check_budget
-from tests.crew import T0_S, Crew
-from tests.histories import History
-from tests.pruned import CREW, SECOND, Flown, asked, mark
+from swarm_ledger.sim.mission import Mission, prepare
+from tests.crew import T0_MS, T0_S, Crew
+from tests.histories import BLOCK_MS, History
+from tests.pruned import CREW, FIRST, SECOND, Flown, asked, decide, mark
+
+NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -162,7 +168,7 @@ def test_what_counts_for_nothing_does_not_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A member may have any number of delegations ordered: those beyond the 16th are not kept."""
-    history = History(CREW, tmp_path / "drone_1", "drone_1", "drone_2", "drone_3")
+    history = History(CREW, tmp_path / "drone_1", *FIRST)
     history.block(*history.delegations())
     more = [CREW.identity("drone_1", number).delegation for number in range(1, 40)]
     history.block(*more)
@@ -246,7 +252,7 @@ def test_pruned_ledgers_are_compared_where_they_overlap(
 def test_what_ends_before_the_other_begins_can_not_be_told(
     flown: Flown, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    early = History(CREW, tmp_path / "early", "drone_1", "drone_2", "drone_3")
+    early = History(CREW, tmp_path / "early", *FIRST)
     early.block(*early.delegations())
     early.checkpoint()
     flown.prune(monkeypatch)
@@ -262,7 +268,7 @@ def test_what_ends_before_the_other_begins_can_not_be_told(
 def test_a_fork_below_what_is_left_is_told_to_be_one(
     flown: Flown, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    forked = History(CREW, tmp_path / "drone_3", "drone_1", "drone_2", "drone_3")
+    forked = History(CREW, tmp_path / "drone_3", *FIRST)
     forked.block(*forked.delegations())
     forked.blocks(flown.history.store.height + 3, mark=9)
     forked.checkpoint()
@@ -322,3 +328,69 @@ def test_a_budget_is_large_enough_or_refused() -> None:
     with pytest.raises(Misuse, match="can't hold what a drone always needs") as caught:
         check_budget(MIN_BYTES - 1)
     assert "16,777,216 or more" in caught.value.remedy
+
+
+def test_the_budget_is_kept_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight times the budget goes through; neither the file nor what is in memory grows."""
+    budget, every = 1 << 20, 16
+    monkeypatch.setattr(pruner, "WINDOW", 32)
+    history = History(CREW, tmp_path / "drone_1", *FIRST)
+    events: list[str] = []
+    cutter = Pruner(
+        history.store, budget, lambda: history.machine.members, lambda name, _: events.append(name)
+    )
+    history.block(*history.delegations())
+    path, largest, objects = history.folder / "ledger.db", 0, []
+    history.store.database.run("PRAGMA synchronous = OFF")  # it is not about crashes
+    for group in range(126):
+        if group % 10 == 0:
+            decide(history, group)
+        while (history.store.height + 1) % every:
+            with history.store.transaction():
+                for _ in range(min(4, every - 1 - history.store.height % every)):
+                    number = history.store.height + 1
+                    junk = [b"\xff%d %d" % (number, n) + bytes(900) for n in range(4)]
+                    applied = history.machine.apply(number, T0_MS + BLOCK_MS * number, junk)
+                    history.store.append_block(number, applied.entries, b"certificate")
+            cutter.tick()
+            largest = max(largest, sum(held.stat().st_size for held in path.parent.iterdir()))
+        history.block()
+        mark(history)
+        if group % 30 == 14:
+            gc.collect()
+            objects.append(len(gc.get_objects()))
+    assert not events
+    assert history.store.height > 2000
+    assert budget // 2 < largest <= budget + (32 << 10)  # the file of shared memory
+    assert objects[-1] < objects[0] + 5_000
+    assert len(history.store.snapshot_heights()) < 20
+    verdict = verify_ledger(history.store, CREW.trust, commits=False)
+    assert len(verdict.decisions) == 13
+    assert verdict.base > 1750
+    keeper = Keeper(history.store, CREW.trust)
+    keeper.resume(pytest.fail)
+    assert keeper.machine.height > 1950
+    history.close()
+
+
+def test_a_drone_prunes_by_its_fleet_file(tmp_path: Path) -> None:
+    fleet = prepare(Mission(run_dir=tmp_path / "run", byzantine=0, transport="memory"), now=NOW)
+    path = fleet.path
+    given = path.read_bytes()
+    for text, expected in (
+        (b"", 0),
+        (b"ledger: {}\n", 0),
+        (b"ledger: {max_bytes: 16777216}\n", MIN_BYTES),
+    ):
+        path.write_bytes(given + text)
+        assert Fleet.load(path).max_bytes("drone_1") == expected
+    path.write_bytes(given.replace(b"ledger: null", b"ledger: {max_bytes: 0}", 1) + text)
+    assert Fleet.load(path).max_bytes("drone_1") == 0
+    assert Fleet.load(path).max_bytes("drone_2") == MIN_BYTES
+    path.write_bytes(given + b"ledger: {max_bytes: 1000}\n")
+    with pytest.raises(Misuse, match="can't hold"):
+        Fleet.load(path).max_bytes("drone_1")
+    for wrong in (b"ledger: {max_bytes: -1}\n", b"ledger: {max_byte: 1}\n", b"ledger: 5\n"):
+        path.write_bytes(given + wrong)
+        with pytest.raises(Misuse, match="not a valid fleet file"):
+            Fleet.load(path)
