@@ -6,7 +6,7 @@ in the signature's domain, so a message of one kind, swarm or epoch is refused a
 
 Consensus messages become proofs in the hands of others. Until the ledger holds its author's
 session, such a message travels with the delegation (Kind.CARRIED), and proves itself anywhere.
-Secrets, and questions for them, always do.
+Secrets, states for those who lag far behind, and questions for them, always do.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ class Kind(IntEnum):
     SHARES = 23
     LACKING = 24
     CLOCK = 25
+    LAGGING = 26
+    PIECE = 27
     GENESIS = 32
     BLOCK = 33
     DECISION = 34
@@ -72,10 +74,14 @@ _ROLE_FOR = {
     Kind.WINDOW: Role.VOTER,
     Kind.SHARES: Role.VALIDATOR,
     Kind.LACKING: Role.VALIDATOR,
+    Kind.LAGGING: Role.VALIDATOR,
+    Kind.PIECE: Role.VALIDATOR,
 }
 
 
-_WITH_DELEGATION = tuple(bytes([kind]) for kind in (Kind.CARRIED, Kind.SHARES, Kind.LACKING))
+_WITH_DELEGATION = tuple(
+    bytes([kind]) for kind in (Kind.CARRIED, Kind.SHARES, Kind.LACKING, Kind.LAGGING, Kind.PIECE)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,7 @@ def carry(delegation: bytes, sealed: bytes) -> bytes:
 
 
 def introduce(delegation: bytes, sealed: bytes) -> bytes:
-    """Return sealed Kind.SHARES or Kind.LACKING together with the delegation that it needs."""
+    """Return a sealed message that always comes so together with the delegation that it needs."""
     return sealed[:1] + encode([delegation, sealed[1:]])
 
 

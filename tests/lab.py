@@ -117,8 +117,9 @@ class Lab:
 
     died: who was killed and is not up again; said: all that was sent; answered: who sent to whom
     alone; liars: who may contradict itself; lost: up to which version whose sessions were set
-    aside; clocks: those that aren't right. Where the crew has channel keys, they speak in secret:
-    air is what was sent then, and secrets what those who are up encrypt with.
+    aside; clocks: those that aren't right; max_bytes: whose ledgers have a budget. Where the crew
+    has channel keys, they speak in secret: air is what was sent then, and secrets what those who
+    are up encrypt with.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class Lab:
         self.died: set[int] = set()
         self.liars: set[str] = set()
         self.clocks: dict[int, Clock] = {}
+        self.max_bytes: dict[int, int] = {}
         self._lives = 0
 
     def clock_ms(self, member: int) -> int:
@@ -195,6 +197,7 @@ class Lab:
                 looks=2,
                 question=self.crew.asked() if member == 0 else None,
                 secrets=self.secrets.get(member),
+                max_bytes=self.max_bytes.get(member, 0),
             )
 
     def kill(self, member: int) -> None:

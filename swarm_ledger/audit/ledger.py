@@ -14,23 +14,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm_ledger.consensus.certificates import check_commits
-from swarm_ledger.consensus.messages import Message, Signed, parse
-from swarm_ledger.consensus.settings import Settings
-from swarm_ledger.envelope import Kind, Opener
+from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
-from swarm_ledger.identity.roster import Member, Roster
+from swarm_ledger.identity.roster import Member
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.check import check_store
-from swarm_ledger.ledger.policy import Policy
-from swarm_ledger.ledger.store import Block, Store
+from swarm_ledger.ledger.store import Store
 from swarm_ledger.relay.anchor import Anchor
-from swarm_ledger.runtime.blocks import batch_of, genesis_entry, split_block
-from swarm_ledger.runtime.export import policy_of
 from swarm_ledger.runtime.fleet import LEDGER
-from swarm_ledger.runtime.keeper import parse_certificate
+from swarm_ledger.runtime.judging import Policies, begins_with, check_committed
 from swarm_ledger.runtime.machine import Applied
-from swarm_ledger.runtime.membership import Conviction, Membership
+from swarm_ledger.runtime.membership import Conviction
 from swarm_ledger.runtime.snapshot import members_from, oldest
 from swarm_ledger.voting.decision import Settled, parse_settled
 
@@ -102,7 +96,7 @@ def _verify(
     store: Store, trust: Trust, progress: Callable[[int, int], None], *, commits: bool
 ) -> Verdict:
     begins_with(store, trust.genesis)
-    summary = check_store(store, _Policies(store, trust))
+    summary = check_store(store, Policies(store, trust))
     members, machine = members_from(store, trust), oldest(store, trust)
     start = machine.height
     decisions = _decisions_until(store, start)
@@ -115,7 +109,7 @@ def _verify(
                 decisions += applied.decisions
                 anchors += _anchors(applied, block.first)
             if commits:
-                _committed(block, members.at(height).opener)
+                check_committed(block, members.at(height).opener)
         except (NotVerified, PeerFault, Misuse) as error:
             raise NotVerified(error.what, where=f"height {height}") from error
         progress(height, store.height)
@@ -153,54 +147,3 @@ def _anchors(applied: Applied, first: int) -> Iterator[Held]:
     for index, receipt in enumerate(applied.receipts, start=first + 1):
         if isinstance(receipt.content, Anchor) and receipt.author is not None:
             yield Held(receipt.author, receipt.content, index, applied.height, applied.time_ms)
-
-
-def begins_with(store: Store, roster: Roster) -> None:
-    """Raise NotVerified unless a ledger begins as this roster's swarm began."""
-    if store.height < 0:
-        raise NotVerified("there is no genesis.", where="height 0")
-    if store.base:
-        if [found.data for found in store.find(Kind.GENESIS)] != [genesis_entry(roster)]:
-            raise NotVerified("it does not begin with this roster.", where="height 0")
-        return
-    try:
-        genesis = store.block(0)
-    except NotVerified as error:
-        raise NotVerified(str(error), where="height 0") from error
-    if genesis.entries != (genesis_entry(roster),):
-        raise NotVerified("it does not begin with this roster.", where="height 0")
-    if genesis.certificate:
-        raise NotVerified("genesis needs no certificate.", where="height 0")
-
-
-class _Policies:
-    """The policy that a checkpoint must satisfy: that of the members of its era, once asked."""
-
-    def __init__(self, store: Store, trust: Trust) -> None:
-        self._ledger = store, trust
-        self._members: Membership | None = None
-        self._known: dict[int, Policy] = {}
-
-    def __call__(self, height: int) -> Policy:
-        self._members = self._members or members_from(*self._ledger)
-        era = self._members.at(height)
-        if era.base not in self._known:
-            self._known[era.base] = policy_of(era.opener)
-        return self._known[era.base]
-
-
-def _committed(block: Block, opener: Opener) -> None:
-    """Check a block's commit certificate: exactly a quorum, in order, no byte unneeded."""
-    roster = opener.roster
-    settings = Settings(roster.validators, -1)
-    commits = parse_certificate(block.certificate)
-
-    def open_(raw: bytes) -> Signed[Message]:
-        opened = opener.open(raw)
-        if opened.kind is not Kind.CONSENSUS:
-            raise PeerFault("bad_certificate", f"a {opened.kind.name} among the commits.")
-        return Signed(opened.author.index, parse(opened.payload), raw)
-
-    batch = batch_of(*split_block(block.entries)).digest()
-    if commits != check_commits(batch, block.height, commits, settings, open_):
-        raise NotVerified("its certificate is not exactly a quorum in order")

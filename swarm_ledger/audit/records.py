@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-from swarm_ledger.audit.ledger import begins_with
 from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind, Opener
 from swarm_ledger.errors import Misuse, NotVerified
@@ -26,6 +25,7 @@ from swarm_ledger.ledger.tile_files import check_whole, whole_file
 from swarm_ledger.runtime.blocks import Genesis, parse_header
 from swarm_ledger.runtime.chronicle import conviction_fields, decision_fields, label_name
 from swarm_ledger.runtime.evidence import Charge
+from swarm_ledger.runtime.judging import begins_with
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt, Tick
 from swarm_ledger.voting.observation import Observation
 from swarm_ledger.voting.question import Question, question_id

@@ -86,9 +86,10 @@ def forget(database: Database, start: int, base: int, first: int, keep: Keep) ->
     kept = sorted(_kept(database, start, first, keep))
     for low, high in zip([start - 1, *kept], [*kept, first], strict=True):
         database.run("DELETE FROM entries WHERE idx > ? AND idx < ?", (low, high))
+    gone = _not_kept_any_more(database, start, keep)
     database.run("DELETE FROM blocks WHERE height < ?", (base,))
     database.run("DELETE FROM snapshots WHERE height < ?", (base,))
-    gone = [*_outnumbered(database, first, keep), *_old_checkpoints(database, base, keep)]
+    gone += [*_outnumbered(database, first, keep), *_old_checkpoints(database, base, keep)]
     for level in range(first.bit_length()):
         # from the last peak until now on: all nodes that were completed since, and that peak
         _delete_nodes(database, level, max(0, (start >> level) - 1), first >> level, first)
@@ -103,6 +104,15 @@ def _kept(database: Database, start: int, stop: int, keep: Keep) -> Iterable[int
     for index, height, data in database.rows(query, (start, stop)):
         if data[0] in keep.last or keep.entry(Found(index, height, data)):
             yield index
+
+
+def _not_kept_any_more(database: Database, start: int, keep: Keep) -> list[int]:
+    """Delete what was kept until now and is of no use any more; return where it was."""
+    rows = database.rows("SELECT idx, height, data FROM entries WHERE idx < ?", (start,))
+    found = [Found(*row) for row in rows]
+    gone = [one.index for one in found if one.data[0] not in keep.last and not keep.entry(one)]
+    database.run_many("DELETE FROM entries WHERE idx = ?", [(index,) for index in gone])
+    return gone
 
 
 def _outnumbered(database: Database, first: int, keep: Keep) -> list[int]:

@@ -344,6 +344,29 @@ class Store(Scratch):
         height, note = typed(row[1], int, where), typed(row[2], bytes, where)
         return StoredCheckpoint(row[0], height, note)
 
+    def begin_at(
+        self,
+        base: int,
+        first: int,
+        kept: Sequence[tuple[int, int, bytes]],
+        nodes: Sequence[tuple[int, int, bytes]],
+    ) -> None:
+        """Begin anew with what is left of a pruned ledger, in place of all that is here.
+
+        base: the height of the block that is appended next; first: the index of its first entry;
+        kept: entries before it, as index, height and bytes; nodes: level, index and hash. What is
+        not as it must be is for check_store() to find. Raises NotVerified where a peak is missing.
+        """
+        with self.transaction():
+            for table in ("entries", "blocks", "nodes", "checkpoints", "snapshots"):
+                self.database.run(f"DELETE FROM {table}")  # noqa: S608
+            self.database.run_many("INSERT INTO entries VALUES (?, ?, ?)", kept)
+            self.database.run_many("INSERT INTO nodes VALUES (?, ?, ?)", nodes)
+            self.database.run("UPDATE meta SET value = ? WHERE key = 'base'", (base,))
+            self._height, self._base, self._first = base - 1, base, 0
+            self._tree = merkle.Frontier.read(first, self._node)
+            self._first = first
+
     # what goes out of it
 
     def prune(self, below: int, keep: Keep) -> bool:

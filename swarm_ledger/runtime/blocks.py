@@ -17,6 +17,7 @@ from swarm_ledger.identity.roster import Roster
 _Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 _HEADER_LIMIT = 256
+MAX_CERTIFICATE_BYTES = 1 << 20
 
 
 class Genesis(Record, frozen=True, tag=1):
@@ -69,3 +70,11 @@ def split_block(entries: Sequence[bytes]) -> tuple[BlockHeader, tuple[bytes, ...
 def batch_of(header: BlockHeader, requests: Sequence[bytes]) -> Batch:
     """Return the batch that consensus ordered for a block."""
     return Batch(header.height, header.time_ms, tuple(digest(body) for body in requests))
+
+
+def parse_certificate(certificate: bytes) -> tuple[bytes, ...]:
+    """Return the sealed commits that a stored block carries; PeerFault if it is damaged."""
+    commits: tuple[bytes, ...] = decode(
+        certificate, tuple[bytes, ...], limit=MAX_CERTIFICATE_BYTES
+    )
+    return commits

@@ -34,6 +34,7 @@ from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.prosecutor import Prosecutor
 from swarm_ledger.runtime.renewal import Renewal
 from swarm_ledger.runtime.sharing import Sharing
+from swarm_ledger.runtime.transfer import Transfer
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.transport import Transport
 from swarm_ledger.transport.secret import Secrets
@@ -97,14 +98,19 @@ class Drone:
         often = settings.request_timeout_ms // 4
         self.admission = Admission(self.engine, self.ballots, keys.root_key, often)
         self.prosecutor = Prosecutor(self.engine, transport, emit, settings.resend_ms)
-        for applied in self.engine.start():
+        self.transfer = Transfer(self.engine, transport, emit, archive=not max_bytes)
+        self._go_on(self.engine.start())
+        self.engine.drain()
+
+    def _go_on(self, replayed: Iterable[Applied]) -> None:
+        """Take up our work where the ledger ends."""
+        for applied in replayed:
             self.on_replayed(applied)
         self.greeting.begin()  # or what our session sealed before the ledger had it were unknown
         self.admission.take_back(restarted=True)
         self.engine.introduce()
         if self.sharing:
             self.sharing.show()
-        self.engine.drain()
 
     # what the world does to us
 
@@ -151,7 +157,7 @@ class Drone:
                 f"roster version {trust.newest.version} has no channel keys: all would be mute.",
                 remedy="Have the operators list the drones' channel keys: roster channel.",
             )
-        self._trust, self._roster_ms = trust, 0
+        self._trust, self.engine.trust, self._roster_ms = trust, trust, 0
         for later in trust.versions:
             self.engine.expect(later.roster)
         self.engine.introduce()
@@ -168,6 +174,7 @@ class Drone:
         self.greeting.tick()
         self.clocks.tick()
         self.admission.tick()
+        self.transfer.tick()
         if self.sharing:
             self.sharing.tick()
         self._hand_in_roster()
@@ -300,6 +307,8 @@ class Drone:
             self.sharing.hear(raw)
         elif self.sharing and kind is Kind.LACKING:
             self.sharing.hear_lacking(raw)
+        elif kind in (Kind.LAGGING, Kind.PIECE):
+            self._receive_state(kind, raw)
         elif kind is Kind.SECRET and not self.sharing:
             raise PeerFault("no_key", "others speak in secret: our fleet file says nothing of it.")
         elif kind in (Kind.CONSENSUS, Kind.CARRIED):
@@ -308,6 +317,16 @@ class Drone:
             request = self.admission.take(raw)
             if request and request.author and isinstance(request.content, Observation):
                 self.prosecutor.hear(request.author, request.content, raw)
+
+    def _receive_state(self, kind: Kind, raw: bytes) -> None:
+        if kind is Kind.LAGGING:
+            self.transfer.hear_lagging(raw)
+            return
+        state = self.transfer.hear_piece(raw)
+        if state is not None:
+            self.prosecutor.begin_anew()
+            self.clocks.begin()
+            self._go_on(self.engine.adopt(*state))
 
     def on_fault(self, fault: PeerFault) -> None:
         """Count what a peer did wrong, and report it the first time."""
@@ -371,6 +390,10 @@ class Drone:
     def on_evidence(self, evidence: Evidence, epoch: Epoch) -> None:
         """A member contradicted itself."""
         self.prosecutor.take(evidence, epoch)
+
+    def on_lagging(self, seat: Seat, member: int) -> None:
+        """A member asks for blocks that were pruned here: offer it our state."""
+        self.transfer.offer(seat, member)
 
     def on_turn(self, waiting: Iterable[bytes]) -> None:
         """Begin in a new epoch: introduce ourselves, and take along what still counts."""

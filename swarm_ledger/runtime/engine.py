@@ -27,6 +27,7 @@ from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.epochs import Epoch, Epochs, Seat
 from swarm_ledger.runtime.founding import Founding
+from swarm_ledger.runtime.handover import Handed
 from swarm_ledger.runtime.identity import Keys
 from swarm_ledger.runtime.keeper import Keeper
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
@@ -59,6 +60,9 @@ class Owner(Protocol):
     def on_evidence(self, evidence: Evidence, epoch: Epoch) -> None:
         """A member contradicted itself."""
 
+    def on_lagging(self, seat: Seat, member: int) -> None:
+        """A member asks for blocks that were pruned here. seat: in which to answer it."""
+
     def on_fault(self, fault: PeerFault) -> None:
         """A peer broke a rule."""
 
@@ -90,15 +94,19 @@ class Engine:
         self.now_ms = self.steady_ms = now_ms
         self.secrets = secrets
         self._owner, self._transport, self._emit = owner, transport, emit
-        self._interval, self._trust = settings.interval, trust
+        self._interval, self.trust = settings.interval, trust
+        self._keys, self._settings, self._max_bytes = keys, settings, max_bytes
         if store.height < 0:
             keys.lose()  # before there is a ledger again: a crash must not hide that it was gone
-        self.keeper = Keeper(store, trust, emit, max_bytes)
-        self.memory = Memory(keys)
-        self._founding = Founding(keys, self.keeper, self.memory, settings)
+        self._set_up(store)
+        self.epochs: Epochs
+
+    def _set_up(self, store: Store) -> None:
+        self.keeper = Keeper(store, self.trust, self._emit, self._max_bytes)
+        self.memory = Memory(self._keys)
+        self._founding = Founding(self._keys, self.keeper, self.memory, self._settings)
         self._left: list[bytes] = []
         self._trouble: Misuse | None = None
-        self.epochs: Epochs
 
     def set_time(self, now_ms: int) -> None:
         """Take our clock as it is."""
@@ -119,9 +127,22 @@ class Engine:
         self._warn()
         current = self.current
         self.memory.begin(current.replica, whole=current.seat.known, now_ms=self.steady_ms)
-        for later in self._trust.versions:
+        for later in self.trust.versions:
             self.expect(later.roster, wait=True)
         self._settle()
+
+    def adopt(self, handed: Handed, machine: Machine) -> Iterator[Applied]:
+        """Go on from another member's state, in place of our own ledger; then as start() does.
+
+        It was judged: machine is what it leads to.
+        """
+        store, before = self.keeper.store, self.keeper.store.height
+        self.keeper.adopt(handed, machine)
+        self._set_up(store)
+        self._emit(
+            "state_adopted", {"height": store.height, "base": store.base, "before": max(0, before)}
+        )
+        yield from self.start()
 
     def expect(self, roster: Roster, *, wait: bool = False) -> None:
         """Take a place under a roster that may be ordered later, if it is the newest we know.
@@ -321,6 +342,9 @@ class Engine:
             )
 
     def _serve(self, epoch: Epoch, serve: Serve) -> None:
+        if serve.seq < self.keeper.store.base:
+            self._owner.on_lagging(self.epochs.voice(epoch, serve.to), serve.to)
+            return
         left = _SERVED_BYTES
         for message in self.keeper.blocks(serve.seq, serve.seq + BLOCKS_AT_ONCE - 1):
             raw = epoch.seat.seal(message)

@@ -8,35 +8,27 @@ from collections.abc import Callable, Iterable, Iterator
 from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Signed
 from swarm_ledger.consensus.pool import REMEMBERED
 from swarm_ledger.consensus.ready import ALWAYS, Decided, Stable
-from swarm_ledger.encoding import decode, digest, encode
+from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.checkpoint import assemble
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime import snapshot
-from swarm_ledger.runtime.blocks import genesis_entry, split_block
+from swarm_ledger.runtime.blocks import genesis_entry, parse_certificate, split_block
 from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.doorman import log_checkpoint
 from swarm_ledger.runtime.epochs import Epoch, Seat
+from swarm_ledger.runtime.handover import Handed, fill
 from swarm_ledger.runtime.machine import Applied, Machine
 from swarm_ledger.runtime.pruner import Pruner
 
-MAX_CERTIFICATE_BYTES = 1 << 20
 _AT_ONCE = 256
 
 START_ANEW = (
     "Keep this ledger for the investigation, and enrol the drone anew, under another name and "
     "key: one that forgot what it signed counts among the f that may lie."
 )
-
-
-def parse_certificate(certificate: bytes) -> tuple[bytes, ...]:
-    """Return the sealed commits that a stored block carries; PeerFault if it is damaged."""
-    commits: tuple[bytes, ...] = decode(
-        certificate, tuple[bytes, ...], limit=MAX_CERTIFICATE_BYTES
-    )
-    return commits
 
 
 class Keeper:
@@ -59,7 +51,7 @@ class Keeper:
         self._snapshot_height = max(store.snapshot_heights(), default=0)
         self._pruner: Pruner | None = None
         if max_bytes:
-            self._pruner = Pruner(store, max_bytes, lambda: self.machine.members, emit)
+            self._pruner = Pruner(store, max_bytes, trust, emit)
         genesis = genesis_entry(trust.genesis)
         if store.height < 0:
             store.append_block(0, [genesis], b"")
@@ -98,21 +90,38 @@ class Keeper:
     def append(self, decided: Decided) -> Applied:
         """Apply a decided batch and store its block, durably.
 
-        The last block of an epoch takes its journal along, as nothing in there binds any more, and
-        all requests but votes, which may be said again.
+        The last block of an epoch takes its journal along, as nothing in there binds any more.
         """
         applied = self.machine.apply(decided.seq, decided.time_ms, decided.bodies)
         with self.store.transaction():
             self.store.append_block(decided.seq, applied.entries, encode(decided.commits))
             self.store.pending_remove(digest(body) for body in decided.bodies)
             if applied.roster is not None:
-                self.store.journal_truncate(ALWAYS + 1)
-                pending = self.store.pending_read()
-                self.store.pending_remove(key for key, raw in pending if raw[0] != Kind.VOTE)
+                self._end_epoch()
         if self._snapshot is None and decided.seq - self._snapshot_height >= snapshot.EVERY:
             asked = snapshot.opened(self.machine)
             self._snapshot = decided.seq, snapshot.take(self.machine), asked
         return applied
+
+    def adopt(self, handed: Handed, machine: Machine) -> None:
+        """Put a state that was judged in place of our own ledger, in one transaction.
+
+        What we said about what it covers binds us no more, and in another epoch nothing does.
+        machine: what it leads to.
+        """
+        mine, theirs = self.machine.members.now.roster, machine.members.now.roster
+        with self.store.transaction():
+            fill(self.store, handed)
+            if mine.version == theirs.version:
+                self.store.journal_truncate(handed.last)
+            else:
+                self._end_epoch()
+
+    def _end_epoch(self) -> None:
+        """Drop what was said in an epoch, and all requests but votes, which may be said again."""
+        self.store.journal_truncate(ALWAYS + 1)
+        pending = self.store.pending_read()
+        self.store.pending_remove(key for key, raw in pending if raw[0] != Kind.VOTE)
 
     def _settle(self, height: int) -> None:
         """Forget what binds nobody under a stable checkpoint, and keep a snapshot taken there."""

@@ -9,10 +9,9 @@ serves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from swarm_ledger.envelope import Kind
-from swarm_ledger.errors import Misuse
+from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.pruning import Found, Keep
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime import snapshot
@@ -40,18 +39,17 @@ def check_budget(max_bytes: int) -> int:
 
 
 class Pruner:
-    """Prunes one ledger. max_bytes: of its file and WAL; members: as the ledger has them now.
+    """Prunes one ledger. max_bytes: of its file and WAL; trust: as for its state machine.
 
     A quarter of the budget is spare: for the WAL, and for blocks that come before a step is done.
     """
 
-    def __init__(
-        self, store: Store, max_bytes: int, members: Callable[[], Membership], emit: Emit
-    ) -> None:
-        self._store, self._members, self._emit = store, members, emit
+    def __init__(self, store: Store, max_bytes: int, trust: Trust, emit: Emit) -> None:
+        self._store, self._trust, self._emit = store, trust, emit
         self._max_bytes, spare = max_bytes, max_bytes // 4
         self._high = max_bytes - spare
         self._limit, self._over = 0, False
+        self._keep: Keep | None = None
         store.database.make_shrinkable(spare // 4)
 
     def tick(self) -> None:
@@ -69,25 +67,33 @@ class Pruner:
 
     def _step(self) -> bool:
         """Forget a few blocks; False if all that is left must stay."""
-        if self._store.base >= self._limit:
-            self._limit = self._allowed()
-        if self._store.base >= self._limit:
+        if self._keep is None or self._store.base >= self._limit:
+            self._aim()
+        if self._keep is None:
             return False
-        self._store.prune(self._limit, self._keep())
+        self._store.prune(self._limit, self._keep)
         return True
 
-    def _allowed(self) -> int:
-        """Return the height of the snapshot below which nothing is needed any more."""
+    def _aim(self) -> None:
+        """Find the next snapshot below which nothing is needed any more, and what is kept for it.
+
+        It is restored first: a snapshot that does not hold is none to go on from.
+        """
+        self._keep = None
         heights, latest = self._store.snapshot_heights(), self._store.latest_checkpoint()
         if not heights or latest is None:
-            return 0
-        start = snapshot.start_of(self._store)
-        limit = min(start, latest.height - WINDOW)
-        return max((height for height in heights if height <= limit), default=0)
+            return
+        most = min(snapshot.start_of(self._store), latest.height - WINDOW)
+        for height in heights:
+            if self._store.base < height <= most:
+                try:
+                    members = snapshot.restore(self._store, self._trust, height).members
+                except NotVerified:
+                    continue
+                self._limit, self._keep = height, self._kept_by(members)
+                return
 
-    def _keep(self) -> Keep:
-        members = self._members()
-
+    def _kept_by(self, members: Membership) -> Keep:
         def stays(found: Found) -> bool:
             return found.data[0] == Kind.GENESIS or members.counts(found.data, found.height)
 

@@ -176,7 +176,8 @@ def restore(store: Store, trust: Trust, height: int) -> Machine:
         found = store.find_last(Kind.DECISION, made - oldest, end)
         settled = [parse_settled(one.data[1:]) for one in found]
         numbers = [one.decision.number for one in settled]
-        if numbers != list(range(oldest + 1, made + 1)):
+        heights = [one.decision.height for one in settled]
+        if numbers != list(range(oldest + 1, made + 1)) or heights != [f.height for f in found]:
             raise NotVerified("the ledger has other decisions", where=where)
         machine.resume(height, snapshot.time_ms, snapshot.tally, settled, snapshot.chains)
         if machine.chains.kept() != snapshot.chains:

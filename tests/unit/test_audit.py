@@ -98,7 +98,7 @@ def test_commits_of_others_do_not_certify_a_block(
 ) -> None:
     """A real quorum's certificate, but for another block, or with a signer twice, or one short."""
     from swarm_ledger.encoding import encode
-    from swarm_ledger.runtime.keeper import parse_certificate
+    from swarm_ledger.runtime.blocks import parse_certificate
 
     def stored(height: int) -> tuple[bytes, ...]:
         query = "SELECT certificate FROM blocks WHERE height = ?"

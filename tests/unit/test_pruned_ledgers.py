@@ -180,8 +180,7 @@ def test_what_counts_for_nothing_does_not_stay(
     assert len(history.store.find(Kind.SESSION)) == 44
     monkeypatch.setattr(pruner, "WINDOW", 0)
     events: list[str] = []
-    members = history.machine.members
-    cutter = Pruner(history.store, 1, lambda: members, lambda name, _: events.append(name))
+    cutter = Pruner(history.store, 1, CREW.trust, lambda name, _: events.append(name))
     while not events:
         cutter.tick()
     assert history.store.base == 4
@@ -336,9 +335,7 @@ def test_the_budget_is_kept_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pruner, "WINDOW", 32)
     history = History(CREW, tmp_path / "drone_1", *FIRST)
     events: list[str] = []
-    cutter = Pruner(
-        history.store, budget, lambda: history.machine.members, lambda name, _: events.append(name)
-    )
+    cutter = Pruner(history.store, budget, CREW.trust, lambda name, _: events.append(name))
     history.block(*history.delegations())
     path, largest, objects = history.folder / "ledger.db", 0, []
     history.store.database.run("PRAGMA synchronous = OFF")  # it is not about crashes

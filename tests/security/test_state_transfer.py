@@ -1,0 +1,304 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Drones whose next block was pruned everywhere get a state from peers whom they don't trust."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from swarm_ledger.audit.ledger import verify_ledger
+from swarm_ledger.encoding import decode, encode
+from swarm_ledger.envelope import Kind, introduce
+from swarm_ledger.runtime import pruner, snapshot, transfer
+from swarm_ledger.runtime.handover import MAX_STATE_BYTES, Handed
+from swarm_ledger.runtime.machine import Tick
+from swarm_ledger.runtime.membership import roster_request
+from swarm_ledger.runtime.transfer import Lagging, Piece
+from tests.crew import Crew
+from tests.lab import Lab
+
+MakeLab = Callable[..., Lab]
+CREW = Crew()
+TWO = CREW.changed(CREW.roster, add=["drone_5"])
+LAST = 3
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "EVERY", 4)
+    monkeypatch.setattr(pruner, "WINDOW", 4)
+    monkeypatch.setattr(transfer, "PIECE_BYTES", 2_000)
+    monkeypatch.setattr(transfer, "PATIENCE_MS", 500)
+
+
+def swarm_of(lab: MakeLab, crew: Crew = CREW, **options: Any) -> Lab:
+    """A swarm that has decided once, and keeps as little as it may."""
+    made = lab(crew=crew, places=16, **options)
+    made.max_bytes = dict.fromkeys(range(16), 1)
+    for member in made.names:
+        made.start(member)
+    made.until_decided()
+    return made
+
+
+def go_on(lab: Lab, blocks: int, by: int = 0) -> None:
+    """Have blocks ordered, one after the other, and certified by all who are up."""
+    for number in range(blocks):
+        drone = lab.drones[by]
+        assert drone.identity is not None
+        raw = drone.identity.seal(Kind.TICK, encode(Tick(lab.now_ms + number)))
+        drone.submit(raw, lab.clock_ms(by))
+        lab.until(drone.keeper.store.height + 1)
+
+
+def until(lab: Lab, done: Callable[[], bool], ms: int = 30_000) -> None:
+    for _ in range(ms // 10):
+        if done():
+            return
+        lab.step()
+    raise AssertionError([drone.status() for drone in lab.drones.values()])
+
+
+def height_of(lab: Lab, member: int) -> int:
+    return lab.drones[member].keeper.store.height
+
+
+def holds(lab: Lab, member: int) -> int:
+    """Check a drone's ledger; return where it begins."""
+    store = lab.drones[member].keeper.store
+    verify_ledger(store, lab.crew.trust)
+    assert store.root() == lab.drones[0].keeper.store.root(store.size)
+    return store.base
+
+
+def test_a_wiped_drone_recovers_among_peers_who_pruned_everything(lab: MakeLab) -> None:
+    swarm = swarm_of(lab)
+    go_on(swarm, 14)
+    swarm.wipe(LAST)
+    swarm.lost[LAST] = 1
+    go_on(swarm, 1)
+    assert all(drone.keeper.store.base > 1 for drone in swarm.drones.values())
+    swarm.start(LAST, session=1, first=1)
+    until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
+    (told,) = swarm.told("state_adopted")
+    assert told["base"] > 1
+    assert told["before"] == 0
+    assert swarm.drones[LAST].standing == "mute"
+    go_on(swarm, 3)
+    assert holds(swarm, LAST) >= told["base"]
+    assert swarm.drones[LAST].machine.tally.decision(1) is not None
+    swarm.kill(LAST)
+    swarm.start(LAST, session=1, first=1)
+    go_on(swarm, 2)
+    assert holds(swarm, LAST) > 0
+    swarm.assert_no_contradiction()
+
+
+def test_who_lags_further_than_peers_remember_goes_on_and_speaks(lab: MakeLab) -> None:
+    swarm = swarm_of(lab)
+    swarm.kill(LAST)
+    before = len(swarm.told("state_adopted"))
+    go_on(swarm, 14)
+    swarm.start(LAST)
+    until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
+    assert len(swarm.told("state_adopted")) == before + 1
+    assert swarm.told("state_adopted")[-1]["before"] > 0
+    assert swarm.drones[LAST].standing == "member"
+    swarm.kill(1)  # then it is needed for a quorum
+    go_on(swarm, 3)
+    assert holds(swarm, LAST) > 0
+    swarm.assert_no_contradiction()
+
+
+def test_who_lags_a_little_gets_blocks(lab: MakeLab) -> None:
+    swarm = swarm_of(lab)
+    swarm.kill(LAST)
+    go_on(swarm, 2)
+    swarm.start(LAST)
+    until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
+    assert swarm.told("state_adopted") == []
+
+
+def test_an_archive_drops_nothing_and_gives_blocks(lab: MakeLab) -> None:
+    swarm = swarm_of(lab)
+    swarm.max_bytes[LAST] = 0
+    swarm.kill(LAST)
+    swarm.start(LAST)
+    swarm.until(height_of(swarm, 0))
+    swarm.kill(LAST)
+    stopped_at = swarm.drones[0].keeper.store.height
+    go_on(swarm, 14)
+    swarm.start(LAST)
+    swarm.run(3_000)
+    assert height_of(swarm, LAST) <= stopped_at
+    (told,) = swarm.told("history_lost")
+    assert "drops nothing" in told["remedy"]
+    assert holds(swarm, LAST) == 0
+
+
+def test_an_archive_that_is_asked_gives_all_blocks(lab: MakeLab) -> None:
+    swarm = swarm_of(lab)
+    swarm.max_bytes[1] = 0
+    swarm.kill(1)
+    swarm.start(1)
+    go_on(swarm, 12)
+    swarm.wipe(LAST)
+    swarm.lost[LAST] = 1
+    swarm.max_bytes[LAST] = 0
+    go_on(swarm, 1)
+    base = swarm.drones[1].keeper.store.base
+    swarm.start(LAST, session=1, first=1)
+    until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
+    if base == 0:
+        assert swarm.told("state_adopted") == []
+
+
+def test_a_roster_that_changed_meanwhile_is_taken_along(lab: MakeLab) -> None:
+    swarm = swarm_of(lab)
+    swarm.kill(LAST)
+    swarm.names[6] = "drone_5"
+    swarm.drones[1].submit(roster_request(TWO), swarm.now_ms)
+    until(swarm, lambda: all(d.roster.version == 2 for d in swarm.drones.values()))
+    swarm.trust[6] = CREW.knowing(TWO)
+    go_on(swarm, 14)
+    assert min(d.keeper.store.base for d in swarm.drones.values()) > 0
+    swarm.start(LAST)
+    until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
+    assert swarm.told("state_adopted")
+    assert swarm.drones[LAST].roster.version == 2
+    swarm.start(6)  # who comes anew begins with a state as well
+    until(swarm, lambda: height_of(swarm, 6) >= height_of(swarm, 0))
+    go_on(swarm, 3)
+    for member in (LAST, 6):
+        assert swarm.drones[member].standing == "member"
+        assert holds(swarm, member) > 0
+    swarm.assert_no_contradiction()
+
+
+def forge(lab: Lab, member: int, change: Callable[[bytes], bytes]) -> None:
+    """Have a drone hand out something else than its state."""
+    giver = lab.drones[member].transfer
+    real = giver._state
+
+    def lie(height: int) -> tuple[int, bytes] | None:
+        found = real(height)
+        return None if found is None else (found[0] + 1, change(found[1]))
+
+    giver._state = lie  # type: ignore[method-assign]
+
+
+def without_a_session(state: bytes) -> bytes:
+    handed: Handed = decode(state, Handed, limit=MAX_STATE_BYTES)
+    kept = [one for one in handed.kept if one.data[0] != Kind.SESSION]
+    values = [getattr(handed, name) for name in handed.__struct_fields__]
+    values[2] = tuple(kept)
+    return encode(Handed(*values))
+
+
+@pytest.mark.parametrize("lie", [without_a_session, lambda state: bytes(len(state))])
+def test_liars_cost_a_turn_each_and_are_named(lab: MakeLab, lie: Callable[[bytes], bytes]) -> None:
+    swarm = swarm_of(lab, crew=Crew(7, "seven"))
+    go_on(swarm, 12)
+    swarm.wipe(6)
+    swarm.lost[6] = 1
+    for liar in (0, 1):
+        forge(swarm, liar, lie)
+    swarm.start(6, session=1, first=1)
+    until(swarm, lambda: height_of(swarm, 6) >= height_of(swarm, 2))
+    drone = swarm.drones[6]
+    blamed = {name for name, reasons in drone.blamed.items() if "bad_state" in reasons}
+    assert blamed <= {"drone_1", "drone_2"}
+    assert drone.faults["bad_state"] == sum(one["bad_state"] for one in drone.blamed.values())
+    assert drone.faults["bad_state"] >= 1
+    assert holds(swarm, 6) > 0
+
+
+def test_who_sends_nothing_more_is_left(lab: MakeLab) -> None:
+    swarm = swarm_of(lab)
+    go_on(swarm, 12)
+    swarm.wipe(LAST)
+    swarm.lost[LAST] = 1
+    silent = swarm.drones[0].transfer
+    silent.hear_lagging = lambda raw: None  # type: ignore[method-assign]
+    swarm.start(LAST, session=1, first=1)
+    until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
+    assert holds(swarm, LAST) > 0
+
+
+def test_pieces_that_nobody_asked_for_change_nothing(lab: MakeLab) -> None:
+    swarm = swarm_of(lab)
+    drone, liar = swarm.drones[LAST], swarm.drones[0].identity
+    assert liar is not None
+    root = drone.keeper.store.root()
+    for piece in (
+        Piece(2**53 - 1, MAX_STATE_BYTES, 0, b"x"),
+        Piece(1, 1, 0, b"x"),
+        Piece(99, 10, 5, b"x"),
+    ):
+        for _ in range(20):
+            sealed = liar.seal(Kind.PIECE, encode(piece))
+            drone.receive(introduce(liar.delegation, sealed), swarm.now_ms)
+    swarm.run(1_000)
+    assert drone.keeper.store.root(swarm.drones[1].keeper.store.size) == root
+    assert len(drone.transfer._offers) <= 1
+    assert swarm.told("state_adopted") == []
+
+
+def test_what_is_no_piece_is_refused(lab: MakeLab) -> None:
+    swarm = swarm_of(lab)
+    drone, liar = swarm.drones[LAST], swarm.drones[0].identity
+    assert liar is not None
+    for kind, payload in (
+        (Kind.PIECE, b""),
+        (Kind.PIECE, encode([1, 0, 0, b"x"])),
+        (Kind.PIECE, encode([1, MAX_STATE_BYTES + 1, 0, b"x"])),
+        (Kind.PIECE, encode([1, 9, 0, b""])),
+        (Kind.LAGGING, encode([-1, 0])),
+        (Kind.LAGGING, encode([1])),
+    ):
+        before = drone.faults["malformed"]
+        drone.receive(introduce(liar.delegation, liar.seal(kind, payload)), swarm.now_ms)
+        assert drone.faults["malformed"] == before + 1
+    asks = introduce(liar.delegation, liar.seal(Kind.LAGGING, encode(Lagging(5, 2**40))))
+    said = len(swarm.said)
+    for _ in range(50):  # one answer at most in a few milliseconds
+        drone.receive(asks, swarm.now_ms)
+    pieces = [raw for _, raw in swarm.said[said:] if raw[0] == Kind.PIECE]
+    assert len(pieces) <= 1
+
+
+@pytest.mark.parametrize("after", range(0, 12, 2))
+def test_a_crash_while_a_state_is_taken_in_loses_nothing(lab: MakeLab, after: int) -> None:
+    """Killed at one of the effects around the installation, it begins again from either ledger."""
+    swarm = swarm_of(lab)
+    swarm.kill(LAST)
+    go_on(swarm, 12)
+    swarm.start(LAST)
+    drone, fuse = swarm.drones[LAST], swarm.fuses[LAST]
+    adopt = drone.engine.adopt
+
+    def lit(*state: Any) -> Any:
+        fuse.at = fuse.count + 1 + after
+        return adopt(*state)
+
+    drone.engine.adopt = lit  # type: ignore[method-assign]
+    until(swarm, lambda: LAST in swarm.died or height_of(swarm, LAST) >= height_of(swarm, 0))
+    if LAST in swarm.died:
+        swarm.start(LAST)
+    until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
+    go_on(swarm, 1)
+    assert holds(swarm, LAST) > 0
+    swarm.assert_no_contradiction()
+
+
+def test_in_a_fleet_with_secrecy_states_are_secret(lab: MakeLab) -> None:
+    swarm = swarm_of(lab, crew=Crew(4, "hidden", secret=True))
+    go_on(swarm, 12)
+    swarm.wipe(LAST)
+    swarm.lost[LAST] = 1
+    swarm.start(LAST, session=1, first=1)
+    until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
+    assert swarm.told("state_adopted")
+    assert {raw[0] for _, raw in swarm.air} & {Kind.PIECE, Kind.LAGGING} == set()
