@@ -4,6 +4,10 @@
 What one honest drone holds and all others refuse would have it blame every leader. So either all
 refuse it alike, as its bytes tell; or it was late here by our own clock or ledger: then we take it
 in if somebody ordered it, and drop it otherwise, whoever may have accepted it before.
+
+That it was ordered before, a replica remembers for the last 65,536 requests, and one whose blocks
+are pruned, or that took a state over, for fewer. So what the ledger's state tells to be of no use
+any more is not ordered again, remembered or not.
 """
 
 from __future__ import annotations
@@ -11,8 +15,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from swarm_ledger.encoding import digest
-from swarm_ledger.envelope import Kind, kind_of
+from swarm_ledger.encoding import digest, encode
+from swarm_ledger.envelope import MAX_SESSIONS_PER_MEMBER, Kind, kind_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member
 from swarm_ledger.relay.anchor import Anchor
@@ -29,6 +33,7 @@ LATE = (
     "expired_roster",
     "convicted",
     "known",
+    "too_many_sessions",
     "stale_anchor",
     "broken_chain",
     "too_soon",
@@ -37,6 +42,8 @@ LATE = (
 
 _NO_NEWS = ("convicted", "known")
 _NOBODY = -1
+_OVER_MS = 10_000
+"""How long a tick or a vote that came too late is still ordered: others may not know it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,28 @@ class Admission:
             if fault.reason in _NO_NEWS:
                 return None
             raise
-        self._order(raw, request.author)
+        if self._spent(request):
+            self._engine.current.replica.supply(raw, self._engine.now_ms)
+        else:
+            self._order(raw, request.author)
         return request
+
+    def _spent(self, request: Request) -> bool:
+        """Whether the ledger as it is tells that a request would change nothing, for all alike."""
+        machine, content = self._engine.machine, request.content
+        if isinstance(content, Tick):
+            return content.time_ms + _OVER_MS <= machine.time_ms
+        if isinstance(content, Question):
+            return machine.asked(digest(encode(content))) is not None
+        if not isinstance(content, Observation) or request.author is None:
+            return False
+        decision = machine.tally.decision_on(content.question)
+        if decision is not None:
+            return decision.closed_ms + _OVER_MS <= machine.time_ms
+        cast = machine.tally.votes(content.question)
+        return any(
+            vote.voter == request.author.index and vote.observation == content for vote in cast
+        )
 
     def _judge(self, raw: bytes) -> Request:
         kind, engine = kind_of(raw), self._engine
@@ -84,6 +111,11 @@ class Admission:
         if kind is Kind.SESSION:
             session = engine.current.seat.doorman.lobby.delegated(raw)
             session.check_not_over(engine.now_ms // 1000)
+            held = engine.machine.opener.sessions_of(session.member)
+            if session in held:
+                raise PeerFault("known", f"the ledger has that session of {session.member.name}.")
+            if len(held) >= MAX_SESSIONS_PER_MEMBER:
+                raise PeerFault("too_many_sessions", f"{session.member.name} has {len(held)}.")
             return Request(session.member)
         if kind is Kind.EVIDENCE:
             culprit = engine.current.seat.doorman.examine(raw).culprit
@@ -132,10 +164,9 @@ class Admission:
 
     def _late(self, raw: bytes) -> bool:
         try:
-            self._judge(raw)
+            return self._spent(self._judge(raw))
         except PeerFault as fault:
             return fault.reason in LATE
-        return False
 
     def take_back(self, *, restarted: bool) -> None:
         """Go on with the requests on disk that belong to the present epoch, and drop the others.

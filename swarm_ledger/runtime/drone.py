@@ -106,6 +106,9 @@ class Drone:
         """Take up our work where the ledger ends."""
         for applied in replayed:
             self.on_replayed(applied)
+        for question in self.machine.tally.open_questions():
+            if any(vote.voter == self.member.index for vote in question.votes):
+                self.ballots.voted(question.question_id)
         self.greeting.begin()  # or what our session sealed before the ledger had it were unknown
         self.admission.take_back(restarted=True)
         self.engine.introduce()

@@ -55,8 +55,9 @@ class Greeting:
         if identity is not None:
             with suppress(PeerFault):  # one too many: then nobody hears us, which is our own fault
                 epoch.seat.doorman.lobby.add_session(identity.delegation)
-            index, now_ms = identity.member.index, self._engine.now_ms
-            epoch.replica.submit(identity.delegation, index, now_ms)
+            if not epoch.seat.known:
+                index, now_ms = identity.member.index, self._engine.now_ms
+                epoch.replica.submit(identity.delegation, index, now_ms)
 
     def tick(self) -> None:
         """Show our session: often as long as somebody is missing, and now and then."""

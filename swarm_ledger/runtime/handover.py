@@ -138,13 +138,12 @@ def fill(store: Store, handed: Handed) -> None:
 def judge(raw: bytes, trust: Trust, above: int) -> tuple[Handed, Machine]:
     """Return a state that holds by the roster alone, and the machine behind its last block.
 
-    above: a height that it must bring us beyond. Raises PeerFault: "malformed", "oversize",
-    "stale_state", "bad_state".
+    above: a height that it must bring us beyond. Raises PeerFault("bad_state").
     """
-    handed: Handed = decode(raw, Handed, limit=MAX_STATE_BYTES)
-    if handed.last <= above:
-        raise PeerFault("stale_state", f"it ends at height {handed.last}, and we have {above}.")
     try:
+        handed: Handed = decode(raw, Handed, limit=MAX_STATE_BYTES)
+        if handed.last <= above:
+            raise NotVerified(f"it ends at height {handed.last}, and we have {above}")
         with Store.open(":memory:") as scratch:
             fill(scratch, handed)
             return handed, _judge(scratch, trust)

