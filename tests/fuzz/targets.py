@@ -43,6 +43,7 @@ from tests.fuzz.anchors import ANCHORS
 from tests.fuzz.attesting import ATTESTING
 from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
+from tests.fuzz.handed import HANDED
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
 from tests.fuzz.sockets import SOCKETS
 from tests.fuzz.strangers import STRANGERS
@@ -226,6 +227,7 @@ _TARGETS = (
     Target("proof", _proof, of_proof, (NotVerified,)),
     Target("event", _event, of_json, ()),
     *ANCHORS,
+    *HANDED,
     *ATTESTING,
     *FILES,
     *SOCKETS,
