@@ -50,6 +50,7 @@ class Pruner:
         self._high = max_bytes - spare
         self._limit, self._over = 0, False
         self._keep: Keep | None = None
+        self._looked: tuple[int, int] | None = None
         store.database.make_shrinkable(spare // 4)
 
     def tick(self) -> None:
@@ -81,7 +82,7 @@ class Pruner:
         """
         self._keep = None
         heights, latest = self._store.snapshot_heights(), self._store.latest_checkpoint()
-        if not heights or latest is None:
+        if not heights or latest is None or self._looked == (heights[-1], latest.height):
             return
         most = min(snapshot.start_of(self._store), latest.height - WINDOW)
         for height in heights:
@@ -92,6 +93,7 @@ class Pruner:
                     continue
                 self._limit, self._keep = height, self._kept_by(members)
                 return
+        self._looked = heights[-1], latest.height  # nothing until there is something new
 
     def _kept_by(self, members: Membership) -> Keep:
         def stays(found: Found) -> bool:

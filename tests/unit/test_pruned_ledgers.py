@@ -28,7 +28,7 @@ from swarm_ledger.runtime.keeper import Keeper
 from swarm_ledger.runtime.membership import membership_of
 from swarm_ledger.runtime.pruner import MIN_BYTES, Pruner, check_budget
 from swarm_ledger.sim.mission import Mission, prepare
-from tests.crew import T0_MS, T0_S, Crew
+from tests.crew import DAY_S, T0_MS, T0_S, Crew
 from tests.histories import BLOCK_MS, History
 from tests.pruned import CREW, FIRST, SECOND, Flown, asked, decide, mark
 
@@ -190,6 +190,32 @@ def test_what_counts_for_nothing_does_not_stay(
     keeper.resume(pytest.fail)
     assert len(list(keeper.replay())) == history.store.height - 4
     assert keeper.machine.state() == history.machine.state()
+    history.close()
+
+
+def test_a_delegation_that_a_later_one_replaces_stays_as_long_as_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member may delegate to one key again: a snapshot before that needs the first one."""
+    history = History(CREW, tmp_path / "drone_1", *FIRST)
+    history.block(*history.delegations())
+    history.blocks(1)
+    first = mark(history)
+    history.block(CREW.identity("drone_1", seconds=2 * DAY_S).delegation)
+    second = mark(history)
+    history.blocks(1)
+    history.checkpoint()
+    for base, sessions in ((first, 5), (second, 4)):
+        monkeypatch.setattr(pruner, "WINDOW", history.store.height - base)
+        cutter = Pruner(history.store, 1, CREW.trust, lambda _name, _fields: None)
+        for _ in range(5):
+            cutter.tick()
+        assert history.store.base == base
+        below = [one for one in history.store.find(Kind.SESSION) if one.height <= base]
+        assert len(below) + (base == first) == sessions
+        verify_ledger(history.store, CREW.trust)
+        keeper = Keeper(history.store, CREW.trust)
+        keeper.resume(pytest.fail)
     history.close()
 
 

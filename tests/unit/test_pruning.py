@@ -224,6 +224,15 @@ def test_steps_are_short_and_each_leaves_a_ledger_that_holds(path: Path) -> None
         check(store)
 
 
+def test_what_is_kept_no_more_goes_with_its_nodes(store: Store) -> None:
+    prune(store, 3, keep())
+    assert [found.index for found in store.find(KEEP)] == [2, 11]
+    prune(store, 4, Keep(lambda found: False, {DECISION: 1}))
+    assert [found.index for found in store.find(KEEP)] == [11]
+    assert stored_below(store) == [9]
+    assert check(store) == store.size
+
+
 def test_space_returns_to_the_file_system(path: Path) -> None:
     with Store.open(path) as store:
         store.database.make_shrinkable(1 << 16)
