@@ -196,7 +196,7 @@ def test_a_clock_that_is_set_back_stops_nobody(lab: Callable[..., Lab], crew: Cr
     made.run(2_000)
     made.clocks[3].skew_ms = 0
     made.kill(0)
-    raw = crew.identity("drone_2").seal(Kind.TICK, encode(Tick(1)))
+    raw = crew.identity("drone_2").seal(Kind.TICK, encode(Tick(made.now_ms)))
     for member in (1, 2, 3):
         made.drones[member].receive(raw, made.clock_ms(member))
     height = made.drones[1].keeper.store.height + 1
