@@ -108,7 +108,7 @@ class Wired:
                 wiring.close()
                 store.close()
                 raise
-            self.flown[name] = Flown(drone, store, wiring, lookout, Load(10))
+            self.flown[name] = Flown(drone, store, wiring, lookout, Load(5))
 
     def stop(self, name: str) -> None:
         """End a drone; its folder stays."""
