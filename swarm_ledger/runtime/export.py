@@ -16,7 +16,7 @@ from swarm_ledger.identity.session import Session
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.proof import LogProof
-from swarm_ledger.ledger.store import Store
+from swarm_ledger.ledger.store import Found, Store
 from swarm_ledger.runtime.snapshot import members_in
 from swarm_ledger.voting.decision import Settled, parse_settled
 
@@ -123,9 +123,14 @@ def find_decision(store: Store, number: int, *, height: int | None = None) -> tu
 
 def decisions_in(store: Store) -> Iterator[Settled]:
     """Yield all decisions of a ledger, in order, as they are read."""
+    return (parse_settled(one.data[1:]) for one in each(store, Kind.DECISION))
+
+
+def each(store: Store, kind: Kind) -> Iterator[Found]:
+    """Yield all entries of a kind as Store.find() does, without holding them all at once."""
     skip = 0
-    while found := store.find(Kind.DECISION, skip=skip, limit=_PAGE):
-        yield from (parse_settled(one.data[1:]) for one in found)
+    while found := store.find(kind, skip=skip, limit=_PAGE):
+        yield from found
         skip += len(found)
 
 
