@@ -17,10 +17,12 @@ from swarm_ledger.cli import (
     ledger,
     ledger_compare,
     ledger_export,
+    ledger_rules,
     ledger_serve,
     perception,
     relay,
     roster,
+    rule,
     sim,
     simulate,
     twins,
@@ -46,11 +48,13 @@ roster.app.command("challenge")(attest.challenge)
 roster.app.command("attest")(attest.attest)
 ledger.app.command("compare")(ledger_compare.compare)
 ledger.app.command("export")(ledger_export.export)
+ledger.app.command("rules")(ledger_rules.rules)
 ledger.app.command("serve")(ledger_serve.serve)
 app.add_typer(bench.app, name="bench")
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(roster.app, name="roster")
+app.add_typer(rule.app, name="rule")
 app.add_typer(perception.app, name="perception")
 app.add_typer(relay.app, name="relay")
 

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from swarm_ledger.relay.anchor import Anchor
-from swarm_ledger.rules.rule import Action, Answer, Ask, Grant, Release, Rule, Withdrawal
+from swarm_ledger.rules.rule import (
+    Action,
+    Answer,
+    Ask,
+    Claim,
+    Grant,
+    Instruction,
+    Release,
+    Rule,
+    Withdrawal,
+)
 from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.voting.decision import Settled
@@ -64,9 +74,9 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
     elif isinstance(content, Anchor):
         yield "anchor", {"sequence": content.sequence, "leaves": content.size, **fields}
     elif isinstance(content, Rule | Withdrawal | Answer):
-        yield "rule", {"rule": content.name, "version": content.version, **fields}
+        yield "rule", {**rule_fields(content, machine), **fields}
     elif isinstance(content, Ask | Release):
-        yield "claim", {"rule": content.name, "number": content.number, **fields}
+        yield "claim", {**rule_fields(content, machine), **fields}
     elif receipt.result.startswith("invalid"):
         yield "invalid", fields
 
@@ -82,6 +92,22 @@ def member_name(machine: Machine, member: bytes) -> str:
     """Return the name of whom a rule knows by an id, the id itself where the roster has none."""
     found = machine.members.now.roster.by_id.get(member)
     return found.name if found is not None else member.hex()
+
+
+def rule_fields(said: Instruction | Claim, machine: Machine) -> dict[str, Any]:
+    """Return what an operator lays down, or a member claims, as a person would want to read it."""
+    fields = {name: getattr(said, name) for name in said.__struct_fields__ if name != "body"}
+    fields = {"says": type(said).__name__.lower(), **fields}
+    if isinstance(said, Answer):
+        fields["member"] = member_name(machine, said.member)
+    if isinstance(said, Rule):
+        body = said.body
+        fields["says"] = type(body).__name__.lower()
+        fields |= {name: getattr(body, name) for name in body.__struct_fields__}
+        fields["members"] = [member_name(machine, member) for member in body.members]
+    if "accept" in fields:
+        fields["accept"] = fields["accept"].name.lower()
+    return fields
 
 
 def grant_fields(grant: Grant, machine: Machine) -> dict[str, Any]:

@@ -10,6 +10,7 @@ digest is the one in that block's header; else it is as if there were no snapsho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import groupby
 from typing import Annotated
 
@@ -135,6 +136,20 @@ def members_in(store: Store, trust: Trust) -> Membership:
     members = Membership(trust)
     follow_members(members, store, 0, 0)
     return members
+
+
+def machine_in(store: Store, trust: Trust) -> Machine:
+    """Return the state machine that a ledger leads to, from its newest snapshot where that holds.
+
+    NotVerified for a block that doesn't follow.
+    """
+    machine = Machine(trust)
+    for height in store.snapshot_heights()[-1:]:
+        with suppress(NotVerified):
+            machine = restore(store, trust, height)
+    for height in range(machine.height + 1, store.height + 1):
+        machine.follow(height, store.block(height).entries)
+    return machine
 
 
 def restore(store: Store, trust: Trust, height: int) -> Machine:

@@ -389,7 +389,7 @@ def changed(base: list[object], place: int, value: object) -> list[object]:
         [1, "pad", 1, changed(LEASE, 4, [bytes([i]) * 16 for i in range(MAX_LISTED + 1)])],
         [1, "go", 1, changed(TRIGGER, 1, "")],
         [1, "go", 1, changed(TRIGGER, 1, "x" * 65)],
-        [1, "go", 1, changed(TRIGGER, 1, "caf\u00e9")],
+        [1, "go", 1, changed(TRIGGER, 1, "na\u00efve")],
         [1, "go", 1, changed(TRIGGER, 3, "rm -rf /")],
         [1, "go", 1, changed(TRIGGER, 4, "x" * 257)],
         [1, "go", 1, changed(TRIGGER, 4, "a\nb")],
