@@ -20,6 +20,7 @@ from swarm_ledger.ledger.store import Store
 from swarm_ledger.rules.rule import Lease, Trigger, parse_action
 from swarm_ledger.rules.state import Standing
 from swarm_ledger.runtime.chronicle import action_fields, member_name
+from swarm_ledger.runtime.fleet import wall_clock_ms
 from swarm_ledger.runtime.machine import Machine
 from swarm_ledger.runtime.snapshot import machine_in
 
@@ -52,7 +53,7 @@ def rules(folder: LedgerArgument, roster: RosterOption = None, as_json: Json = F
             str(rule["version"]),
             escape(rule["what"]),
             str(held.get("member", "")),
-            date(held.get("until_ms", 0)),
+            date(held["until_ms"]) + over(held["until_ms"]) if held else "",
             f"{held['grant']}, entry {held['entry']}" if held else "",
             ", ".join(f"{wish['member']} ({wish['number']})" for wish in rule["waiting"]),
         )
@@ -60,6 +61,11 @@ def rules(folder: LedgerArgument, roster: RosterOption = None, as_json: Json = F
     for action in actions:
         console.print(escape(f"{action['text']}, entry {action['entry']}"))
     console.print(f"As of {date(machine.time_ms)} UTC, the ledger's time")
+
+
+def over(until_ms: int) -> str:
+    """Return what to say of a lease that no block has ended yet, by the clock of who looks."""
+    return " (over)" if wall_clock_ms() >= until_ms else ""
 
 
 def _rule(store: Store, machine: Machine, one: Standing) -> dict[str, Any]:
