@@ -137,8 +137,8 @@ class Claims:
         if waits or not isinstance(standing.body, Lease):
             return None
         if held is not None:
-            left_ms = held.until_ms - self._engine.now_ms
-            if 2 * left_ms > held.until_ms - held.since_ms:
+            until_ms = held.until_ms - self._early_ms
+            if 2 * (until_ms - self._engine.now_ms) > until_ms - held.since_ms:
                 return None
         term_ms = min(self._wanted[name], standing.body.term_ms)
         return Ask(name, standing.version, number, term_ms)
