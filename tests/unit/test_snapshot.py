@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind, seal
 from swarm_ledger.errors import NotVerified
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.rules.rule import Ask
+from swarm_ledger.rules.state import BookState
 from swarm_ledger.runtime import snapshot
 from swarm_ledger.runtime.blocks import genesis_entry
 from swarm_ledger.runtime.drone import Drone
@@ -223,6 +225,17 @@ def test_a_ledger_that_the_snapshot_does_not_fit_is_noticed(
     ledger.store.database.run(damage)
     with pytest.raises(NotVerified, match=why):
         snapshot.restore(ledger.store, CREW.trust, 9)
+
+
+def test_a_rule_book_has_one_form(ledger: Ledger) -> None:
+    """Out of order it would be the same state in other bytes, and empty it is no rule book."""
+    good = snapshot.parse_snapshot(ledger.taken[4])
+    assert isinstance(good, snapshot.Ruled)
+    turned = replace(good.rules, standing=good.rules.standing[::-1])
+    for rules, why in ((turned, "rules are out of order"), (BookState(), "another form")):
+        ledger.store.snapshot_put(4, encode(replace(good, rules=rules)))
+        with pytest.raises(NotVerified, match=why):
+            snapshot.restore(ledger.store, CREW.trust, 4)
 
 
 # where a start begins
