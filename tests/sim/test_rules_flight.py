@@ -196,7 +196,7 @@ def test_our_clock_ends_a_lease_that_no_block_has_ended(lab: MakeLab) -> None:
     wait(flown, lambda: bool(flown.told("lease_over")))
 
 
-def test_an_action_is_due_once_through_restarts_and_a_new_roster(
+def test_an_action_is_due_once_and_a_lease_goes_on_through_restarts_and_a_new_roster(
     lab: MakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot, "EVERY", 1)
@@ -206,6 +206,9 @@ def test_an_action_is_due_once_through_restarts_and_a_new_roster(
     rule = sealed_rule(flown.crew, cup_rule())
     flown.drones[0].submit(rule, flown.now_ms)
     flown.until_decided()
+    flown.drones[1].submit(sealed_rule(flown.crew, lease_rule(term_ms=3_000)), flown.now_ms)
+    flown.drones[3].claims.want(PAD, 3_000)
+    wait(flown, lambda: holder(flown) == 3)
     for member in (1, 2):
         flown.kill(member)
         flown.start(member, session=1)
@@ -215,7 +218,11 @@ def test_an_action_is_due_once_through_restarts_and_a_new_roster(
     wait(flown, lambda: all(one.roster.version == 2 for one in flown.drones.values()))
     with pytest.raises(PeerFault):
         flown.drones[0].submit(rule, flown.now_ms)
-    flown.run(1_500)
+    store = flown.drones[0].keeper.store
+    before = len(grants_in(store))
+    wait(flown, lambda: len(grants_in(store)) > before + 1)
+    assert holder(flown) == 3, "what is held goes on under the next roster"
+    check_exclusive(flown)
     for member, drone in flown.drones.items():
         (action,) = actions_in(drone.keeper.store)
         assert (action.action, action.decision) == ("approach", 1)
