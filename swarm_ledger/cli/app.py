@@ -21,6 +21,7 @@ from swarm_ledger.cli import (
     ledger_serve,
     perception,
     relay,
+    relay_prove,
     roster,
     rule,
     sim,
@@ -50,6 +51,8 @@ ledger.app.command("compare")(ledger_compare.compare)
 ledger.app.command("export")(ledger_export.export)
 ledger.app.command("rules")(ledger_rules.rules)
 ledger.app.command("serve")(ledger_serve.serve)
+relay.app.command("prove")(relay_prove.prove)
+relay.app.command("check")(relay_prove.check)
 app.add_typer(bench.app, name="bench")
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
