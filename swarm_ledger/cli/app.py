@@ -17,11 +17,13 @@ from swarm_ledger.cli import (
     ledger,
     ledger_compare,
     ledger_export,
+    ledger_rules,
     ledger_serve,
     perception,
     relay,
     relay_prove,
     roster,
+    rule,
     sim,
     simulate,
     twins,
@@ -47,6 +49,7 @@ roster.app.command("challenge")(attest.challenge)
 roster.app.command("attest")(attest.attest)
 ledger.app.command("compare")(ledger_compare.compare)
 ledger.app.command("export")(ledger_export.export)
+ledger.app.command("rules")(ledger_rules.rules)
 ledger.app.command("serve")(ledger_serve.serve)
 relay.app.command("prove")(relay_prove.prove)
 relay.app.command("check")(relay_prove.check)
@@ -54,6 +57,7 @@ app.add_typer(bench.app, name="bench")
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(roster.app, name="roster")
+app.add_typer(rule.app, name="rule")
 app.add_typer(perception.app, name="perception")
 app.add_typer(relay.app, name="relay")
 

@@ -2,7 +2,7 @@
 """The state machine's state after a block, so that a start need not replay all that came before.
 
 A snapshot holds only what the ledger does not: open questions with their votes, ledger times, and
-which anchors counted last.
+which anchors counted last, and what the rules have come to.
 Members and past decisions are read from their entries again. What comes of it counts only if its
 digest is the one in that block's header; else it is as if there were no snapshot.
 """
@@ -10,6 +10,7 @@ digest is the one in that block's header; else it is as if there were no snapsho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import groupby
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import MAX_MEMBERS
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.rules.state import BookState
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.chains import Chain
 from swarm_ledger.runtime.machine import Machine
@@ -51,12 +53,30 @@ class Snapshot(Record, frozen=True, tag=1):
     chains: Annotated[tuple[Chain, ...], Meta(max_length=MAX_MEMBERS)] = ()
 
 
+class Ruled(Snapshot, frozen=True, tag=2):
+    """The same where there are rules, or were grants: without any, it has the form above."""
+
+    rules: BookState = BookState()
+
+
+def parse_snapshot(raw: bytes) -> Snapshot:
+    """Return the snapshot in stored bytes; PeerFault if there is none, or no such one is made."""
+    snapshot: Snapshot = decode(raw, Snapshot | Ruled, limit=MAX_SNAPSHOT_BYTES)
+    if isinstance(snapshot, Ruled) and snapshot.rules == BookState():
+        raise PeerFault("malformed", "without rules it has another form.")
+    return snapshot
+
+
 def take(machine: Machine) -> bytes:
     """Return the snapshot of a machine between two blocks."""
     times = tuple(sorted(machine.members.times.items()))
     state = machine.tally.state()
     chains = machine.chains.kept()
-    return encode(Snapshot(machine.height, machine.time_ms, times, state, chains))
+    rules = machine.rules.kept()
+    plain = Snapshot(machine.height, machine.time_ms, times, state, chains)
+    if rules == BookState():
+        return encode(plain)
+    return encode(Ruled(plain.height, plain.time_ms, times, state, chains, rules))
 
 
 def opened(machine: Machine) -> list[int]:
@@ -118,12 +138,26 @@ def members_in(store: Store, trust: Trust) -> Membership:
     return members
 
 
+def machine_in(store: Store, trust: Trust) -> Machine:
+    """Return the state machine that a ledger leads to, from its newest snapshot where that holds.
+
+    NotVerified for a block that doesn't follow.
+    """
+    machine = Machine(trust)
+    for height in store.snapshot_heights()[-1:]:
+        with suppress(NotVerified):
+            machine = restore(store, trust, height)
+    for height in range(machine.height + 1, store.height + 1):
+        machine.follow(height, store.block(height).entries)
+    return machine
+
+
 def restore(store: Store, trust: Trust, height: int) -> Machine:
     """Return the machine as it was after a block; NotVerified if its snapshot does not hold."""
     where = f"snapshot {height}"
     try:
         raw = store.snapshot(height)
-        snapshot: Snapshot = decode(raw, Snapshot, limit=MAX_SNAPSHOT_BYTES)
+        snapshot = parse_snapshot(raw)
         if snapshot.height != height or not 1 <= height <= store.height:
             raise NotVerified("it is of another height", where=where)
         machine = Machine(trust)
@@ -135,9 +169,19 @@ def restore(store: Store, trust: Trust, height: int) -> Machine:
         numbers = [one.decision.number for one in settled]
         if numbers != list(range(oldest + 1, made + 1)):
             raise NotVerified("the ledger has other decisions", where=where)
-        machine.resume(height, snapshot.time_ms, snapshot.tally, settled, snapshot.chains)
+        rules = snapshot.rules if isinstance(snapshot, Ruled) else BookState()
+        machine.resume(
+            height,
+            snapshot.time_ms,
+            snapshot.tally,
+            settled,
+            chains=snapshot.chains,
+            rules=rules,
+        )
         if machine.chains.kept() != snapshot.chains:
             raise NotVerified("its anchors are out of order", where=where)
+        if machine.rules.kept() != rules:
+            raise NotVerified("its rules are out of order", where=where)
         header, _ = split_block(store.block(height).entries)
         if machine.state() != header.state:
             raise NotVerified("it is not the state that the block's header states", where=where)

@@ -34,7 +34,7 @@ from swarm_ledger.runtime.export import check_policy_file, policy_of
 from swarm_ledger.runtime.greeting import Welcome
 from swarm_ledger.runtime.keeper import parse_certificate
 from swarm_ledger.runtime.machine import Machine, Tick
-from swarm_ledger.runtime.snapshot import MAX_SNAPSHOT_BYTES, Snapshot
+from swarm_ledger.runtime.snapshot import parse_snapshot
 from swarm_ledger.sim.events import parse_line
 from swarm_ledger.voting.decision import parse_decision, parse_settled
 from swarm_ledger.voting.observation import parse_observation
@@ -46,6 +46,7 @@ from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
 from tests.fuzz.provenances import PROVENANCES
+from tests.fuzz.rules import RULES
 from tests.fuzz.sockets import SOCKETS
 from tests.fuzz.strangers import STRANGERS
 from tests.fuzz.swarm import swarm
@@ -71,7 +72,7 @@ def _records(data: bytes) -> None:
         parse_shares,
         parse_key_id,
         parse_lacking,
-        lambda raw: decode(raw, Snapshot, limit=MAX_SNAPSHOT_BYTES),
+        parse_snapshot,
     ]
     found = forms[data[0] % len(forms)](data[1:]) if data else None
     assert found is None or encode(found) == data[1:]
@@ -230,6 +231,7 @@ _TARGETS = (
     *ANCHORS,
     *ATTESTING,
     *FILES,
+    *RULES,
     *PROVENANCES,
     *SOCKETS,
     *STRANGERS,
