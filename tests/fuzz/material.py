@@ -23,12 +23,13 @@ from swarm_ledger.identity.roster import render_roster
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tile_files import write_tiles
+from swarm_ledger.light_client.policies import policy_file
 from swarm_ledger.perception import features
 from swarm_ledger.perception.model import Network
 from swarm_ledger.perception.parts import PATCH, POOLS, Parts
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.evidence import accusation
-from swarm_ledger.runtime.export import policy_file, prove, sessions_in
+from swarm_ledger.runtime.export import prove, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.machine import Machine
 from swarm_ledger.runtime.membership import roster_request

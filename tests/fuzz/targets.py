@@ -27,10 +27,10 @@ from swarm_ledger.ledger.note import Note, NoteVerifier
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.light_client import verify_proof
+from swarm_ledger.light_client.policies import check_policy_file, policy_of
 from swarm_ledger.runtime.blocks import Genesis, parse_header
 from swarm_ledger.runtime.clocks import parse_reading
 from swarm_ledger.runtime.doorman import Doorman
-from swarm_ledger.runtime.export import check_policy_file, policy_of
 from swarm_ledger.runtime.greeting import Welcome
 from swarm_ledger.runtime.keeper import parse_certificate
 from swarm_ledger.runtime.machine import Machine, Tick

@@ -18,8 +18,9 @@ from swarm_ledger.cli.bench import decades
 from swarm_ledger.errors import Misuse
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.light_client import verify_proof
+from swarm_ledger.light_client.policies import policy_of
 from swarm_ledger.runtime import snapshot
-from swarm_ledger.runtime.export import find_decision, policy_of, prove, sessions_in
+from swarm_ledger.runtime.export import find_decision, prove, sessions_in
 from swarm_ledger.sim import ledger_bench
 from swarm_ledger.sim.ledger_bench import measure
 from swarm_ledger.sim.minted import Minted
