@@ -77,13 +77,15 @@ class Forked(NotVerified):
     """Two cosigned checkpoints do not fit together; keep both, they are evidence.
 
     certain: both are of one size, so that whoever cosigned both has lied. Else it may be that only
-    the proof between them is wrong, and nobody but the server has.
+    the proof between them is wrong, and nobody but the server has. kept: where a caller has put
+    them, once it has.
     """
 
     def __init__(self, what: str, known: Head, claimed: Head) -> None:
         self.known, self.claimed = known, claimed
         self.certain = known.checkpoint.size == claimed.checkpoint.size
         remedy = "Bring both to the operators." if self.certain else "Ask another server as well."
+        self.kept = ""
         super().__init__(what, where="fork", remedy=remedy)
 
 

@@ -16,10 +16,12 @@ from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.checkpoint import Checkpoint, log_key, witness_key
+from swarm_ledger.ledger.merkle import HASH_SIZE
 from swarm_ledger.ledger.note import Note
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tile_files import certified
 from swarm_ledger.light_client.messages import (
+    MAX_ANSWER_BYTES,
     Answer,
     ByIndex,
     ByNumber,
@@ -33,6 +35,9 @@ from swarm_ledger.light_client.messages import (
 from swarm_ledger.runtime.membership import Era, Membership, follow_members
 from swarm_ledger.runtime.snapshot import members_and_time
 from swarm_ledger.voting.decision import parse_settled
+
+_NO_ROOT = bytes(HASH_SIZE)
+"""No tree's: who asks so has not the same checkpoint, and is sent all of it."""
 
 
 class Prover:
@@ -88,6 +93,18 @@ class Prover:
             time_ms = follow_members(members, store, height, before_ms)
         self._followed = members, store.height, time_ms
         return members
+
+
+def export_answer(prover: Prover, index: int, since: int = 0) -> bytes:
+    """Return an answer for a file: to a client that knows nothing, or a checkpoint of that size.
+
+    Raises Misuse where there is none.
+    """
+    raw = prover.answer(encode(Request(ByIndex(index), since, _NO_ROOT)))
+    found: Answer | Refusal = decode(raw, Answer | Refusal, limit=MAX_ANSWER_BYTES)
+    if isinstance(found, Refusal):
+        raise Misuse(f"cannot prove entry {index}: {found.text}")
+    return raw
 
 
 def find(store: Store, size: int, wanted: Wanted) -> int | Refusal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,34 +49,19 @@ from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.voting.decision import parse_settled
 from tests.crew import END, T0_S, Crew
 from tests.histories import History
+from tests.light import FIRST_FOUR, NOW, decided, prover
 
-NOW = datetime.fromtimestamp(T0_S, tz=timezone.utc)
 CREW = Crew()
 ROOT = CREW.anchor[0]
 SECOND = CREW.changed(CREW.roster, add=["drone_5"], revoke=["drone_4"])
 THIRD = CREW.changed(SECOND.roster, revoke=["drone_5"], add=["drone_6"])
-FIRST_FOUR = ("drone_1", "drone_2", "drone_3", "drone_4")
-
-
-def decided(history: History) -> History:
-    """Let a crew's ledger begin with a decision."""
-    history.block(*history.delegations())
-    history.block(history.crew.asked())
-    history.block(*(history.crew.vote(name) for name in history.crew.names))
-    history.checkpoint()
-    return history
 
 
 @pytest.fixture
 def history(tmp_path: Path) -> Iterator[History]:
-    made = decided(History(CREW, tmp_path / "drone_1", *FIRST_FOUR))
+    made = decided(CREW, tmp_path / "drone_1")
     yield made
     made.close()
-
-
-def prover(history: History) -> Prover:
-    path = history.folder / "ledger.db"
-    return Prover(lambda: Store.open(path, read_only=True), history.crew.trust)
 
 
 def ask(history: History, head: Head | None = None, wanted: Wanted | None = None) -> Answer:
@@ -182,7 +167,7 @@ def test_operators_may_change(tmp_path: Path) -> None:
     later = sign(draft_root([new.public_key], threshold=1, expires=END, version=2), [old, new])
     raw = render_roster("test", 2, crew.roster.members)
     second = Version(sign_roster(raw, [new], expires=END), parse_roster(raw), (later,))
-    history = decided(History(crew, tmp_path / "drone_1", *FIRST_FOUR))
+    history = decided(crew, tmp_path / "drone_1")
     head = follow(crew.anchor[0], None, ask(history), NOW)
     history.change(second, roster_request(second))
     history.checkpoint()
@@ -332,7 +317,7 @@ def test_a_true_entry_that_was_not_asked_for_is_refused(history: History, wanted
 
 
 def test_a_fork_is_refused_and_both_sides_are_kept(history: History, tmp_path: Path) -> None:
-    other = decided(History(CREW, tmp_path / "liars", *FIRST_FOUR[1:], "drone_1"))
+    other = decided(CREW, tmp_path / "liars", *FIRST_FOUR[1:], "drone_1")
     for mark, one in enumerate((history, other)):
         one.blocks(1, mark)
         one.checkpoint(*one.signers)
