@@ -44,6 +44,7 @@ from tests.fuzz.anchors import ANCHORS
 from tests.fuzz.attesting import ATTESTING
 from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
+from tests.fuzz.light import LIGHT
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
 from tests.fuzz.sockets import SOCKETS
 from tests.fuzz.strangers import STRANGERS
@@ -229,6 +230,7 @@ _TARGETS = (
     *ANCHORS,
     *ATTESTING,
     *FILES,
+    *LIGHT,
     *SOCKETS,
     *STRANGERS,
     Target("swarm", swarm, of_bytes, (), cost=20_000),

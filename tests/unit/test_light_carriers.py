@@ -338,7 +338,7 @@ def test_http_requests_are_bounded_and_have_one_form(history: History) -> None:
         assert get(url, f"/light/{coded}") == (200, prover(history).answer(REQUEST))
         assert get(url, f"/light/{coded}", "HEAD") == (200, b"")
         assert get(url, f"/light/{coded}", "POST")[0] == 501
-        for wrong in ("a", "%20", "a/b", "aaaa=", "ä".encode().decode("latin-1")):
+        for wrong in ("a", "%20", "a/b", "a+bb", "aaaa=", "AB"):
             assert get(url, f"/light/{wrong}")[0] == 400, wrong
         assert get(url, "/light/" + "A" * 172)[0] == 414
         status, body = get(url, "/light/AAAA")
