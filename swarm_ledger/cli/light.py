@@ -39,7 +39,7 @@ def light(
         str,
         typer.Argument(
             help="tcp://HOST:PORT or http://HOST:PORT/ of a `ledger serve`, a drone's folder or "
-            "its ledger.db, or a file of `ledger prove --light`."
+            "its ledger.db, or a file that `ledger prove` made for it."
         ),
     ],
     root: Annotated[

@@ -123,6 +123,15 @@ class Refusal(Record, frozen=True, tag=2):
         return cls(reason, plain[:_MAX_TEXT])
 
 
+class NoAnswer(NotVerified):
+    """A server says that it has no answer. reason: why, if it is to be believed."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.reason = refusal.reason
+        told = refusal.reason.name.lower().replace("_", " ")
+        super().__init__(f"there is none: {told}. It says: {refusal.text}", where="answer")
+
+
 class StateFile(Record, frozen=True, tag=1):
     """What a client keeps: the digest of its root, and what led to its last checkpoint."""
 
@@ -141,12 +150,11 @@ def parse_request(raw: bytes) -> Request:
 
 
 def parse_answer(raw: bytes) -> Answer:
-    """Read an answer; raises NotVerified for a refusal, and for what is no answer."""
+    """Read an answer; raises NoAnswer for a refusal, NotVerified for what is none."""
     try:
         found: Answer | Refusal = decode(raw, Answer | Refusal, limit=MAX_ANSWER_BYTES)
     except PeerFault as fault:
         raise NotVerified(fault.what, where="answer") from fault
     if isinstance(found, Refusal):
-        reason = found.reason.name.lower().replace("_", " ")
-        raise NotVerified(f"there is none: {reason}. It says: {found.text}", where="answer")
+        raise NoAnswer(found)
     return found

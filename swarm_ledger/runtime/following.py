@@ -6,10 +6,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.errors import Misuse
@@ -39,26 +40,66 @@ class Verified:
     known: int
 
 
-def ask(carry: Carrier, root: bytes, state: Path, wanted: Wanted, now: datetime) -> Verified:
-    """Ask for an entry and verify the answer, going on from what a state file remembers.
+class Follower:
+    """A client with its state file, which it has for itself until it is closed.
 
-    root: root.json. The file is made if it isn't there; a checkpoint that holds is remembered even
-    if the entry doesn't. Raises NotVerified, Misuse where the file can't be used; before Forked is
-    raised, both sides of the fork are put into the folder that it then names.
+    root: root.json; state: the file, which is made if it isn't there. Use it as a context manager,
+    or close() it. Raises Misuse where the file can't be used, NotVerified where it is damaged.
     """
-    with _held(state):
-        before = _known(root, state)
-        answer = parse_answer(carry(encode(request_for(wanted, before))))
+
+    def __init__(self, root: bytes, state: Path) -> None:
+        self._root, self._state = root, state
+        self._open = ExitStack()
+        self._open.enter_context(_held(state))
         try:
-            head = follow(root, before, answer, now)
+            self.head = _known(root, state)
+        except BaseException:
+            self.close()
+            raise
+
+    def request(self, wanted: Wanted) -> bytes:
+        """Return what to ask for an entry."""
+        return encode(request_for(wanted, self.head))
+
+    def take(self, raw: bytes, wanted: Wanted, now: datetime) -> Verified:
+        """Verify an answer, and remember the checkpoint that holds even if the entry doesn't.
+
+        Raises NotVerified. Before Forked is raised, both sides are put into the folder that it
+        then names.
+        """
+        answer, before = parse_answer(raw), self.head
+        try:
+            head = follow(self._root, before, answer, now)
         except Forked as fork:
-            _keep(fork, state)
+            _keep(fork, self._state)
             raise
         if head != before:
-            with whole_file(state) as file:
-                file.write(save(root, head))
+            with whole_file(self._state) as file:
+                file.write(save(self._root, head))
+            self.head = head
         size = before.checkpoint.size if before else 0
         return Verified(head, entry_of(head, wanted, answer), size)
+
+    def close(self) -> None:
+        """Let others have the state file."""
+        self._open.close()
+
+    def __enter__(self) -> Follower:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def ask(carry: Carrier, root: bytes, state: Path, wanted: Wanted, now: datetime) -> Verified:
+    """Ask for an entry and verify the answer, as a Follower does that is closed then."""
+    with Follower(root, state) as follower:
+        return follower.take(carry(follower.request(wanted)), wanted, now)
 
 
 def _known(root: bytes, state: Path) -> Head | None:

@@ -31,7 +31,7 @@ START_MS = 1_893_456_000_000
 _DAY_S = 86_400
 _STEP_MS = 10
 _OPERATOR = "operator_1"
-_VOTE_BYTES = 240
+_VOTE_BYTES = 230
 
 
 def _key(name: str) -> SoftwareSigner:
@@ -90,8 +90,9 @@ class Minted:
 
     def fill(self, entries: int) -> None:
         """Append so many requests that count for nothing, as large as votes, in one block."""
-        mark = b"\xff%d " % self.store.size
-        self._block([mark + bytes(_VOTE_BYTES + n) for n in range(entries)])
+        rest = bytes(_VOTE_BYTES)
+        first = self.store.size
+        self._block([b"\xff" + (first + n).to_bytes(8, "big") + rest for n in range(entries)])
 
     def _block(self, requests: Sequence[bytes]) -> None:
         height = self._machine.height + 1
