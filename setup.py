@@ -99,7 +99,7 @@ setup(
             "secure_relay = swarm_ledger.nodes.relay:main",
             "secure_receiver = swarm_ledger.nodes.receiver:main",
             "prover = swarm_ledger.nodes.prover:main",
-            "light = swarm_ledger.nodes.light:main",
+            "light_client = swarm_ledger.nodes.light:main",
         ]
     },
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -133,7 +133,15 @@ def _keep(fork: Forked, state: Path) -> None:
     folder = state.with_name(f"{state.name}.{'fork' if fork.certain else 'doubt'}")
     for name, head in (("known", fork.known), ("claimed", fork.claimed)):
         for kind, data in (("note", head.note), ("policy", head.policy)):
-            with whole_file(folder / f"{name}.{kind}") as file:
-                file.write(data)
+            _write(folder / f"{name}.{kind}", data)
     fork.kept = str(folder)
     fork.remedy = f"Both are kept in {folder}. {fork.remedy}"
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file unless it is there already: a server may show the same again and again."""
+    with suppress(OSError):
+        if path.stat().st_size == len(data) and path.read_bytes() == data:
+            return
+    with whole_file(path) as file:
+        file.write(data)
