@@ -54,7 +54,7 @@ def make(home: Path, entries: int, drones: int) -> tuple[bytes, Prover]:
 
 
 def measure(home: Path, root: bytes, carry: Carrier, kind: str, runs: int) -> dict[str, float]:
-    """Return the median of several runs, and the answer's bytes."""
+    """Return the answer's bytes, and the median and the fastest of several runs."""
     taken, sizes = [], []
 
     def counted(request: bytes) -> bytes:
@@ -70,7 +70,7 @@ def measure(home: Path, root: bytes, carry: Carrier, kind: str, runs: int) -> di
         begun = perf_counter()
         ask(counted, root, state, Newest(), NOW)
         taken.append((perf_counter() - begun) * 1000)
-    return {"bytes": sizes[-1], "ms": round(median(taken), 1)}
+    return {"bytes": sizes[-1], "ms": round(median(taken), 1), "least_ms": round(min(taken), 1)}
 
 
 def main() -> None:
