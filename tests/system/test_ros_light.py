@@ -23,7 +23,7 @@ from tests.system.conftest import needs
 from tests.system.test_ros_relay import node
 
 _TESTER = """
-import array, json, sys, time
+import array, itertools, json, sys, time
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -35,7 +35,7 @@ rclpy.init()
 node = rclpy.create_node("tester")
 clock = node.create_publisher(Clock, "/clock", 10)
 latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-decisions, told = [], []
+decisions, told, tenths_s = [], [], itertools.count(10 * int(sys.argv[2]))
 node.create_subscription(Decision, "verified_decisions", decisions.append, latched)
 node.create_subscription(DiagnosticArray, "/diagnostics", lambda m: told.extend(m.status), 10)
 client = node.create_client(GetProof, "get_proof")
@@ -46,7 +46,8 @@ def until(holds):
     while not holds():
         assert time.monotonic() < deadline, "not in time"
         now = Clock()
-        now.clock.sec = int(sys.argv[2])
+        now.clock.sec, tenths = divmod(next(tenths_s), 10)
+        now.clock.nanosec = tenths * 100_000_000
         clock.publish(now)
         rclpy.spin_once(node, timeout_sec=0.05)
 
