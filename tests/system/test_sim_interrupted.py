@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ import pytest
 
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.processes import Processes, commands, environment
-from tests.system.command import PATIENCE_S, Started, call, gone
+from tests.patience import until
+from tests.system.command import Started, call, gone
 from tests.system.conftest import needs
 
 SLOW = ["--looks", 30]
@@ -102,11 +102,13 @@ def test_a_killed_drone_stops_neither_the_swarm_nor_its_own_ledger(
 
 def ready(folder: Path, mission: Started) -> None:
     """Wait until the question is on every drone's ledger."""
-    deadline = time.monotonic() + PATIENCE_S
     for number in range(1, 5):
-        while b"question" not in kinds(folder / f"drone_{number}"):
+        drone = folder / f"drone_{number}"
+
+        def runs() -> None:
             assert mission.process.poll() is None, mission.end()
-            assert time.monotonic() < deadline
+
+        until(f"{drone} has it", lambda drone=drone: b"question" in kinds(drone), runs)
 
 
 def kinds(folder: Path) -> bytes:

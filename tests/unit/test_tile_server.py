@@ -17,10 +17,10 @@ from swarm_ledger.audit.tile_server import TileServer
 from swarm_ledger.errors import Misuse
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tiles import Tile, tile_bytes, tiles_of
+from tests.patience import PATIENCE_S
 from tests.unit.ledger_swarm import Swarm
 
 SWARM = Swarm()
-PATIENCE_S = 30.0
 
 
 @pytest.fixture
