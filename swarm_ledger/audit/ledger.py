@@ -28,7 +28,6 @@ from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.keeper import parse_certificate
 from swarm_ledger.runtime.machine import Applied, Machine
 from swarm_ledger.runtime.membership import Conviction, Membership, membership_of
-from swarm_ledger.voting.decision import Settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +43,18 @@ class Held:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A ledger that holds. covered: entries under the last cosigned checkpoint."""
+    """A ledger that holds. covered: entries under the last cosigned checkpoint.
+
+    decisions: how many there are. Neither they nor anchors are kept, as there may be any number.
+    """
 
     height: int
     size: int
     root: bytes
     checkpoints: int
     covered: int
-    decisions: tuple[Settled, ...]
+    decisions: int
     convictions: tuple[Conviction, ...]
-    anchors: tuple[Held, ...]
 
 
 def open_ledger(folder: Path) -> Store:
@@ -76,29 +77,30 @@ def verify_ledger(
     progress: Callable[[int, int], None] = lambda _a, _b: None,
     *,
     commits: bool = True,
+    anchored: Callable[[Held], None] = lambda _: None,
 ) -> Verdict:
     """Check everything that a ledger claims, each block by the roster that ruled at its height.
 
     progress: called with the height reached and the last one. commits: False for one that was made
-    of tiles, which have none: then the checkpoint alone vouches, for all of it. Raises
-    NotVerified, naming the height and what failed.
+    of tiles, which have none: then the checkpoint alone vouches, for all of it. anchored: called
+    with each anchor that counts, in order. Raises NotVerified, naming the height and what failed.
     """
     begins_with(store, trust.genesis)
     summary = check_store(store, _Policies(store, trust))
     members = membership_of(store, trust)
     machine = Machine(trust)
-    decisions: list[Settled] = []
-    anchors: list[Held] = []
+    decisions = 0
     for height in range(1, store.height + 1):
         block = store.block(height)
         try:
             applied = machine.follow(height, block.entries)
-            decisions += applied.decisions
-            anchors += _anchors(applied, block.first)
+            decisions += len(applied.decisions)
+            for held in _anchors(applied, block.first):
+                anchored(held)
             if commits:
                 _committed(block, members.at(height).opener)
         except (NotVerified, PeerFault, Misuse) as error:
-            raise NotVerified(error.what, where=f"height {height}") from error
+            raise NotVerified(str(error), where=f"height {height}") from error
         progress(height, store.height)
     return Verdict(
         summary.height,
@@ -106,9 +108,8 @@ def verify_ledger(
         summary.root,
         summary.checkpoints,
         summary.covered,
-        tuple(decisions),
+        decisions,
         tuple(machine.members.convictions),
-        tuple(anchors),
     )
 
 

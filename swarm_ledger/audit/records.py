@@ -64,7 +64,7 @@ def records_of(
         try:
             applied = machine.follow(height, block.entries)
         except NotVerified as error:
-            raise NotVerified(error.what, where=f"height {height}") from error
+            raise NotVerified(str(error), where=f"height {height}") from error
         yield from _block(block, applied, machine)
         progress(height, store.height)
 

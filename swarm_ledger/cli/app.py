@@ -21,6 +21,7 @@ from swarm_ledger.cli import (
     light,
     perception,
     relay,
+    relay_prove,
     roster,
     sim,
     simulate,
@@ -49,6 +50,8 @@ roster.app.command("attest")(attest.attest)
 ledger.app.command("compare")(ledger_compare.compare)
 ledger.app.command("export")(ledger_export.export)
 ledger.app.command("serve")(ledger_serve.serve)
+relay.app.command("prove")(relay_prove.prove)
+relay.app.command("check")(relay_prove.check)
 app.add_typer(bench.app, name="bench")
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")

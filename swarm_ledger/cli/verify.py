@@ -82,9 +82,8 @@ def _trusted(path: Path, roster: Path | None) -> tuple[Policy, Opener | None]:
     try:
         return policy, sessions_of_policy(text, known)
     except NotVerified as error:
-        reason = error.what.removeprefix("policy: ")
         raise NotVerified(
-            f"{path} is not the policy of the swarm in {roster}: {reason}", where="policy"
+            f"{path} is not the policy of the swarm in {roster}: {error.what}", where="policy"
         ) from error
 
 

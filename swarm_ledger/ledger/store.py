@@ -290,18 +290,20 @@ class Store(Scratch):
     def checkpoint(self, at_least_size: int) -> StoredCheckpoint | None:
         """Return the smallest kept checkpoint of at least a size, or None.
 
-        The one that covers entry i is checkpoint(i + 1).
+        The one that covers entry i is checkpoint(i + 1). A reader is given none of a tree that
+        came after its refresh().
         """
-        return self._one_checkpoint("WHERE size >= ? ORDER BY size", at_least_size)
+        return self._one_checkpoint("ORDER BY size", at_least_size)
 
     def latest_checkpoint(self) -> StoredCheckpoint | None:
         """Return the largest kept checkpoint, or None."""
-        return self._one_checkpoint("WHERE size >= ? ORDER BY size DESC", 0)
+        return self._one_checkpoint("ORDER BY size DESC", 0)
 
-    def _one_checkpoint(self, which: str, size: int) -> StoredCheckpoint | None:
+    def _one_checkpoint(self, order: str, at_least: int) -> StoredCheckpoint | None:
         row = self.database.row(
-            f"SELECT size, height, note FROM checkpoints {which} LIMIT 1",  # noqa: S608
-            (size,),
+            f"""SELECT size, height, note FROM checkpoints
+            WHERE size >= ? AND size <= ? {order} LIMIT 1""",  # noqa: S608
+            (at_least, self.size),
         )
         if row is None:
             return None

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from swarm_ledger.envelope import Kind, Opener
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.proof import LogProof
-from swarm_ledger.ledger.store import Store
+from swarm_ledger.ledger.store import Found, Store
 from swarm_ledger.runtime.snapshot import members_in
 from swarm_ledger.voting.decision import Settled, parse_settled
+
+_PAGE = 256
 
 
 def sessions_in(store: Store, trust: Trust, *, entry: int | None = None) -> Opener:
@@ -41,6 +45,19 @@ def find_decision(store: Store, number: int, *, height: int | None = None) -> tu
         return found.index, parse_settled(found.data[1:])
     made = len(store.find(Kind.DECISION))
     raise Misuse(f"the ledger has no decision {number}.", remedy=f"It has {made}, counted from 1.")
+
+
+def decisions_in(store: Store) -> Iterator[Settled]:
+    """Yield all decisions of a ledger, in order, as they are read."""
+    return (parse_settled(one.data[1:]) for one in each(store, Kind.DECISION))
+
+
+def each(store: Store, kind: Kind) -> Iterator[Found]:
+    """Yield all entries of a kind as Store.find() does, without holding them all at once."""
+    skip = 0
+    while found := store.find(kind, skip=skip, limit=_PAGE):
+        yield from found
+        skip += len(found)
 
 
 def prove(store: Store, index: int) -> bytes:

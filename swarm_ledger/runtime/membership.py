@@ -186,7 +186,7 @@ def follow_members(membership: Membership, store: Store, height: int, time_ms: i
         try:
             header, requests = split_block(entries)
         except NotVerified as error:
-            raise NotVerified(error.what, where=f"height {later}") from error
+            raise NotVerified(str(error), where=f"height {later}") from error
         time_ms = max(time_ms, header.time_ms)
         take_block(membership, requests, later, time_ms)
     return time_ms

@@ -181,7 +181,7 @@ def _export(run_dir: Path, fleet: Fleet, store: Store) -> tuple[dict[str, Any], 
         policy = policy_file(sessions_in(store, fleet.trust, entry=index))
         proof = prove(store, index)
     except SwarmLedgerError as error:
-        return found, error.what
+        return found, str(error)
     (run_dir / POLICY).write_bytes(policy)
     (run_dir / PROOF).write_bytes(proof)
     return found, ""

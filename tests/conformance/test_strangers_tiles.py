@@ -25,7 +25,7 @@ from tests.histories import History
 
 CREW = Crew()
 SOURCE = Path(__file__).parent / "stranger"
-BUILD_S = 180
+BUILD_S = 600
 READ_S = 60
 
 

@@ -36,7 +36,7 @@ from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.snapshot import take
 from tests.anchored import anchor, sealed_anchor
 from tests.crew import T0_MS
-from tests.fuzz import attesting, light, veiled
+from tests.fuzz import attesting, light, provenances, veiled
 from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.scratch import scratch
@@ -73,6 +73,7 @@ def collect() -> dict[str, list[bytes]]:
             **attesting.samples(),
             **light.samples(),
             "anchor": anchor_samples(),
+            "provenance": provenances.samples(),
             "tile_name": [b"tile/0/x001/234", b"tile/entries/000.p/15"],
             "tiles": [_tiles(store)],
             "compare": [early],

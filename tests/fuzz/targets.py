@@ -46,6 +46,7 @@ from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
 from tests.fuzz.light import LIGHT
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
+from tests.fuzz.provenances import PROVENANCES
 from tests.fuzz.sockets import SOCKETS
 from tests.fuzz.strangers import STRANGERS
 from tests.fuzz.swarm import swarm
@@ -231,6 +232,7 @@ _TARGETS = (
     *ATTESTING,
     *FILES,
     *LIGHT,
+    *PROVENANCES,
     *SOCKETS,
     *STRANGERS,
     Target("swarm", swarm, of_bytes, (), cost=20_000),

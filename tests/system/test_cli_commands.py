@@ -67,6 +67,11 @@ OPTIONS = {
     ("key", "answer"): {"--out", "--help"},
     ("relay",): {"--help"},
     ("relay", "verify"): {"--roster", "--ledger", "--json", "--help"},
+    ("relay", "prove"): {
+        *("--topic", "--at", "--sequence", "--signer", "--ledger", "--roster"),
+        *("--out", "--json", "--help"),
+    },
+    ("relay", "check"): {"--roster", "--json", "--help"},
     ("ledger",): {"--help"},
     ("ledger", "show"): {"--last", "--roster", "--json", "--help"},
     ("ledger", "verify"): {"--roster", "--json", "--help"},

@@ -46,7 +46,7 @@ def test_a_minted_ledger_is_as_good_as_a_flown_one(
         for _ in range(3):
             swarm.decide()
         verdict = verify_ledger(store, swarm.trust)
-        assert (verdict.covered, len(verdict.decisions)) == (store.size, 3)
+        assert (verdict.covered, verdict.decisions) == (store.size, 3)
         assert store.snapshot_heights() == [4]
         index, settled = find_decision(store, 3)
         assert settled.answer == "cup"

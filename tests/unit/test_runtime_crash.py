@@ -29,10 +29,10 @@ def examine(lab: Lab) -> None:
         store = drone.keeper.store
         verdict = verify_ledger(store, lab.crew.trust)
         assert verdict.covered == verdict.size
-        (settled,) = verdict.decisions
+        assert verdict.decisions == 1
+        index, settled = find_decision(store, 1)
         assert settled.answer == "cup"
         assert settled.decision.voided == 0
-        index, _ = find_decision(store, 1)
         text = policy_file(sessions_in(store, lab.crew.trust))
         policy = check_policy_file(text, lab.crew.trust)
         assert verify_proof(policy, prove(store, index)).entry == store.entry(index)

@@ -223,7 +223,7 @@ def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:
     with Store.open(tmp_path / "ledger.db") as store:
         store.append_block(0, [bytes([n % 256]) * 65_535 for n in range(256)], b"")
         SWARM.checkpoint_store(store)
-    with serving(tmp_path, patience_s=1.0) as server, connect(server) as client:
+    with serving(tmp_path, patience_s=3.0) as server, connect(server) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(b"GET /tile/entries/000 HTTP/1.1\r\n\r\n")
         assert client.recv(12) == b"HTTP/1.1 200"
