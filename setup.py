@@ -100,6 +100,8 @@ setup(
             "world = swarm_ledger.nodes.world:main",
             "secure_relay = swarm_ledger.nodes.relay:main",
             "secure_receiver = swarm_ledger.nodes.receiver:main",
+            "prover = swarm_ledger.nodes.prover:main",
+            "light_client = swarm_ledger.nodes.light:main",
         ]
     },
 )

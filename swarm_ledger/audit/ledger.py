@@ -21,9 +21,9 @@ from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.check import check_store
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Block, Store
+from swarm_ledger.light_client.policies import policy_of
 from swarm_ledger.relay.anchor import Anchor
 from swarm_ledger.runtime.blocks import batch_of, genesis_entry, split_block
-from swarm_ledger.runtime.export import policy_of
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.keeper import parse_certificate
 from swarm_ledger.runtime.machine import Applied, Machine

@@ -24,11 +24,11 @@ from swarm_ledger.ledger.merkle import HASH_SIZE, verify_inclusion
 from swarm_ledger.ledger.policy import MAX_POLICY_SIZE, Policy
 from swarm_ledger.ledger.proof import MAX_PROOF_SIZE
 from swarm_ledger.light_client import VerifiedEntry, verify_proof
+from swarm_ledger.light_client.policies import sessions_of_policy
 from swarm_ledger.relay.anchor import MAX_LEAVES, Anchor, parse_anchor
 from swarm_ledger.relay.statement import MAX_DATA_BYTES, MAX_SEALED_BYTES, Notarised
 from swarm_ledger.relay.verifier import Verified, Verifier
 from swarm_ledger.runtime.blocks import BlockHeader, parse_header
-from swarm_ledger.runtime.export import sessions_of_policy
 
 MAX_PROVENANCE_BYTES = MAX_DATA_BYTES + 2 * MAX_PROOF_SIZE + MAX_POLICY_SIZE + (1 << 14)
 _MAX_PATH = 16

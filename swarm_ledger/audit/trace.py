@@ -20,11 +20,12 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.session import Session
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.light_client.policies import policy_file
 from swarm_ledger.relay.anchor import parse_anchor
 from swarm_ledger.relay.statement import Notarised, split_delegation, with_delegation
 from swarm_ledger.relay.verifier import Refused, Verified
 from swarm_ledger.runtime.blocks import split_block
-from swarm_ledger.runtime.export import each, policy_file, prove, sessions_in
+from swarm_ledger.runtime.export import each, prove, sessions_in
 from swarm_ledger.runtime.snapshot import members_in
 
 _MOST_NAMED = 8

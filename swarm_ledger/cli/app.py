@@ -19,6 +19,7 @@ from swarm_ledger.cli import (
     ledger_export,
     ledger_rules,
     ledger_serve,
+    light,
     perception,
     relay,
     relay_prove,
@@ -43,6 +44,7 @@ app.command("simulate")(simulate.simulate)
 app.command("drill")(drill.drill)
 app.command("twins")(twins.twins)
 app.command("verify")(verify.verify)
+app.command("light")(light.light)
 app.command("doctor")(doctor.doctor)
 key.app.command("answer")(attest.answer)
 roster.app.command("challenge")(attest.challenge)

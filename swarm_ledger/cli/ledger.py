@@ -40,6 +40,7 @@ from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.chronicle import conviction_fields, decision_fields
 from swarm_ledger.runtime.export import decisions_in, find_decision
 from swarm_ledger.runtime.export import prove as prove_entry
+from swarm_ledger.runtime.light import Prover, export_answer
 from swarm_ledger.runtime.membership import Conviction
 from swarm_ledger.runtime.snapshot import members_in
 
@@ -176,10 +177,19 @@ def prove(
     folder: LedgerArgument,
     decision: Annotated[int, typer.Option(min=0, help="Number of the decision, from 1.")] = 0,
     entry: Annotated[int, typer.Option(min=-1, help="Or the index of any entry, from 0.")] = -1,
+    light: Annotated[
+        bool, typer.Option("--light", help="For `light`, which needs only root.json besides.")
+    ] = False,
+    since: Annotated[
+        int, typer.Option(min=0, help="With --light: go on from a checkpoint of that size.")
+    ] = 0,
+    roster: RosterOption = None,
 ) -> None:
     """Print the proof of a decision or an entry, in tlog-proof form, on stdout."""
     if bool(decision) == (entry >= 0):
         raise Misuse("name either --decision or --entry.", remedy="Try --decision 1.")
+    if not light and (since or roster):
+        raise Misuse("--since and --roster go with --light.", remedy="Add --light.")
     with open_existing(folder) as store:
         if entry >= store.size:
             raise Misuse(
@@ -187,5 +197,9 @@ def prove(
                 remedy="They are counted from 0.",
             )
         index = find_decision(store, decision)[0] if decision else entry
-        sys.stdout.buffer.write(prove_entry(store, index))
+        proof = prove_entry(store, index) if not light else b""
+    if light:
+        trust = trust_for(folder, roster)
+        proof = export_answer(Prover(lambda: open_ledger(folder), trust), index, since)
+    sys.stdout.buffer.write(proof)
     sys.stdout.buffer.flush()

@@ -16,8 +16,8 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.light_client import VerifiedEntry, verify_proof
+from swarm_ledger.light_client.policies import sessions_of_policy
 from swarm_ledger.runtime.epochs import ELSEWHERE
-from swarm_ledger.runtime.export import sessions_of_policy
 from swarm_ledger.voting.decision import parse_settled
 
 _ON_TRUST = "policy taken on trust; give --roster to check that it is the swarm's"

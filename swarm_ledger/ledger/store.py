@@ -186,13 +186,23 @@ class Store(Scratch):
         entries = tuple(self.entries(first, first + count))
         return Block(height, first, entries, typed(row[2], bytes, where))
 
-    def find(self, kind: int, *, skip: int = 0, limit: int = -1) -> list[Found]:
+    def find(
+        self,
+        kind: int,
+        *,
+        skip: int = 0,
+        limit: int = -1,
+        newest: bool = False,
+        within: int | None = None,
+        holding: bytes = b"",
+    ) -> list[Found]:
         """Return the entries whose first byte is kind, in order, each checked against its leaf.
 
-        skip: not the first ones; limit: not more than that. They come from an index: the whole
-        ledger need not be read. What a damaged index has lost is not found; `check_store` notices
-        that. Raises Misuse for a kind that has no index, NotVerified for an entry that is not the
-        one in the tree.
+        skip: not the first ones; limit: not more than that; newest: of the last ones; within: of
+        the first so many entries of the ledger; holding: only those with these bytes anywhere in
+        them. They come from an index: the whole ledger need not be read. What a damaged index has
+        lost is not found; `check_store` notices that. Raises Misuse for a kind that has no index,
+        NotVerified for an entry that is not the one in the tree.
         """
         if kind in COMMON:
             raise Misuse(f"Entries of kind {kind} are found by their block.")
@@ -200,10 +210,14 @@ class Store(Scratch):
         query = f"""
             SELECT e.idx, e.height, e.data, n.hash FROM (
                 SELECT idx FROM entries WHERE substr(data, 1, 1) = ? AND {RARE} AND idx < ?
-                ORDER BY idx LIMIT ? OFFSET ?) wanted JOIN entries e ON e.idx = wanted.idx
+                {"AND instr(data, ?) > 0" if holding else ""}
+                ORDER BY idx {"DESC" if newest else "ASC"} LIMIT ? OFFSET ?) wanted
+            JOIN entries e ON e.idx = wanted.idx
             LEFT JOIN nodes n ON n.level = 0 AND n.idx = e.idx ORDER BY e.idx"""  # noqa: S608
         found = []
-        arguments = (bytes([kind]), self.size, limit, skip)
+        end = self.size if within is None else self._within(within)
+        held = (holding,) if holding else ()
+        arguments = (bytes([kind]), end, *held, limit, skip)
         for index, height, data, leaf in self.database.rows(query, arguments):
             entry = typed(data, bytes, f"entry {index}")
             if entry[:1] != bytes([kind]) or merkle.leaf_hash(entry) != leaf:

@@ -176,8 +176,11 @@ def membership_of(store: Store, trust: Trust) -> Membership:
     return membership
 
 
-def follow_members(membership: Membership, store: Store, height: int, time_ms: int) -> None:
-    """Let a membership that stands after a block, at that ledger time, take in all later ones."""
+def follow_members(membership: Membership, store: Store, height: int, time_ms: int) -> int:
+    """Let a membership that stands after a block, at that ledger time, take in all later ones.
+
+    Returns the ledger time after the last one.
+    """
     for later in range(height + 1, store.height + 1):
         entries = store.block(later).entries
         try:
@@ -186,6 +189,7 @@ def follow_members(membership: Membership, store: Store, height: int, time_ms: i
             raise NotVerified(str(error), where=f"height {later}") from error
         time_ms = max(time_ms, header.time_ms)
         take_block(membership, requests, later, time_ms)
+    return time_ms
 
 
 def take_block(

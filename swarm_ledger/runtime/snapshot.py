@@ -126,16 +126,20 @@ def members_in(store: Store, trust: Trust) -> Membership:
 
     The same as membership_of(), which trusts nothing but the blocks and reads them all.
     """
+    return members_and_time(store, trust)[0]
+
+
+def members_and_time(store: Store, trust: Trust) -> tuple[Membership, int]:
+    """Return the same, and the ledger time at the end in milliseconds, to go on from."""
     for height in store.snapshot_heights()[-1:]:
         try:
             machine = restore(store, trust, height)
         except NotVerified:
             break
-        follow_members(machine.members, store, machine.height, machine.time_ms)
-        return machine.members
+        members = machine.members
+        return members, follow_members(members, store, machine.height, machine.time_ms)
     members = Membership(trust)
-    follow_members(members, store, 0, 0)
-    return members
+    return members, follow_members(members, store, 0, 0)
 
 
 def machine_in(store: Store, trust: Trust) -> Machine:

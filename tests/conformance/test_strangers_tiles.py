@@ -18,7 +18,8 @@ import pytest
 
 from swarm_ledger.audit.tile_server import TileServer
 from swarm_ledger.ledger.tile_files import write_tiles
-from swarm_ledger.runtime.export import policy_file, sessions_in
+from swarm_ledger.light_client.policies import policy_file
+from swarm_ledger.runtime.export import sessions_in
 from tests.crew import Crew
 from tests.histories import History
 

@@ -23,20 +23,21 @@ from swarm_ledger.identity.roster import render_roster
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tile_files import write_tiles
+from swarm_ledger.light_client.policies import policy_file
 from swarm_ledger.perception import features
 from swarm_ledger.perception.model import Network
 from swarm_ledger.perception.parts import PATCH, POOLS, Parts
 from swarm_ledger.rules.rule import Ask
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.evidence import accusation
-from swarm_ledger.runtime.export import policy_file, prove, sessions_in
+from swarm_ledger.runtime.export import prove, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.machine import Machine
 from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.snapshot import take
 from tests.anchored import anchor, sealed_anchor
 from tests.crew import T0_MS
-from tests.fuzz import attesting, provenances, veiled
+from tests.fuzz import attesting, light, provenances, veiled
 from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.rules import ruled_blocks
@@ -74,6 +75,7 @@ def collect() -> dict[str, list[bytes]]:
             **_texts(store),
             **_files(),
             **attesting.samples(),
+            **light.samples(),
             "anchor": anchor_samples(),
             "provenance": provenances.samples(),
             "tile_name": [b"tile/0/x001/234", b"tile/entries/000.p/15"],

@@ -20,9 +20,10 @@ from swarm_ledger.encoding import decode, encode
 from swarm_ledger.errors import NotVerified
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.light_client.policies import policy_file
 from swarm_ledger.relay.anchor import Told, Tree, parse_leaves
 from swarm_ledger.relay.statement import Notarised
-from swarm_ledger.runtime.export import policy_file, prove, sessions_in
+from swarm_ledger.runtime.export import prove, sessions_in
 from tests.anchored import Scribe, anchoring_sender
 from tests.fuzz.forging import CREW, SECOND, of_proof, of_sealed
 from tests.fuzz.mutation import MOST, UNREADABLE, of_bytes, of_cbor, of_text

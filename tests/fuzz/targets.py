@@ -27,10 +27,10 @@ from swarm_ledger.ledger.note import Note, NoteVerifier
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.light_client import verify_proof
+from swarm_ledger.light_client.policies import check_policy_file, policy_of
 from swarm_ledger.runtime.blocks import Genesis, parse_header
 from swarm_ledger.runtime.clocks import parse_reading
 from swarm_ledger.runtime.doorman import Doorman
-from swarm_ledger.runtime.export import check_policy_file, policy_of
 from swarm_ledger.runtime.greeting import Welcome
 from swarm_ledger.runtime.keeper import parse_certificate
 from swarm_ledger.runtime.machine import Machine, Tick
@@ -44,6 +44,7 @@ from tests.fuzz.anchors import ANCHORS
 from tests.fuzz.attesting import ATTESTING
 from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
+from tests.fuzz.light import LIGHT
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
 from tests.fuzz.provenances import PROVENANCES
 from tests.fuzz.rules import RULES
@@ -231,6 +232,7 @@ _TARGETS = (
     *ANCHORS,
     *ATTESTING,
     *FILES,
+    *LIGHT,
     *RULES,
     *PROVENANCES,
     *SOCKETS,

@@ -56,6 +56,10 @@ OPTIONS = {
     ("twins",): {"--scenarios", "--rounds", "--stride", "--jobs", "--json", "--help"},
     ("drill",): {"--rate", "--timeout", "--run-dir", "--json", "--help"},
     ("verify",): {"--policy", "--roster", "--json", "--help"},
+    ("light",): {
+        *("--root", "--state", "--question", "--decision", "--index", "--roster"),
+        *("--json", "--help"),
+    },
     ("doctor",): {"--json", "--help"},
     ("key",): {"--help"},
     ("key", "new"): {"--algorithm", "--label", "--json", "--help"},
@@ -71,14 +75,16 @@ OPTIONS = {
     ("ledger",): {"--help"},
     ("ledger", "show"): {"--last", "--roster", "--json", "--help"},
     ("ledger", "verify"): {"--roster", "--json", "--help"},
-    ("ledger", "prove"): {"--decision", "--entry", "--help"},
+    ("ledger", "prove"): {
+        *("--decision", "--entry", "--light", "--since", "--roster", "--help"),
+    },
     ("ledger", "compare"): {"--roster", "--json", "--help"},
     ("ledger", "export"): {
         *("--tiles", "--jsonl", "--parquet", "--policy"),
         *("--roster", "--json", "--help"),
     },
     ("ledger", "rules"): {"--roster", "--json", "--help"},
-    ("ledger", "serve"): {"--port", "--host", "--json", "--help"},
+    ("ledger", "serve"): {"--port", "--host", "--zmq", "--roster", "--json", "--help"},
     ("roster",): {"--help"},
     ("roster", "quickstart"): {"--drones", "--dir", "--json", "--help"},
     ("roster", "request"): {

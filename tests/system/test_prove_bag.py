@@ -25,10 +25,11 @@ from swarm_ledger.identity.trust import write_trust
 from swarm_ledger.ledger.note import Note
 from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.light_client.policies import policy_file
 from swarm_ledger.relay.anchor import Anchor, Told, told_of
 from swarm_ledger.relay.sender import Sender
 from swarm_ledger.relay.statement import Notarised, split_delegation
-from swarm_ledger.runtime.export import policy_file, prove, sessions_in
+from swarm_ledger.runtime.export import prove, sessions_in
 from swarm_ledger.runtime.machine import Machine
 from swarm_ledger.runtime.membership import roster_request
 from tests.anchored import BLOCK_MS, Scribe, anchoring_sender, sealed_anchor

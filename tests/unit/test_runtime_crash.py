@@ -13,13 +13,8 @@ from swarm_ledger.errors import NotVerified
 from swarm_ledger.ledger.scratch import JournalRecord
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.light_client import verify_proof
-from swarm_ledger.runtime.export import (
-    check_policy_file,
-    find_decision,
-    policy_file,
-    prove,
-    sessions_in,
-)
+from swarm_ledger.light_client.policies import check_policy_file, policy_file
+from swarm_ledger.runtime.export import find_decision, prove, sessions_in
 from tests.crew import Crew
 from tests.lab import Lab
 

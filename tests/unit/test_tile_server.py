@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from swarm_ledger.audit import tile_server
+from swarm_ledger.audit import bounded_server
 from swarm_ledger.audit.tile_server import TileServer
 from swarm_ledger.errors import Misuse
 from swarm_ledger.ledger.store import Store
@@ -227,7 +227,7 @@ def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(b"GET /tile/entries/000 HTTP/1.1\r\n\r\n")
         assert client.recv(12) == b"HTTP/1.1 200"
-        assert _freed(server, tile_server.MAX_CONNECTIONS)  # 16 MiB don't fit into any buffer
+        assert _freed(server, bounded_server.MAX_CONNECTIONS)  # 16 MiB don't fit into any buffer
 
 
 def _freed(server: TileServer, connections: int) -> bool:
@@ -255,7 +255,7 @@ def test_one_connection_too_many_is_turned_away(store: Store, tmp_path: Path) ->
 def test_it_ends_though_clients_hold_on(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tile_server, "GRACE_S", 0.3)
+    monkeypatch.setattr(bounded_server, "GRACE_S", 0.3)
     with serving(tmp_path) as server:
         idle, begun = connect(server), connect(server)
         begun.sendall(b"GET /checkpoint HTTP/1.1\r\n\r\nGET /checkp")
