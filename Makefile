@@ -28,6 +28,8 @@ setup-dev: ## the same, with what tests and linters need
 demo: setup ## set up, then four drones, one of them lying, look, vote and prove their decision
 	@$(BIN)/swarm-ledger sim --drones 4 --byzantine 1 --transport auto
 
+# Beside one another, threads of numpy's would only wait for each other.
+test: export OMP_NUM_THREADS = 1
 test: setup-dev ## set up, then all tests, on all cores; PYTEST_ARGS="-k name" for some
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 

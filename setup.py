@@ -40,6 +40,8 @@ DEV = [
     "onnx>=1.16,<2",
     "pre-commit>=3.5,<5",
     "pytest>=8,<10",
+    "pytest-rerunfailures>=14,<17",
+    "pytest-timeout>=2.3,<3",
     "pytest-xdist>=3.5,<4",
     "ruff>=0.8,<1",
     *BAGS,
@@ -98,6 +100,8 @@ setup(
             "world = swarm_ledger.nodes.world:main",
             "secure_relay = swarm_ledger.nodes.relay:main",
             "secure_receiver = swarm_ledger.nodes.receiver:main",
+            "prover = swarm_ledger.nodes.prover:main",
+            "light_client = swarm_ledger.nodes.light:main",
         ]
     },
 )

@@ -52,6 +52,20 @@ BYTES = {
     "note": "its checkpoint",
     "entry": "an entry, in the file",
 }
+LIGHTS = {
+    "drones": "drones",
+    "entries": "entries",
+    "cold_bytes": "from the root alone, bytes",
+    "cold_ms": "ms",
+    "warm_bytes": "from a tenth of it, bytes",
+    "warm_ms": "ms",
+    "same_bytes": "from the same checkpoint, bytes",
+    "same_ms": "ms",
+    "answer_ms": "to answer, ms",
+    "state_bytes": "state, bytes",
+    "state_ms": "to read it, ms",
+}
+_TABLES = (("costs", COSTS), ("starts", STARTS), ("bytes", BYTES), ("lights", LIGHTS))
 PLOTTED = {
     "append_ms": "#0072b2",
     "open_ms": "#e69f00",
@@ -64,12 +78,10 @@ PLOTTED = {
 
 def tables(found: dict[str, Any]) -> str:
     """Return the figures as Markdown tables."""
-    parts = [
-        _table(found[name], heads)
-        for name, heads in (("costs", COSTS), ("starts", STARTS), ("bytes", BYTES))
-    ]
+    parts = [_table(found[name], heads) for name, heads in _TABLES]
     return "\n".join(parts) + (
         f"\nMedians of {found['runs']} runs or more, `check all` and `start by replay` of one; "
+        "the last table is in milliseconds of one processor; "
         f"blocks of {found['block_entries']} entries; {found['machine']}.\n"
     )
 

@@ -45,6 +45,8 @@ class Kind(IntEnum):
     EVIDENCE = 5
     ROSTER = 6
     ANCHOR = 7
+    RULE = 8
+    CLAIM = 9
     CONSENSUS = 16
     CARRIED = 17
     WELCOME = 18
@@ -60,6 +62,8 @@ class Kind(IntEnum):
     GENESIS = 32
     BLOCK = 33
     DECISION = 34
+    GRANT = 35
+    ACTION = 36
 
 
 _ROLE_FOR = {
@@ -67,6 +71,8 @@ _ROLE_FOR = {
     Kind.VOTE: Role.VOTER,
     Kind.TICK: Role.VALIDATOR,
     Kind.ANCHOR: Role.VOTER,
+    Kind.RULE: Role.OPERATOR,
+    Kind.CLAIM: Role.VOTER,
     Kind.CONSENSUS: Role.VALIDATOR,
     Kind.WELCOME: Role.VALIDATOR,
     Kind.CLOCK: Role.VALIDATOR,

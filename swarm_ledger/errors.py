@@ -17,7 +17,7 @@ class SwarmLedgerError(Exception):
 
     def explain(self) -> str:
         """Return the whole message for a person: what is wrong, and what to do."""
-        return f"{self.what} {self.remedy}".strip()
+        return f"{self} {self.remedy}".strip()
 
 
 class Misuse(SwarmLedgerError):  # noqa: N818  - a fault, named as the house names it
@@ -49,5 +49,8 @@ class NotVerified(SwarmLedgerError):  # noqa: N818
     """
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
-        super().__init__(f"{where}: {what}" if where else what, remedy=remedy)
+        super().__init__(what, remedy=remedy)
         self.where = where
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" if self.where else self.what

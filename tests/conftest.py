@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.crew import Crew
 from tests.lab import Lab
+
+# A busy machine takes its time; what an example costs is for benchmarks to say.
+settings.register_profile("unhurried", settings())
+settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:

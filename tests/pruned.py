@@ -10,8 +10,9 @@ import pytest
 
 from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind, seal
+from swarm_ledger.light_client.policies import policy_file
 from swarm_ledger.runtime import pruner, snapshot
-from swarm_ledger.runtime.export import policy_file, sessions_in
+from swarm_ledger.runtime.export import sessions_in
 from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.pruner import Pruner
 from swarm_ledger.voting.observation import Observation

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -27,8 +26,8 @@ from swarm_ledger.signers import SoftwareSigner, open_signer
 from swarm_ledger.sim.load import Load
 from swarm_ledger.sim.mission import KEY, OPERATOR, Mission, prepare, utc_now
 from swarm_ledger.sim.wiring import Wiring
+from tests import patience
 
-PATIENCE_S = 60.0
 TIMING = ConsensusEntry(request_timeout_ms=1_000, resend_ms=100)
 
 Edit = Callable[[list[Member]], list[Member]]
@@ -110,7 +109,7 @@ class Wired:
                 wiring.close()
                 store.close()
                 raise
-            self.flown[name] = Flown(drone, store, wiring, lookout, Load(10))
+            self.flown[name] = Flown(drone, store, wiring, lookout, Load(5))
 
     def stop(self, name: str) -> None:
         """End a drone; its folder stays."""
@@ -132,10 +131,7 @@ class Wired:
 
     def until(self, what: str, holds: Callable[[], bool]) -> None:
         """Fly until that holds."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not holds():
-            assert time.monotonic() < deadline, f"waited until {what}: {self.places()}"
-            self.step()
+        patience.until(what, holds, self.step, self.places)
 
     def places(self) -> dict[str, tuple[int, int]]:
         """Epoch and height of each."""

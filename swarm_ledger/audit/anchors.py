@@ -186,7 +186,7 @@ class Anchors:
         self._sort()
         leaf = sealed_leaf(message)
         for held in self._held.get(key, ()):
-            if not _covers(held, statement.topic, statement.sequence):
+            if not held.anchor.covers(statement.topic, statement.sequence):
                 continue
             tree = self._tree(key, held)[1]
             index = tree.index(leaf) if tree else None
@@ -273,10 +273,6 @@ class Anchors:
         if all(len(signer.within(one)) == one.count for one in anchor.ranges):
             return Shown.OTHER, None
         return Shown.UNPROVEN, None
-
-
-def _covers(held: Held, topic: str, number: int) -> bool:
-    return any(one.stream == topic and one.first <= number < one.end for one in held.anchor.ranges)
 
 
 def _any(signer: _Signer, held: Held) -> bool:

@@ -21,9 +21,9 @@ from swarm_ledger.ledger.checkpoint import Checkpoint
 from swarm_ledger.ledger.merkle import verify_consistency
 from swarm_ledger.ledger.note import Note
 from swarm_ledger.ledger.store import Store, StoredCheckpoint
+from swarm_ledger.light_client.policies import policy_of
 from swarm_ledger.runtime.blocks import batch_of, parse_certificate, split_block
 from swarm_ledger.runtime.evidence import accusation, examine
-from swarm_ledger.runtime.export import policy_of
 from swarm_ledger.runtime.membership import Membership
 
 

@@ -26,7 +26,6 @@ from swarm_ledger.runtime.judging import Policies, begins_with, check_committed
 from swarm_ledger.runtime.machine import Applied
 from swarm_ledger.runtime.membership import Conviction
 from swarm_ledger.runtime.snapshot import members_from, oldest
-from swarm_ledger.voting.decision import Settled, parse_settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,7 @@ class Held:
 class Verdict:
     """A ledger that holds. covered: entries under the last cosigned checkpoint.
 
+    decisions: how many there are. Neither they nor anchors are kept, as there may be any number.
     base: the height of its first block, 0 unless it is pruned; start: the height of the block
     whose state was taken from a snapshot there, behind which all was replayed. Then decisions are
     those that were kept, and convictions those of which the evidence was.
@@ -54,9 +54,8 @@ class Verdict:
     root: bytes
     checkpoints: int
     covered: int
-    decisions: tuple[Settled, ...]
+    decisions: int
     convictions: tuple[Conviction, ...]
-    anchors: tuple[Held, ...]
     base: int = 0
     start: int = 0
 
@@ -81,37 +80,43 @@ def verify_ledger(
     progress: Callable[[int, int], None] = lambda _a, _b: None,
     *,
     commits: bool = True,
+    anchored: Callable[[Held], None] = lambda _: None,
 ) -> Verdict:
     """Check everything that a ledger claims, each block by the roster that ruled at its height.
 
     progress: called with the height reached and the last one. commits: False for one that was made
-    of tiles, which have none: then the checkpoint alone vouches, for all of it. Raises
-    NotVerified, naming the height and what failed.
+    of tiles, which have none: then the checkpoint alone vouches, for all of it. anchored: called
+    with each anchor that counts, in order. Raises NotVerified, naming the height and what failed.
     """
     with store.database.snapshot():
-        return _verify(store, trust, progress, commits=commits)
+        return _verify(store, trust, progress, anchored, commits=commits)
 
 
 def _verify(
-    store: Store, trust: Trust, progress: Callable[[int, int], None], *, commits: bool
+    store: Store,
+    trust: Trust,
+    progress: Callable[[int, int], None],
+    anchored: Callable[[Held], None],
+    *,
+    commits: bool,
 ) -> Verdict:
     begins_with(store, trust.genesis)
     summary = check_store(store, Policies(store, trust))
     members, machine = members_from(store, trust), oldest(store, trust)
     start = machine.height
     decisions = _decisions_until(store, start)
-    anchors: list[Held] = []
     for height in range(max(1, store.base), store.height + 1):
         block = store.block(height)
         try:
             if height > start:
                 applied = machine.follow(height, block.entries)
-                decisions += applied.decisions
-                anchors += _anchors(applied, block.first)
+                decisions += len(applied.decisions)
+                for held in _anchors(applied, block.first):
+                    anchored(held)
             if commits:
                 check_committed(block, members.at(height).opener)
         except (NotVerified, PeerFault, Misuse) as error:
-            raise NotVerified(error.what, where=f"height {height}") from error
+            raise NotVerified(str(error), where=f"height {height}") from error
         progress(height, store.height)
     return Verdict(
         summary.height,
@@ -119,27 +124,24 @@ def _verify(
         summary.root,
         summary.checkpoints,
         summary.covered,
-        tuple(decisions),
+        decisions,
         tuple(machine.members.convictions),
-        tuple(anchors),
         summary.base,
         start,
     )
 
 
-def _decisions_until(store: Store, start: int) -> list[Settled]:
-    """Return the decisions up to a snapshot's block, which a checkpoint must cover."""
+def _decisions_until(store: Store, start: int) -> int:
+    """Return how many decisions are kept up to a snapshot's block, which a checkpoint covers."""
     if not start:
-        return []
+        return 0
     block = store.block(start)
     end = block.first + len(block.entries)
     if store.checkpoint(end) is None:
         raise NotVerified(
             "no cosigned checkpoint vouches for the state there", where=f"height {start}"
         )
-    return [
-        parse_settled(found.data[1:]) for found in store.find(Kind.DECISION) if found.index < end
-    ]
+    return len(store.find(Kind.DECISION, within=end))
 
 
 def _anchors(applied: Applied, first: int) -> Iterator[Held]:

@@ -22,8 +22,16 @@ from swarm_ledger.identity.roster import parse_roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Block, Store
 from swarm_ledger.ledger.tile_files import check_whole, whole_file
+from swarm_ledger.rules.rule import Answer, Ask, Release, Rule, Withdrawal
 from swarm_ledger.runtime.blocks import Genesis, parse_header
-from swarm_ledger.runtime.chronicle import conviction_fields, decision_fields, label_name
+from swarm_ledger.runtime.chronicle import (
+    action_fields,
+    conviction_fields,
+    decision_fields,
+    grant_fields,
+    label_name,
+    rule_fields,
+)
 from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.judging import begins_with
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt, Tick
@@ -68,7 +76,7 @@ def records_of(
         try:
             applied = machine.follow(height, block.entries)
         except NotVerified as error:
-            raise NotVerified(error.what, where=f"height {height}") from error
+            raise NotVerified(str(error), where=f"height {height}") from error
         yield from _block(block, applied, machine)
         progress(height, store.height)
 
@@ -146,6 +154,12 @@ def _block(block: Block, applied: Applied, machine: Machine) -> Iterator[EntryRe
     for settled in applied.decisions:
         fields = {**decision_fields(settled), "question": settled.decision.question.hex()}
         yield EntryRecord(next(places), height, "decision", None, time_ms, None, fields)
+    for grant in applied.grants:
+        fields = grant_fields(grant, machine)
+        yield EntryRecord(next(places), height, "grant", None, time_ms, None, fields)
+    for action in applied.actions:
+        fields = action_fields(action, machine)
+        yield EntryRecord(next(places), height, "action", None, time_ms, None, fields)
 
 
 def _said(receipt: Receipt, machine: Machine) -> dict[str, Any]:
@@ -168,6 +182,8 @@ def _said(receipt: Receipt, machine: Machine) -> dict[str, Any]:
             "bearing": said.bearing_mrad / 1000,
             "distance": said.distance_mm / 1000,
         }
+    if isinstance(said, Rule | Withdrawal | Answer | Ask | Release):
+        return rule_fields(said, machine)
     if isinstance(said, Charge):
         return conviction_fields(said.culprit.name, said.about, machine.height)
     return {}

@@ -78,11 +78,12 @@ def check_bag(
     path: Path,
     trust: Trust,
     heard: Callable[[Verified, Notarised], None] = lambda _one, _other: None,
+    refused: Callable[[Notarised, PeerFault], None] = lambda _one, _other: None,
 ) -> BagReport:
     """Verify each signed message of a bag, in any epoch that `trust` knows.
 
-    A message that is there twice is "replayed". heard: called with each that holds. Misuse if the
-    bag can't be read, or has none.
+    A message that is there twice is "replayed". heard: called with each that holds; refused: with
+    each that doesn't, if it has a form at all. Misuse if the bag can't be read, or has none.
     """
     verifiers = {version.roster.version: Verifier(version.roster) for version in trust.versions}
     newest = verifiers[trust.newest.version]
@@ -101,6 +102,8 @@ def check_bag(
             _take(report, streams, verified, message)
             heard(verified, message)
         except PeerFault as fault:
+            if isinstance(recorded.message, Notarised):
+                refused(recorded.message, fault)
             report.rejected[fault.reason] += 1
             report.first = report.first or Wrong(
                 report.messages - 1,

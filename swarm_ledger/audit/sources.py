@@ -84,7 +84,7 @@ def read_tiles(folder: Path, store: Store) -> None:
             try:
                 store.append_block(height, entries, b"")
             except Misuse as error:
-                raise NotVerified(error.what, where=f"height {height}") from error
+                raise NotVerified(str(error), where=f"height {height}") from error
         if (checkpoint.size, checkpoint.root) != (store.size, store.root()):
             raise NotVerified("its entries don't lead to its root", where=CHECKPOINT)
         for tile in tiles_of(checkpoint.size):

@@ -8,47 +8,32 @@ slow, or one too many, is cut off.
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
+import base64
 from collections.abc import Callable
-from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import TCPServer, ThreadingMixIn
-from typing import Any
 
+from swarm_ledger.audit.bounded_server import MAX_CONNECTIONS, PATIENCE_S, BoundedServer
 from swarm_ledger.audit.ledger import open_ledger
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.ledger.tile_files import certified
 from swarm_ledger.ledger.tiles import CHECKPOINT, MAX_NAME_SIZE, Tile, tile_bytes
+from swarm_ledger.light_client.messages import MAX_REQUEST_BYTES
+from swarm_ledger.transport.asking import LIGHT
 
-MAX_CONNECTIONS = 64
-PATIENCE_S = 30.0
-"""How long one request, and the silence before it, may take."""
-
-GRACE_S = 3.0
-"""How long requests that are under way may go on once the server is to end."""
-
-POLL_S = 0.2
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _MUTABLE = "no-cache"
-_BUSY = b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _TEXT = "text/plain; charset=utf-8"
 _BINARY = "application/octet-stream"
+_CBOR = "application/cbor"
+_MAX_LIGHT_SIZE = len(LIGHT) + -(-MAX_REQUEST_BYTES * 4 // 3)
 
 
-class TileServer(ThreadingMixIn, TCPServer):
-    """Serves one ledger. Raises Misuse where it can't listen there.
+class TileServer(BoundedServer):
+    """Serves one ledger. light: answers light clients, where there is anything to answer with."""
 
-    patience_s: see PATIENCE_S. connections: at most so many at a time; further ones get a 503.
-    """
-
-    allow_reuse_address = True
-    daemon_threads = False
-    block_on_close = True
-    request_queue_size = MAX_CONNECTIONS
+    busy = b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
     def __init__(
         self,
@@ -56,88 +41,17 @@ class TileServer(ThreadingMixIn, TCPServer):
         host: str,
         port: int,
         *,
+        light: Callable[[bytes], bytes] | None = None,
         patience_s: float = PATIENCE_S,
         connections: int = MAX_CONNECTIONS,
     ) -> None:
-        self.ledger, self.patience_s = ledger, patience_s
-        self.slots = threading.BoundedSemaphore(connections)
-        self._busy: dict[socket.socket, float] = {}
-        self._guard = threading.Lock()
-        try:
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            self.address_family = family
-            super().__init__((host, port), _Handler)
-        except OSError as error:
-            raise Misuse(
-                f"cannot listen on {host}, port {port}: {error.strerror}.",
-                remedy="Choose another --port or --host.",
-            ) from error
+        self.ledger, self.light = ledger, light
+        super().__init__(host, port, _Handler, patience_s=patience_s, connections=connections)
 
     @property
     def url(self) -> str:
         """Where it listens: the prefix of all names, with a slash at its end."""
-        host, port = self.server_address[:2]
-        named = f"[{host!s}]" if self.address_family == socket.AF_INET6 else str(host)
-        return f"http://{named}:{port}/"
-
-    def begin(self, connection: socket.socket) -> None:
-        """Count a connection's time from now on."""
-        with self._guard:
-            self._busy[connection] = time.monotonic()
-
-    def run(self, ended: Callable[[], bool]) -> None:
-        """Serve until it is to end, which is looked at a few times a second; then close."""
-        self.timeout = POLL_S
-        try:
-            while not ended():
-                self.handle_request()
-                self._cut_off(self.patience_s)
-        finally:
-            self.server_close()
-
-    def _cut_off(self, patience_s: float) -> None:
-        """End who took too long: socket time-outs alone let one byte a while pass for ever."""
-        limit = time.monotonic() - patience_s
-        with self._guard:
-            for connection, since in self._busy.items():
-                if since <= limit:
-                    with suppress(OSError):
-                        connection.shutdown(socket.SHUT_RDWR)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection a thread, or turn it away if there are too many."""
-        if not self.slots.acquire(blocking=False):
-            with suppress(OSError):
-                request.setblocking(False)
-                request.send(
-                    b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-                )
-            self.shutdown_request(request)
-            return
-        self.begin(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close a connection, and give its place to another one."""
-        with self._guard:
-            counted = self._busy.pop(request, None) is not None
-        super().shutdown_request(request)
-        if counted:
-            self.slots.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of connections that broke off: anybody can break one."""
-
-    def server_close(self) -> None:
-        """Stop listening, let requests that are under way end, and wait for them."""
-        with self._guard:
-            for connection in self._busy:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RD)
-        last = threading.Timer(GRACE_S, self._cut_off, (0.0,))
-        last.start()
-        super().server_close()
-        last.cancel()
+        return f"http://{self.place}/"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -164,8 +78,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         name = self.path[1:] if self.path.startswith("/") else ""
-        if len(name) > MAX_NAME_SIZE:
+        light = self.server.light if name.startswith(LIGHT) else None
+        if len(name) > (_MAX_LIGHT_SIZE if light else MAX_NAME_SIZE):
             self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG)
+            return
+        if light:
+            self._answer_light(light, name[len(LIGHT) :], body=body)
             return
         try:
             tile = None if name == CHECKPOINT else Tile.parse(name)
@@ -184,6 +102,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND)
             return
         kind, cache = (_TEXT, _MUTABLE) if tile is None else (_BINARY, _IMMUTABLE)
+        self._send(content, kind, cache, body=body)
+
+    def _answer_light(self, light: Callable[[bytes], bytes], coded: str, *, body: bool) -> None:
+        try:
+            request = base64.b64decode(coded + "=" * (-len(coded) % 4), b"-_")
+        except ValueError:
+            request = b""
+        if base64.urlsafe_b64encode(request).decode().rstrip("=") != coded:
+            self._refuse(HTTPStatus.BAD_REQUEST)
+            return
+        self._send(light(request), _CBOR, _MUTABLE, body=body)
+
+    def _send(self, content: bytes, kind: str, cache: str, *, body: bool) -> None:
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))

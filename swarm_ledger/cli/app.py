@@ -17,10 +17,14 @@ from swarm_ledger.cli import (
     ledger,
     ledger_compare,
     ledger_export,
+    ledger_rules,
     ledger_serve,
+    light,
     perception,
     relay,
+    relay_prove,
     roster,
+    rule,
     sim,
     simulate,
     twins,
@@ -40,17 +44,22 @@ app.command("simulate")(simulate.simulate)
 app.command("drill")(drill.drill)
 app.command("twins")(twins.twins)
 app.command("verify")(verify.verify)
+app.command("light")(light.light)
 app.command("doctor")(doctor.doctor)
 key.app.command("answer")(attest.answer)
 roster.app.command("challenge")(attest.challenge)
 roster.app.command("attest")(attest.attest)
 ledger.app.command("compare")(ledger_compare.compare)
 ledger.app.command("export")(ledger_export.export)
+ledger.app.command("rules")(ledger_rules.rules)
 ledger.app.command("serve")(ledger_serve.serve)
+relay.app.command("prove")(relay_prove.prove)
+relay.app.command("check")(relay_prove.check)
 app.add_typer(bench.app, name="bench")
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(roster.app, name="roster")
+app.add_typer(rule.app, name="rule")
 app.add_typer(perception.app, name="perception")
 app.add_typer(relay.app, name="relay")
 

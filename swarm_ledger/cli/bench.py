@@ -36,7 +36,7 @@ def ledger(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure ledgers ten times as long each: append, open, prove, verify, start, bytes."""
+    """Measure ledgers ten times as long each: append, open, prove, start, bytes, light clients."""
     if last < first:
         raise Misuse("--to is less than --from.", remedy="Give the shortest ledger first.")
     sizes, starts = decades(first, last), decades(min(first, start_to), start_to)
@@ -62,7 +62,7 @@ def decades(first: int, last: int) -> list[int]:
 
 
 def _show(figures: Figures) -> None:
-    for rows in (figures.costs, figures.starts, figures.bytes):
+    for rows in (figures.costs, figures.starts, figures.bytes, figures.lights):
         table = Table(*(name.replace("_", " ") for name in rows[0].__struct_fields__))
         for row in rows:
             table.add_row(*(f"{value:,}" for value in msgspec.structs.astuple(row)))

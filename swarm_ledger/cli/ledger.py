@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +14,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from swarm_ledger.audit.ledger import open_ledger, verify_ledger
+from swarm_ledger.audit.ledger import Verdict, open_ledger, verify_ledger
 from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.ledger_files import (
     LedgerArgument,
@@ -22,14 +24,23 @@ from swarm_ledger.cli.ledger_files import (
     open_existing,
     trust_for,
 )
-from swarm_ledger.cli.output import Json, console, date, print_json, progress_console
+from swarm_ledger.cli.output import (
+    Json,
+    console,
+    date,
+    print_json,
+    print_json_with,
+    progress_console,
+)
 from swarm_ledger.envelope import kind_of
 from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.chronicle import conviction_fields, decision_fields
-from swarm_ledger.runtime.export import find_decision
+from swarm_ledger.runtime.export import decisions_in, find_decision
 from swarm_ledger.runtime.export import prove as prove_entry
+from swarm_ledger.runtime.light import Prover, export_answer
 from swarm_ledger.runtime.membership import Conviction
 from swarm_ledger.runtime.snapshot import members_in
 
@@ -122,41 +133,46 @@ def verify(folder: LedgerArgument, roster: RosterOption = None, as_json: Json = 
     """Check a ledger from its file and the roster alone; exit 1 names the height that fails."""
     must_exist(folder)
     trusted = trust_for(folder, roster)
-    try:
-        with (
-            open_ledger(folder) as store,
-            Progress(
-                console=progress_console, transient=True, disable=not sys.stderr.isatty()
-            ) as bar,
-        ):
-            task = bar.add_task("replaying", total=None)
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(open_ledger(folder))
+            verdict = _replay(store, trusted)
+        except NotVerified as error:
+            if as_json:
+                print_json({"verified": False, "error": error.what, "where": error.where})
+                raise typer.Exit(FAILED) from error
+            raise
+        _tell_verdict(verdict, store, as_json)
 
-            def advance(at: int, of: int) -> None:
-                bar.update(task, completed=at, total=of)
 
-            verdict = verify_ledger(store, trusted, advance)
-    except NotVerified as error:
-        if as_json:
-            print_json({"verified": False, "error": error.what, "where": error.where})
-            raise typer.Exit(FAILED) from error
-        raise
-    decisions = [decision_fields(settled) for settled in verdict.decisions]
+def _replay(store: Store, trusted: Trust) -> Verdict:
+    shown = sys.stderr.isatty()
+    with Progress(console=progress_console, transient=True, disable=not shown) as bar:
+        task = bar.add_task("replaying", total=None)
+
+        def advance(at: int, of: int) -> None:
+            bar.update(task, completed=at, total=of)
+
+        return verify_ledger(store, trusted, advance)
+
+
+def _tell_verdict(verdict: Verdict, store: Store, as_json: bool) -> None:
+    """Tell what holds. Decisions are read once more: there may be more than memory holds."""
+    decisions = (decision_fields(settled) for settled in decisions_in(store))
     convictions = [_told(conviction) for conviction in verdict.convictions]
     if as_json:
-        print_json(
-            {
-                "verified": True,
-                "height": verdict.height,
-                "size": verdict.size,
-                "root": verdict.root.hex(),
-                "checkpoints": verdict.checkpoints,
-                "covered": verdict.covered,
-                "base": verdict.base,
-                "start": verdict.start,
-                "decisions": decisions,
-                "convictions": convictions,
-            }
-        )
+        found = {
+            "verified": True,
+            "height": verdict.height,
+            "size": verdict.size,
+            "root": verdict.root.hex(),
+            "checkpoints": verdict.checkpoints,
+            "covered": verdict.covered,
+            "base": verdict.base,
+            "start": verdict.start,
+            "convictions": convictions,
+        }
+        print_json_with(found, "decisions", decisions)
         return
     beginning = f"from height {verdict.start} (blocks before {verdict.base} were pruned), " * bool(
         verdict.base
@@ -165,7 +181,7 @@ def verify(folder: LedgerArgument, roster: RosterOption = None, as_json: Json = 
         f"[green]verified[/]: {beginning}height {verdict.height}, {verdict.size} entries, "
         f"{verdict.covered} of them under {verdict.checkpoints} cosigned checkpoints"
     )
-    for told in (*decisions, *convictions):
+    for told in chain(decisions, convictions):
         console.print(escape(told["text"]))
 
 
@@ -174,10 +190,19 @@ def prove(
     folder: LedgerArgument,
     decision: Annotated[int, typer.Option(min=0, help="Number of the decision, from 1.")] = 0,
     entry: Annotated[int, typer.Option(min=-1, help="Or the index of any entry, from 0.")] = -1,
+    light: Annotated[
+        bool, typer.Option("--light", help="For `light`, which needs only root.json besides.")
+    ] = False,
+    since: Annotated[
+        int, typer.Option(min=0, help="With --light: go on from a checkpoint of that size.")
+    ] = 0,
+    roster: RosterOption = None,
 ) -> None:
     """Print the proof of a decision or an entry, in tlog-proof form, on stdout."""
     if bool(decision) == (entry >= 0):
         raise Misuse("name either --decision or --entry.", remedy="Try --decision 1.")
+    if not light and (since or roster):
+        raise Misuse("--since and --roster go with --light.", remedy="Add --light.")
     with open_existing(folder) as store:
         if entry >= store.size:
             raise Misuse(
@@ -185,5 +210,9 @@ def prove(
                 remedy="They are counted from 0.",
             )
         index = find_decision(store, decision)[0] if decision else entry
-        sys.stdout.buffer.write(prove_entry(store, index))
+        proof = prove_entry(store, index) if not light else b""
+    if light:
+        trust = trust_for(folder, roster)
+        proof = export_answer(Prover(lambda: open_ledger(folder), trust), index, since)
+    sys.stdout.buffer.write(proof)
     sys.stdout.buffer.flush()

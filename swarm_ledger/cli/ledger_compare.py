@@ -181,11 +181,15 @@ def _culprit(culprit: Culprit) -> dict[str, Any]:
     }
 
 
+def _why(one: Judged) -> str:
+    return f"{one.where}: {one.error}" if one.where else one.error
+
+
 def _lines(found: Comparison) -> Iterator[str]:
     for one in found.ledgers:
         name = escape(str(one.path))
         if one.verdict is None:
-            yield f"[red]does not hold[/]: {name}: {escape(one.error)}"
+            yield f"[red]does not hold[/]: {name}: {escape(_why(one))}"
             continue
         verdict = one.verdict
         yield (

@@ -19,7 +19,8 @@ from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tile_files import certified, whole_file, write_tiles
-from swarm_ledger.runtime.export import policy_file, sessions_in
+from swarm_ledger.light_client.policies import policy_file
+from swarm_ledger.runtime.export import sessions_in
 
 Write = Callable[[Iterator[EntryRecord], Path], int]
 

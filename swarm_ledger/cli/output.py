@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
@@ -31,6 +32,14 @@ progress_console = _console(stderr=True)
 def print_json(value: Any) -> None:
     """Print one JSON object on a line of its own."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def print_json_with(value: dict[str, Any], name: str, items: Iterable[Any]) -> None:
+    """Print a JSON object, not empty, and in it a list that is written as it comes."""
+    sys.stdout.write(msgspec.json.encode(value).decode()[:-1] + f',"{name}":[')
+    for number, item in enumerate(items):
+        sys.stdout.write("," * (number > 0) + msgspec.json.encode(item).decode())
+    sys.stdout.write("]}\n")
 
 
 def date(time_ms: int) -> str:

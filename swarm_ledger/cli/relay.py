@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from swarm_ledger.audit.anchors import AnchorReport, Anchors, Shown
-from swarm_ledger.audit.ledger import Held, Verdict, open_ledger, verify_ledger
+from swarm_ledger.audit.ledger import Held, open_ledger, verify_ledger
 from swarm_ledger.audit.relay import BagReport, check_bag
 from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.output import Json, console, date, print_json
@@ -45,8 +45,7 @@ def verify(
     if ledger is None:
         report, held = check_bag(bag, trust), None
     else:
-        verdict = _verdict(ledger, trust, as_json)
-        anchors = Anchors(verdict.anchors)
+        anchors = Anchors(_anchored(ledger, trust, as_json))
         report = check_bag(bag, trust, anchors.hear)
         held = anchors.report()
     if as_json:
@@ -59,12 +58,14 @@ def verify(
         raise typer.Exit(FAILED)
 
 
-def _verdict(ledger: Path, trust: Trust, as_json: bool) -> Verdict:
+def _anchored(ledger: Path, trust: Trust, as_json: bool) -> list[Held]:
     """Verify the ledger itself, which all that it says about a bag rests on."""
+    anchors: list[Held] = []
     try:
         with open_ledger(ledger) as store:
             check_whole(store, "anchors")
-            return verify_ledger(store, trust)
+            verify_ledger(store, trust, anchored=anchors.append)
+            return anchors
     except NotVerified as error:
         if as_json:
             print_json({"verified": False, "error": error.what, "where": f"ledger: {error.where}"})

@@ -287,7 +287,7 @@ def _opened(path: Path, swarm: str) -> tuple[bytes, Request]:
     try:
         return text, open_request(text, swarm)
     except NotVerified as error:
-        raise NotVerified(error.what, where=str(path)) from error
+        raise NotVerified(str(error), where=str(path)) from error
 
 
 def _keep(directory: Path, asked: Sequence[tuple[bytes, Request]]) -> None:

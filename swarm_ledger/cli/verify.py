@@ -16,8 +16,8 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.light_client import VerifiedEntry, verify_proof
+from swarm_ledger.light_client.policies import sessions_of_policy
 from swarm_ledger.runtime.epochs import ELSEWHERE
-from swarm_ledger.runtime.export import sessions_of_policy
 from swarm_ledger.voting.decision import parse_settled
 
 _ON_TRUST = "policy taken on trust; give --roster to check that it is the swarm's"
@@ -82,9 +82,8 @@ def _trusted(path: Path, roster: Path | None) -> tuple[Policy, Opener | None]:
     try:
         return policy, sessions_of_policy(text, known)
     except NotVerified as error:
-        reason = error.what.removeprefix("policy: ")
         raise NotVerified(
-            f"{path} is not the policy of the swarm in {roster}: {reason}", where="policy"
+            f"{path} is not the policy of the swarm in {roster}: {error.what}", where="policy"
         ) from error
 
 

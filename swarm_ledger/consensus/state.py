@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from swarm_ledger.consensus.certificates import CheckedViewChange, Open, PreparedCertificate
@@ -146,8 +146,14 @@ class State:
     asked: int = -1
     asked_up_to: int = 0
     """Whom we asked for blocks last, and up to where; 0 if nobody."""
-    served: set[int] = field(default_factory=set)
-    """Peers whose Fetch or Want was answered since the last tick: one each, so nobody floods."""
+    fetched: set[int] = field(default_factory=set)
+    """Peers whose Fetch was answered since the last tick: one each, so nobody floods."""
+    wanted: Counter[int] = field(default_factory=Counter)
+    """How much of what each peer wants was looked up since then, MAX_BATCH at most.
+
+    Apart from `fetched`: where links keep order, whoever lags always says first what open slots
+    lack, which nobody may have any more, and then asks for the blocks that would help it.
+    """
     costly: dict[tuple[int, str], int] = field(default_factory=dict)
     """When something costly was last done for a peer: not more often than it would ask again."""
     accused: dict[int, int] = field(default_factory=dict)

@@ -4,7 +4,15 @@
 from __future__ import annotations
 
 from swarm_ledger.consensus.certificates import check_commits
-from swarm_ledger.consensus.messages import Batch, Committed, Fetch, Signed, Status, Want
+from swarm_ledger.consensus.messages import (
+    MAX_BATCH,
+    Batch,
+    Committed,
+    Fetch,
+    Signed,
+    Status,
+    Want,
+)
 from swarm_ledger.consensus.new_view import ask_for_view_changes
 from swarm_ledger.consensus.normal import hand_out, missing_bodies
 from swarm_ledger.consensus.ready import Decided, Resend, Serve
@@ -15,6 +23,9 @@ from swarm_ledger.errors import PeerFault
 BLOCKS_AT_ONCE = 32
 _WORTHWHILE = 8
 _SLOTS_AT_ONCE = 8
+_LEAST_WANTED = MAX_BATCH // 8
+"""What a Want counts for at least: to look is work, too."""
+
 _QUIET = 4
 """A quiet replica reports its status that many times less often."""
 
@@ -43,9 +54,9 @@ def on_fetch(state: State, signed: Signed[Fetch]) -> None:
     """Have blocks sent to a peer that lags, with the proof of the stable checkpoint."""
     if signed.message.seq < 1:
         raise PeerFault("bad_fetch", "asks for a block before the first.")
-    if signed.message.seq > state.applied or signed.sender in state.served:
+    if signed.message.seq > state.applied or signed.sender in state.fetched:
         return
-    state.served.add(signed.sender)
+    state.fetched.add(signed.sender)
     state.ready.serve.append(Serve(signed.sender, signed.message.seq))
     _show_stable(state, signed.sender)
 
@@ -57,13 +68,15 @@ def _show_stable(state: State, to: int) -> None:
 
 def on_want(state: State, signed: Signed[Want]) -> None:
     """Send a peer the bodies of requests, or the view changes, that it lacks."""
-    if signed.sender in state.served:
+    left = MAX_BATCH - state.wanted[signed.sender]
+    if left <= 0:
         return
-    state.served.add(signed.sender)
+    keys = list(dict.fromkeys(signed.message.requests))[:left]
+    state.wanted[signed.sender] += max(len(keys), _LEAST_WANTED)
     slots = list(state.slots.values())
     changes = [*(c.signed for c in state.view_changes.values()), *state.new_view_changes]
     shown = {digest(change.raw): change.raw for change in changes}
-    for key in dict.fromkeys(signed.message.requests):
+    for key in keys:
         held = (slot.held[key] for slot in slots if key in slot.held)
         raw = shown.get(key) or state.pool.body(key) or next(held, None)
         if raw is not None:
@@ -99,7 +112,7 @@ def after_applied(state: State) -> None:
 
 def tick(state: State) -> None:
     """Say again what may have been lost, ask for what is missing."""
-    state.served.clear()
+    _begin_turn(state)
     silence = state.now_ms - state.progress_ms
     cut_short = _delivered(state) and silence >= state.settings.resend_ms // 4
     if cut_short:
@@ -127,12 +140,17 @@ def tick(state: State) -> None:
 
 def tick_retired(state: State, *, covered: bool) -> None:
     """Go on answering; until the end of the epoch is certified, say again that we vouch for it."""
-    state.served.clear()
+    _begin_turn(state)
     own = state.own_checkpoint
     waited = state.now_ms - state.repeated_ms >= state.settings.resend_ms and not covered
     if waited and own is not None and own.message.seq > state.stable:
         state.repeated_ms = state.now_ms
         state.repeat(own)
+
+
+def _begin_turn(state: State) -> None:
+    state.fetched.clear()
+    state.wanted.clear()
 
 
 def _behind(state: State) -> bool:
@@ -163,16 +181,16 @@ def _ask(state: State) -> None:
 
 def _repeat_slots(state: State) -> None:
     me = state.settings.me
-    open_slots = [seq for seq in sorted(state.slots) if seq > state.applied]
-    for seq in open_slots[:_SLOTS_AT_ONCE]:
+    open_slots = [seq for seq in sorted(state.slots) if seq > state.applied][:_SLOTS_AT_ONCE]
+    for seq in open_slots:
         slot = state.slots[seq]
         if slot.pre_prepare is not None and slot.pre_prepare.sender == me:
             state.repeat(slot.pre_prepare)
         state.repeat(slot.prepares.get(me))
         state.repeat(slot.commits.get(me))
-        missing = missing_bodies(state, seq)
-        if missing:
-            state.say(Want(missing))
+    missing = dict.fromkeys(key for seq in open_slots for key in missing_bodies(state, seq))
+    if missing:
+        state.say(Want(tuple(missing)[:MAX_BATCH]))
 
 
 def _relay(state: State) -> None:

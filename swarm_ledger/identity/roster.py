@@ -134,6 +134,11 @@ class Roster:
         """Members by the key identifier of their root key."""
         return {kid(member.public_key): member for member in self.members}
 
+    @cached_property
+    def by_id(self) -> dict[bytes, Member]:
+        """Members by their drone ids, 16 bytes."""
+        return {bytes.fromhex(member.drone_id): member for member in self.members}
+
     def named(self, name: str) -> Member:
         """Return the member of that name; Misuse if there is none."""
         found = self.listed(name)

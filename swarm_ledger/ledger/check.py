@@ -160,7 +160,7 @@ def _check_checkpoints(
         try:
             checked = wanted.examine(typed(note, bytes, "checkpoint"), exact=True)
         except NotVerified as error:
-            raise NotVerified(error.what, where=where) from error
+            raise NotVerified(str(error), where=where) from error
         if checked.checkpoint.size != size:
             raise NotVerified("the checkpoint states another size than its key", where=where)
         if checked.checkpoint.root != _root(database, size):

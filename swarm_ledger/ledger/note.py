@@ -105,7 +105,7 @@ class NoteVerifier(msgspec.Struct, frozen=True):
         try:
             blob = from_base64(encoded, name)
         except NotVerified as error:
-            raise Misuse(f"The verifier key of {error.what}.") from error
+            raise Misuse(f"The verifier key of {error}.") from error
         if not blob:
             raise Misuse(f"The verifier key of {name} is empty.")
         verifier = cls(name, blob[0], blob[1:])

@@ -219,31 +219,38 @@ class Store(Scratch):
         entries = tuple(self.entries(first, first + count))
         return Block(height, first, entries, typed(row[2], bytes, where))
 
-    def find(self, kind: int, *, skip: int = 0, limit: int = -1) -> list[Found]:
+    def find(
+        self,
+        kind: int,
+        *,
+        skip: int = 0,
+        limit: int = -1,
+        newest: bool = False,
+        within: int | None = None,
+        holding: bytes = b"",
+    ) -> list[Found]:
         """Return the entries whose first byte is kind, in order, each checked against its leaf.
 
-        skip: not the first ones; limit: not more than that. They come from an index: the whole
-        ledger need not be read. What a damaged index has lost is not found; `check_store` notices
-        that. Raises Misuse for a kind that has no index, NotVerified for an entry that is not the
-        one in the tree.
+        skip: not the first ones; limit: not more than that; newest: of the last ones; within: of
+        the first so many entries of the ledger; holding: only those with these bytes anywhere in
+        them. They come from an index: the whole ledger need not be read. What a damaged index has
+        lost is not found; `check_store` notices that. Raises Misuse for a kind that has no index,
+        NotVerified for an entry that is not the one in the tree.
         """
-        # what is skipped is skipped in the index: no entry is read for it
-        return self._find(kind, self.size, "idx", limit, skip)
-
-    def find_last(self, kind: int, count: int, stop: int) -> list[Found]:
-        """Return the last entries whose first byte is kind before entry `stop`; see find()."""
-        return self._find(kind, stop, "idx DESC", count, 0)
-
-    def _find(self, kind: int, stop: int, order: str, limit: int, skip: int) -> list[Found]:
         if kind in COMMON:
             raise Misuse(f"Entries of kind {kind} are found by their block.")
+        # what is skipped is skipped in the index: no entry is read for it
         query = f"""
             SELECT e.idx, e.height, e.data, n.hash FROM (
                 SELECT idx FROM entries WHERE substr(data, 1, 1) = ? AND {RARE} AND idx < ?
-                ORDER BY {order} LIMIT ? OFFSET ?) wanted JOIN entries e ON e.idx = wanted.idx
+                {"AND instr(data, ?) > 0" if holding else ""}
+                ORDER BY idx {"DESC" if newest else "ASC"} LIMIT ? OFFSET ?) wanted
+            JOIN entries e ON e.idx = wanted.idx
             LEFT JOIN nodes n ON n.level = 0 AND n.idx = e.idx ORDER BY e.idx"""  # noqa: S608
         found = []
-        arguments = (bytes([kind]), stop, limit, skip)
+        end = self.size if within is None else self._within(within)
+        held = (holding,) if holding else ()
+        arguments = (bytes([kind]), end, *held, limit, skip)
         for index, height, data, leaf in self.database.rows(query, arguments):
             entry = typed(data, bytes, f"entry {index}")
             if entry[:1] != bytes([kind]) or merkle.leaf_hash(entry) != leaf:
@@ -321,22 +328,28 @@ class Store(Scratch):
     def checkpoint(self, at_least_size: int) -> StoredCheckpoint | None:
         """Return the smallest kept checkpoint of at least a size, or None.
 
-        The one that covers entry i is checkpoint(i + 1).
+        The one that covers entry i is checkpoint(i + 1). A reader is given none of a tree that
+        came after its refresh().
         """
-        return self._one_checkpoint("WHERE size >= ? ORDER BY size", at_least_size)
+        return self._one_checkpoint("ORDER BY size", at_least_size)
 
     def latest_checkpoint(self) -> StoredCheckpoint | None:
         """Return the largest kept checkpoint, or None."""
-        return self._one_checkpoint("WHERE size >= ? ORDER BY size DESC", 0)
+        return self._one_checkpoint("ORDER BY size DESC", 0)
 
     def checkpoint_until(self, height: int) -> StoredCheckpoint | None:
         """Return the last kept checkpoint made at a height or before, or None."""
-        return self._one_checkpoint("WHERE height <= ? ORDER BY size DESC", height)
-
-    def _one_checkpoint(self, which: str, place: int) -> StoredCheckpoint | None:
         row = self.database.row(
-            f"SELECT size, height, note FROM checkpoints {which} LIMIT 1",  # noqa: S608
-            (place,),
+            "SELECT max(size) FROM checkpoints WHERE height <= ? AND size <= ?",
+            (height, self.size),
+        )
+        return self.checkpoint(row[0]) if row and row[0] is not None else None
+
+    def _one_checkpoint(self, order: str, at_least: int) -> StoredCheckpoint | None:
+        row = self.database.row(
+            f"""SELECT size, height, note FROM checkpoints
+            WHERE size >= ? AND size <= ? {order} LIMIT 1""",  # noqa: S608
+            (at_least, self.size),
         )
         if row is None:
             return None

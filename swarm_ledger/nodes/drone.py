@@ -24,6 +24,7 @@ from swarm_ledger.nodes.process import run, text_parameter
 from swarm_ledger.nodes.qos import LATCHED, SENSOR, STATUS
 from swarm_ledger.nodes.transport import RosTransport
 from swarm_ledger.perception import load as load_classifier
+from swarm_ledger.runtime.clerk import Clerk
 from swarm_ledger.runtime.courier import Courier
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.export import find_decision
@@ -66,6 +67,7 @@ class DroneNode(Node):
         self._transport = RosTransport(self, self.fleet.trust.newest, member.index)
         self._lookout = Lookout(self.fleet, self.name, self._emit)
         self._courier = Courier(self.fleet.home(self.name), self._emit)
+        self._clerk = Clerk(self.fleet.home(self.name), self._emit)
         self._epoch = 0
         self.create_timer(_TICK_S, self._on_tick)
         self.create_timer(_STATUS_S, self._on_status)
@@ -101,6 +103,7 @@ class DroneNode(Node):
         self._receive(self.drone)
         self.drone.tick(self._now_ms())
         self._courier.look(self.drone, self._now_ms())
+        self._clerk.look(self.drone, self._now_ms())
         epoch = self.drone.roster.version
         if self._lookout.look(self.drone, self._now_ms()) or epoch != self._epoch:
             self._epoch = epoch

@@ -83,6 +83,10 @@ class Anchor(Record, frozen=True, tag=1):
         """By which the next one names it."""
         return digest(encode(self))
 
+    def covers(self, topic: str, sequence: int) -> bool:
+        """Whether it names that statement's number."""
+        return any(one.stream == topic and one.first <= sequence < one.end for one in self.ranges)
+
 
 class Told(Record, frozen=True):
     """The last anchor of a member that counts on the ledger: all empty, 0, if there is none."""

@@ -133,7 +133,7 @@ def _bind(message: Notarised, opened: Opened, tied: Windowed | None) -> Statemen
     try:
         verify_inclusion(claimed.leaf, tied.index, window.size, tied.path, window.root)
     except NotVerified as error:
-        raise PeerFault("bad_path", f"not in its window: {error.what}.") from error
+        raise PeerFault("bad_path", f"not in its window: {error}.") from error
     return claimed
 
 

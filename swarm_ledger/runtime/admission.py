@@ -20,9 +20,10 @@ from swarm_ledger.envelope import MAX_SESSIONS_PER_MEMBER, Kind, kind_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member
 from swarm_ledger.relay.anchor import Anchor
+from swarm_ledger.rules.rule import Answer, Ask, Release, Rule, Withdrawal
 from swarm_ledger.runtime.ballots import Ballots
 from swarm_ledger.runtime.engine import Engine
-from swarm_ledger.runtime.machine import Tick, read_request
+from swarm_ledger.runtime.machine import Said, Tick, id_of, read_request
 from swarm_ledger.voting.observation import Observation, parse_observation
 from swarm_ledger.voting.question import Question
 
@@ -37,6 +38,16 @@ LATE = (
     "stale_anchor",
     "broken_chain",
     "too_soon",
+    "no_rule",
+    "stale_rule",
+    "rules_full",
+    "no_request",
+    "stale_claim",
+    "not_listed",
+    "long_term",
+    "asked_already",
+    "queue_full",
+    "nothing_held",
 )
 """Why a request that all could have taken in is not taken in any more, or not yet."""
 
@@ -51,7 +62,7 @@ class Request:
     """A request that was taken in. author: of evidence the culprit, of a roster nobody."""
 
     author: Member | None
-    content: Question | Observation | Tick | Anchor | None = None
+    content: Said | Tick | None = None
 
 
 class Admission:
@@ -64,7 +75,7 @@ class Admission:
     def __init__(self, engine: Engine, ballots: Ballots, root_key: bytes, every_ms: int) -> None:
         self._engine, self._ballots, self._root_key = engine, ballots, root_key
         self._every_ms, self._looked_ms = every_ms, 0
-        self._anchors: dict[int, bytes] = {}
+        self._alone: dict[tuple[int, Kind], bytes] = {}
 
     def take(self, raw: bytes) -> Request | None:
         """Take in what has just arrived; None for what is no news. PeerFault if it is refused."""
@@ -132,22 +143,32 @@ class Admission:
         if signed_by and not seat.doorman.ledger.knows(opened.author, signed_by.kid):
             name = opened.author.name  # a liar shows each drone another session
             raise PeerFault("unknown_key", f"{name}'s session is not on the ledger yet.")
-        if isinstance(content, Anchor):
-            self._judge_anchor(opened.author, content, digest(raw))
+        self._judge_content(opened.author, content)
+        if kind in (Kind.ANCHOR, Kind.CLAIM):
+            self._judge_alone(opened.author, kind, digest(raw))
         return Request(opened.author, content)
 
-    def _judge_anchor(self, author: Member, anchor: Anchor, key: bytes) -> None:
+    def _judge_content(self, author: Member, content: Said | Tick) -> None:
+        machine = self._engine.machine
+        now_ms = max(self._engine.now_ms, machine.time_ms)
+        if isinstance(content, Anchor):
+            machine.chains.judge(author, content, now_ms)
+        elif isinstance(content, Rule | Withdrawal | Answer):
+            machine.rules.judge_instruction(content)
+        elif isinstance(content, Ask | Release):
+            machine.check_not_convicted(author)
+            machine.rules.judge_claim(id_of(author), content, now_ms)
+
+    def _judge_alone(self, author: Member, kind: Kind, key: bytes) -> None:
         """One of a member waits at a time, or it could have many ordered before the first counts.
 
         That wait is no fault of anybody's: which one comes first here is chance.
         """
-        engine = self._engine
-        now_ms = max(engine.now_ms, engine.machine.time_ms)
-        engine.machine.chains.judge(author, anchor, now_ms)
-        waits = self._anchors.get(author.index, key)
-        if waits != key and engine.current.replica.holds(waits):
-            raise PeerFault("too_soon", f"an anchor of {author.name} is waiting already.")
-        self._anchors[author.index] = key
+        waits = self._alone.get((author.index, kind), key)
+        if waits != key and self._engine.current.replica.holds(waits):
+            what = kind.name.lower()
+            raise PeerFault("too_soon", f"another {what} of {author.name} is waiting already.")
+        self._alone[author.index, kind] = key
 
     def _order(self, raw: bytes, author: Member | None) -> None:
         index = author.index if author else _NOBODY

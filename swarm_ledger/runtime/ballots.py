@@ -75,7 +75,10 @@ class Ballots:
         self._pass_deadlines(identity)
 
     def _pass_deadlines(self, identity: Identity) -> None:
-        """Ask for a block when a question's time is up; the leader first, the others after it."""
+        """Ask for a block when a question's or a lease's time is up, and somebody waits for that.
+
+        The leader first, the others after it.
+        """
         replica, now_ms = self._engine.current.replica, self._engine.now_ms
         settings = replica.settings
         if not settings.speaks or self._engine.steady_ms - self._tick_ms < _TICK_MS:
@@ -83,8 +86,12 @@ class Ballots:
         order = settings.members
         rank = (order.index(settings.me) - order.index(replica.leader)) % settings.n
         patience = rank * settings.resend_ms
-        questions = self._engine.machine.tally.open_questions()
-        if any(question.deadline_ms + patience <= now_ms for question in questions):
+        machine = self._engine.machine
+        ends = [question.deadline_ms for question in machine.tally.open_questions()]
+        turn_ms = machine.rules.due_ms()
+        if turn_ms is not None:
+            ends.append(turn_ms)
+        if any(end_ms + patience <= now_ms for end_ms in ends):
             self._tick_ms = self._engine.steady_ms
             raw = identity.seal(Kind.TICK, encode(Tick(now_ms)))
             replica.submit(raw, settings.me, now_ms)

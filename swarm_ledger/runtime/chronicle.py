@@ -7,6 +7,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from swarm_ledger.relay.anchor import Anchor
+from swarm_ledger.rules.rule import (
+    Action,
+    Answer,
+    Ask,
+    Claim,
+    Grant,
+    Instruction,
+    Release,
+    Rule,
+    Withdrawal,
+)
 from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.voting.decision import Settled
@@ -26,6 +37,10 @@ def describe(applied: Applied, machine: Machine) -> Iterator[Event]:
         yield from _request(receipt, applied, machine)
     for settled in applied.decisions:
         yield "decision", decision_fields(settled)
+    for grant in applied.grants:
+        yield "grant", grant_fields(grant, machine)
+    for action in applied.actions:
+        yield "action", action_fields(action, machine)
     yield (
         "block",
         {
@@ -61,6 +76,10 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
             )
     elif isinstance(content, Anchor):
         yield "anchor", {"sequence": content.sequence, "leaves": content.size, **fields}
+    elif isinstance(content, Rule | Withdrawal | Answer):
+        yield "rule", {**rule_fields(content, machine), **fields}
+    elif isinstance(content, Ask | Release):
+        yield "claim", {**rule_fields(content, machine), **fields}
     elif receipt.result.startswith("invalid"):
         yield "invalid", fields
 
@@ -70,6 +89,61 @@ def label_name(question: Question | None, label: int) -> str:
     if question is None or not 0 <= label < len(question.labels):
         return ABSTAIN_NAME
     return question.labels[label]
+
+
+def member_name(machine: Machine, member: bytes) -> str:
+    """Return the name of whom a rule knows by an id, the id itself where the roster has none."""
+    found = machine.members.now.roster.by_id.get(member)
+    return found.name if found is not None else member.hex()
+
+
+def rule_fields(said: Instruction | Claim, machine: Machine) -> dict[str, Any]:
+    """Return what an operator lays down, or a member claims, as a person would want to read it."""
+    fields = {name: getattr(said, name) for name in said.__struct_fields__ if name != "body"}
+    fields = {"says": type(said).__name__.lower(), **fields}
+    if isinstance(said, Answer):
+        fields["member"] = member_name(machine, said.member)
+    if isinstance(said, Rule):
+        body = said.body
+        fields["says"] = type(body).__name__.lower()
+        fields |= {name: getattr(body, name) for name in body.__struct_fields__}
+        fields["members"] = [member_name(machine, member) for member in body.members]
+    if "accept" in fields:
+        fields["accept"] = fields["accept"].name.lower()
+    return fields
+
+
+def grant_fields(grant: Grant, machine: Machine) -> dict[str, Any]:
+    """Return a grant as a person would want to read it."""
+    member = member_name(machine, grant.member)
+    return {
+        "number": grant.number,
+        "rule": grant.rule,
+        "version": grant.version,
+        "member": member,
+        "asked": grant.asked,
+        "since_ms": grant.since_ms,
+        "until_ms": grant.until_ms,
+        "text": f"Grant {grant.number}: {grant.rule} to {member} "
+        f"for {grant.until_ms - grant.since_ms} ms",
+    }
+
+
+def action_fields(action: Action, machine: Machine) -> dict[str, Any]:
+    """Return an action as a person would want to read it. members: [] for all."""
+    members = [member_name(machine, member) for member in action.members]
+    return {
+        "number": action.number,
+        "rule": action.rule,
+        "version": action.version,
+        "action": action.action,
+        "parameters": action.parameters,
+        "members": members,
+        "decision": action.decision,
+        "time_ms": action.time_ms,
+        "text": f"Action {action.number} by decision {action.decision}: {action.action} "
+        f"({action.parameters or 'no parameters'}) for {', '.join(members) or 'all'}",
+    }
 
 
 def conviction_fields(culprit: str, about: str, height: int) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def cosignature_line(roster: Roster, opened: Opened, message: Checkpoint) -> Not
     try:
         tlog.verify_cosignature(log_checkpoint(roster, message.size, message.root), key, line)
     except NotVerified as error:
-        raise PeerFault("bad_signature", error.what).by(opened.author.name) from error
+        raise PeerFault("bad_signature", str(error)).by(opened.author.name) from error
     return line
 
 

@@ -23,6 +23,7 @@ from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.admission import Admission
 from swarm_ledger.runtime.ballots import Ballots
 from swarm_ledger.runtime.chronicle import Emit, describe
+from swarm_ledger.runtime.claims import Claims
 from swarm_ledger.runtime.clocks import Clocks
 from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import ELSEWHERE, Epoch, Seat
@@ -97,6 +98,8 @@ class Drone:
         self.ballots = Ballots(self.engine, keys, transport, emit, looks)
         often = settings.request_timeout_ms // 4
         self.admission = Admission(self.engine, self.ballots, keys.root_key, often)
+        ahead_ms = settings.max_ahead_ms
+        self.claims = Claims(self.engine, self.admission, transport, emit, ahead_ms)
         self.prosecutor = Prosecutor(self.engine, transport, emit, settings.resend_ms)
         self.transfer = Transfer(self.engine, transport, emit, archive=not max_bytes)
         self._go_on(self.engine.start())
@@ -183,6 +186,7 @@ class Drone:
         self._hand_in_roster()
         self._ask()
         self.ballots.tick()
+        self.claims.tick()
         self.prosecutor.tick()
         self.engine.tick(self._now_ms)
         self.engine.drain()

@@ -108,7 +108,7 @@ def _handed(store: Store, machine: Machine) -> Handed | None:
         members = machine.members
         found += [one for one in store.find(kind) if members.counts(one.data, one.height)]
     kept = [one for one in found if one.index < block.first]
-    kept += store.find_last(Kind.DECISION, RETAINED_DECISIONS, block.first)
+    kept += store.find(Kind.DECISION, limit=RETAINED_DECISIONS, newest=True, within=block.first)
     kept.sort(key=lambda one: one.index)
     places = sorted(kept_nodes(block.first, {one.index for one in kept}, set()))
     later = (store.block(height) for height in range(machine.height, covering.height + 1))

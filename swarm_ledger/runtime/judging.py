@@ -12,8 +12,8 @@ from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Block, Store
+from swarm_ledger.light_client.policies import policy_of
 from swarm_ledger.runtime.blocks import batch_of, genesis_entry, parse_certificate, split_block
-from swarm_ledger.runtime.export import policy_of
 from swarm_ledger.runtime.membership import Membership
 from swarm_ledger.runtime.snapshot import members_from
 

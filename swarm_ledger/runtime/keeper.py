@@ -84,7 +84,7 @@ class Keeper:
             try:
                 applied = self.machine.follow(height, stored)
             except NotVerified as error:
-                raise NotVerified(error.what, where=f"height {height}") from error
+                raise NotVerified(str(error), where=f"height {height}") from error
             yield applied
 
     def append(self, decided: Decided) -> Applied:

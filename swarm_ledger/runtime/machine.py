@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
@@ -19,9 +19,22 @@ from swarm_ledger.consensus.quorum import faulty
 from swarm_ledger.encoding import Record, decode, digest, encode
 from swarm_ledger.envelope import Kind, Opened, Opener, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
-from swarm_ledger.identity.roster import Member, Roster
+from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.relay.anchor import Anchor, parse_anchor
+from swarm_ledger.rules.book import Fact, Rulebook
+from swarm_ledger.rules.rule import (
+    Action,
+    Answer,
+    Ask,
+    Grant,
+    Release,
+    Rule,
+    Withdrawal,
+    parse_claim,
+    parse_instruction,
+)
+from swarm_ledger.rules.state import BookState
 from swarm_ledger.runtime.blocks import BlockHeader, split_block
 from swarm_ledger.runtime.chains import Chain, Chains
 from swarm_ledger.runtime.evidence import Charge
@@ -41,26 +54,31 @@ class Tick(Record, frozen=True, tag=1):
     time_ms: _Count
 
 
+Said: TypeAlias = Question | Observation | Anchor | Rule | Withdrawal | Answer | Ask | Release
+"""What a request says by which the state may change; a tick has only its time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of one request. result: "counted", "conflict", "invalid: ..." and so on.
 
     author: of evidence, the culprit. content: what it says, where that is a question, an
-    observation, a charge or an anchor.
+    observation, a charge, an anchor, a rule or what goes with it.
     """
 
     kind: Kind | None
     author: Member | None
     result: str
     body: bytes
-    content: Question | Observation | Charge | Anchor | None = None
+    content: Said | Charge | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
     """One block, applied. entries: the leaves to append, header first.
 
-    roster: the next version, if this block made it take effect: then it was the last of its era.
+    grants, actions: what the rules made of it. roster: the next version, if this block made it
+    take effect: then it was the last of its era.
     """
 
     height: int
@@ -68,6 +86,8 @@ class Applied:
     entries: tuple[bytes, ...]
     receipts: tuple[Receipt, ...]
     decisions: tuple[Settled, ...]
+    grants: tuple[Grant, ...] = ()
+    actions: tuple[Action, ...] = ()
     roster: Roster | None = None
 
 
@@ -77,6 +97,7 @@ class Machine:
     def __init__(self, trust: Trust) -> None:
         self.members = Membership(trust)
         self.chains = Chains()
+        self.rules = Rulebook()
         self.height = 0
         self.time_ms = 0
         voters = trust.genesis.voters
@@ -127,10 +148,21 @@ class Machine:
         if roster is not None:
             self.tally.change_voters(frozenset(roster.voters), faulty(len(roster.voters)))
             self.chains.change(roster)
+            self.rules.change()
+        facts = [
+            Fact(one.decision.number, one.question.subject, one.answer)
+            for one in decisions
+            if one.answer is not None
+        ]
+        grants, actions = self.rules.end_block(self.time_ms, self._may_hold, facts)
         header = BlockHeader(height, time_ms, len(requests), self.state())
-        derived = (bytes([Kind.DECISION]) + encode(settled) for settled in decisions)
+        derived = (
+            *(bytes([Kind.DECISION]) + encode(settled) for settled in decisions),
+            *(bytes([Kind.GRANT]) + encode(grant) for grant in grants),
+            *(bytes([Kind.ACTION]) + encode(action) for action in actions),
+        )
         entries = (bytes([Kind.BLOCK]) + encode(header), *requests, *derived)
-        return Applied(height, self.time_ms, entries, receipts, decisions, roster)
+        return Applied(height, self.time_ms, entries, receipts, decisions, grants, actions, roster)
 
     def follow(self, height: int, stored: tuple[bytes, ...]) -> Applied:
         """Apply a stored block again; NotVerified unless its entries follow from its requests."""
@@ -148,7 +180,9 @@ class Machine:
         time_ms: int,
         tally: TallyState,
         settled: Sequence[Settled],
+        *,
         chains: Iterable[Chain],
+        rules: BookState,
     ) -> None:
         """Go on from the state after a block, where `members` has been brought there already.
 
@@ -160,15 +194,34 @@ class Machine:
         self.tally.change_voters(frozenset(voters), faulty(len(voters)))
         self.tally.resume(tally, [one.decision for one in settled], time_ms, height)
         self.chains.resume(chains)
+        self.rules.resume(rules)
         self._open = {asked.question_id: asked.question for asked in tally.open}
         self._closed = OrderedDict((one.decision.question, one.question) for one in settled)
 
     def state(self) -> bytes:
         """Return the digest of the whole state, as a block's header has it."""
         members, tally = self.members.state(), self.tally.state_digest()
-        anchors = self.chains.state()
-        parts = [self.height, self.time_ms, tally, members, *([anchors] if anchors else [])]
+        anchors, rules = self.chains.state(), self.rules.state()
+        parts: list[int | bytes] = [self.height, self.time_ms, tally, members]
+        if anchors or rules:
+            parts.append(anchors)
+        if rules:
+            parts.append(rules)
         return digest(encode(parts))
+
+    def check_not_convicted(self, member: Member) -> None:
+        """Raise PeerFault "convicted" for who may ask for nothing in this era any more."""
+        if member.index in self.convicted:
+            raise PeerFault("convicted", f"{member.name} is convicted.")
+
+    def _may_hold(self, member_id: bytes) -> bool:
+        member = self.members.now.roster.by_id.get(member_id)
+        return (
+            member is not None
+            and Role.VOTER in member.roles
+            and member.index not in self.convicted
+            and member.valid_at(self.time_ms // 1000)
+        )
 
     def _apply_one(self, body: bytes) -> Receipt:
         kind, author = None, None
@@ -193,7 +246,7 @@ class Machine:
             self._closed.popitem(last=False)
         return self._closed[key]
 
-    def _act(self, opened: Opened) -> tuple[str, Question | Observation | Anchor | None]:
+    def _act(self, opened: Opened) -> tuple[str, Said | None]:
         content = read_request(opened)
         if isinstance(content, Question):
             key = question_id(opened.payload)
@@ -208,10 +261,20 @@ class Machine:
         if isinstance(content, Anchor):
             self.chains.apply(opened.author, content, self.time_ms)
             return "anchored", content
+        if isinstance(content, Rule | Withdrawal | Answer):
+            return self.rules.instruct(content), content
+        if isinstance(content, Ask | Release):
+            self.check_not_convicted(opened.author)
+            return self.rules.claim(id_of(opened.author), content, self.time_ms), content
         return "tick", None
 
 
-def read_request(opened: Opened) -> Question | Observation | Tick | Anchor:
+def id_of(member: Member) -> bytes:
+    """Return what rules know a member by."""
+    return bytes.fromhex(member.drone_id)
+
+
+def read_request(opened: Opened) -> Said | Tick:
     """Parse what a request says; PeerFault if it could only ever be invalid.
 
     Its author's, then; but not where others take for a request what it never said was one.
@@ -229,9 +292,11 @@ def _parse_tick(encoded: bytes) -> Tick:
     return decode(encoded, Tick, limit=32)
 
 
-_REQUESTS: dict[Kind, Callable[[bytes], Question | Observation | Tick | Anchor]] = {
+_REQUESTS: dict[Kind, Callable[[bytes], Said | Tick]] = {
     Kind.QUESTION: parse_question,
     Kind.VOTE: parse_observation,
     Kind.TICK: _parse_tick,
     Kind.ANCHOR: parse_anchor,
+    Kind.RULE: parse_instruction,
+    Kind.CLAIM: parse_claim,
 }

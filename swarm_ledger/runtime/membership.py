@@ -194,16 +194,20 @@ def membership_of(store: Store, trust: Trust) -> Membership:
     return membership
 
 
-def follow_members(membership: Membership, store: Store, height: int, time_ms: int) -> None:
-    """Let a membership that stands after a block, at that ledger time, take in all later ones."""
+def follow_members(membership: Membership, store: Store, height: int, time_ms: int) -> int:
+    """Let a membership that stands after a block, at that ledger time, take in all later ones.
+
+    Returns the ledger time after the last one.
+    """
     for later in range(height + 1, store.height + 1):
         entries = store.block(later).entries
         try:
             header, requests = split_block(entries)
         except NotVerified as error:
-            raise NotVerified(error.what, where=f"height {later}") from error
+            raise NotVerified(str(error), where=f"height {later}") from error
         time_ms = max(time_ms, header.time_ms)
         take_block(membership, requests, later, time_ms)
+    return time_ms
 
 
 def take_block(

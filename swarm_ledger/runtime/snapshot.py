@@ -2,7 +2,7 @@
 """The state machine's state after a block, so that a start need not replay all that came before.
 
 A snapshot holds only what the ledger does not: open questions with their votes, ledger times, and
-which anchors counted last.
+which anchors counted last, and what the rules have come to.
 Members and past decisions are read from their entries again. What comes of it counts only if its
 digest is the one in that block's header; else it is as if there were no snapshot.
 """
@@ -10,6 +10,7 @@ digest is the one in that block's header; else it is as if there were no snapsho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import groupby
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import MAX_MEMBERS
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.rules.state import BookState
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.chains import Chain
 from swarm_ledger.runtime.machine import Machine
@@ -51,12 +53,30 @@ class Snapshot(Record, frozen=True, tag=1):
     chains: Annotated[tuple[Chain, ...], Meta(max_length=MAX_MEMBERS)] = ()
 
 
+class Ruled(Snapshot, frozen=True, tag=2):
+    """The same where there are rules, or were grants: without any, it has the form above."""
+
+    rules: BookState = BookState()
+
+
+def parse_snapshot(raw: bytes) -> Snapshot:
+    """Return the snapshot in stored bytes; PeerFault if there is none, or no such one is made."""
+    snapshot: Snapshot = decode(raw, Snapshot | Ruled, limit=MAX_SNAPSHOT_BYTES)
+    if isinstance(snapshot, Ruled) and snapshot.rules == BookState():
+        raise PeerFault("malformed", "without rules it has another form.")
+    return snapshot
+
+
 def take(machine: Machine) -> bytes:
     """Return the snapshot of a machine between two blocks."""
     times = tuple(sorted(machine.members.times.items()))
     state = machine.tally.state()
     chains = machine.chains.kept()
-    return encode(Snapshot(machine.height, machine.time_ms, times, state, chains))
+    rules = machine.rules.kept()
+    plain = Snapshot(machine.height, machine.time_ms, times, state, chains)
+    if rules == BookState():
+        return encode(plain)
+    return encode(Ruled(plain.height, plain.time_ms, times, state, chains, rules))
 
 
 def opened(machine: Machine) -> list[int]:
@@ -111,7 +131,7 @@ def start_of(store: Store) -> int:
     """Return the height of the snapshot that begin() chooses, 0 where it replays everything."""
     heights = store.snapshot_heights()
     try:
-        newest: Snapshot = decode(store.snapshot(heights[-1]), Snapshot, limit=MAX_SNAPSHOT_BYTES)
+        newest = parse_snapshot(store.snapshot(heights[-1]))
     except (IndexError, PeerFault):
         return 0
     asked = [question.height for question in newest.tally.open]
@@ -149,14 +169,36 @@ def members_in(store: Store, trust: Trust) -> Membership:
 
     The same as membership_of(), which trusts nothing but the blocks and reads them all.
     """
+    return members_and_time(store, trust)[0]
+
+
+def members_and_time(store: Store, trust: Trust) -> tuple[Membership, int]:
+    """Return the same, and the ledger time at the end in milliseconds, to go on from."""
     for height in store.snapshot_heights()[-1:]:
         try:
             machine = restore(store, trust, height)
         except NotVerified:
             break
-        follow_members(machine.members, store, machine.height, machine.time_ms)
-        return machine.members
-    return members_from(store, trust)
+        members = machine.members
+        return members, follow_members(members, store, machine.height, machine.time_ms)
+    machine = oldest(store, trust)
+    members = machine.members
+    return members, follow_members(members, store, machine.height, machine.time_ms)
+
+
+def machine_in(store: Store, trust: Trust) -> Machine:
+    """Return the state machine that a ledger leads to, from its newest snapshot where that holds.
+
+    NotVerified for a block that doesn't follow.
+    """
+    machine: Machine | None = None
+    for height in store.snapshot_heights()[-1:]:
+        with suppress(NotVerified):
+            machine = restore(store, trust, height)
+    machine = machine or oldest(store, trust)
+    for height in range(machine.height + 1, store.height + 1):
+        machine.follow(height, store.block(height).entries)
+    return machine
 
 
 def restore(store: Store, trust: Trust, height: int) -> Machine:
@@ -164,7 +206,7 @@ def restore(store: Store, trust: Trust, height: int) -> Machine:
     where = f"snapshot {height}"
     try:
         raw = store.snapshot(height)
-        snapshot: Snapshot = decode(raw, Snapshot, limit=MAX_SNAPSHOT_BYTES)
+        snapshot = parse_snapshot(raw)
         if snapshot.height != height or not 1 <= height <= store.height:
             raise NotVerified("it is of another height", where=where)
         machine = Machine(trust)
@@ -173,15 +215,25 @@ def restore(store: Store, trust: Trust, height: int) -> Machine:
         oldest = max(0, made - RETAINED_DECISIONS)
         block = store.block(height)
         end = block.first + len(block.entries)
-        found = store.find_last(Kind.DECISION, made - oldest, end)
+        found = store.find(Kind.DECISION, limit=made - oldest, newest=True, within=end)
         settled = [parse_settled(one.data[1:]) for one in found]
         numbers = [one.decision.number for one in settled]
         heights = [one.decision.height for one in settled]
         if numbers != list(range(oldest + 1, made + 1)) or heights != [f.height for f in found]:
             raise NotVerified("the ledger has other decisions", where=where)
-        machine.resume(height, snapshot.time_ms, snapshot.tally, settled, snapshot.chains)
+        rules = snapshot.rules if isinstance(snapshot, Ruled) else BookState()
+        machine.resume(
+            height,
+            snapshot.time_ms,
+            snapshot.tally,
+            settled,
+            chains=snapshot.chains,
+            rules=rules,
+        )
         if machine.chains.kept() != snapshot.chains:
             raise NotVerified("its anchors are out of order", where=where)
+        if machine.rules.kept() != rules:
+            raise NotVerified("its rules are out of order", where=where)
         header, _ = split_block(block.entries)
         if machine.state() != header.state:
             raise NotVerified("it is not the state that the block's header states", where=where)

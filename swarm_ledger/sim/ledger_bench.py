@@ -19,6 +19,7 @@ from swarm_ledger.ledger.check import check_store
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.keeper import Keeper
+from swarm_ledger.sim.light_bench import Light, lights, timed
 from swarm_ledger.sim.minted import Minted
 
 BLOCK = 10
@@ -80,6 +81,7 @@ class Figures(msgspec.Struct, frozen=True):
     costs: tuple[Costs, ...]
     starts: tuple[Start, ...]
     bytes: tuple[Bytes, ...]
+    lights: tuple[Light, ...]
 
 
 def measure(
@@ -104,19 +106,10 @@ def measure(
                 tuple(_costs(Path(home) / "costs.db", sorted(sizes), runs, tell)),
                 tuple(_starts(Path(home) / "starts.db", sorted(starts), runs, tell)),
                 tuple(_bytes(Path(home), drones, tell) for drones in DRONES),
+                tuple(lights(Path(home), sorted(sizes), DRONES, runs, tell)),
             )
     except OSError as error:
         raise Misuse(f"cannot write to {folder}: {error.strerror}.") from error
-
-
-def _timed(work: Callable[[], object], runs: int) -> float:
-    """Return the median of several runs, in milliseconds."""
-    taken = []
-    for _ in range(runs):
-        begun = perf_counter()
-        work()
-        taken.append((perf_counter() - begun) * 1000)
-    return round(median(taken), 4)
 
 
 def _block(height: int) -> tuple[list[bytes], bytes]:
@@ -168,13 +161,13 @@ def _cost(store: Store, runs: int, open_ms: float, file_bytes: int) -> Costs:
         merkle.verify_inclusion(merkle.leaf_hash(entry), at, size, path, root)
 
     decisions = max(1, size // BLOCK // 10)
-    check_ms = _timed(lambda: check_store(store, _no_policy), 1)
-    prove_ms, verify_ms = _timed(prove, 20 * runs), _timed(verify, 20 * runs)
-    consistency_ms = _timed(lambda: store.consistency(size // 2 + 1, size), 20 * runs)
-    find_ms = _timed(
+    check_ms = timed(lambda: check_store(store, _no_policy), 1)
+    prove_ms, verify_ms = timed(prove, 20 * runs), timed(verify, 20 * runs)
+    consistency_ms = timed(lambda: store.consistency(size // 2 + 1, size), 20 * runs)
+    find_ms = timed(
         lambda: store.find(Kind.DECISION, skip=rng.randrange(decisions), limit=1), 5 * runs
     )
-    append_ms = _timed(
+    append_ms = timed(
         lambda: store.append_block(store.height + 1, *_block(store.height + 1)), 20 * runs
     )
     return Costs(
@@ -216,8 +209,8 @@ def _start(swarm: Minted, runs: int) -> Start:
         keeper.requests_before()
         return sum(1 for _ in keeper.replay())
 
-    replayed = _timed(lambda: start(resumed=False), 1)
-    by_snapshot = _timed(lambda: start(resumed=True), runs)
+    replayed = timed(lambda: start(resumed=False), 1)
+    by_snapshot = timed(lambda: start(resumed=True), runs)
     return Start(store.size, store.height, replayed, by_snapshot, start(resumed=True))
 
 

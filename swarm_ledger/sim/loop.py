@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from swarm_ledger.errors import SwarmLedgerError
+from swarm_ledger.runtime.clerk import Clerk
 from swarm_ledger.runtime.courier import Courier
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.fleet import Fleet, wall_clock_ms
@@ -33,6 +34,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     start_ms = wall_clock_ms()
     emit = StdoutEvents(name)
     lookout, courier = Lookout(fleet, name, emit), Courier(fleet.home(name), emit)
+    clerk = Clerk(fleet.home(name), emit)
     with fleet.store(name) as store, closing(Wiring(fleet, name, emit)) as wiring:
         secrets = fleet.secrets(name, start_ms)
         radio = veiled(wiring, secrets)
@@ -59,6 +61,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
             now_ms = wall_clock_ms()
             drone.tick(now_ms)
             courier.look(drone, now_ms)
+            clerk.look(drone, now_ms)
             lookout.look(drone, now_ms)
             wiring.follow(lookout.fleet, drone, now_ms)
             if not 0 <= now_ms - told_ms < _STATUS_MS:

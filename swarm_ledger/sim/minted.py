@@ -31,6 +31,7 @@ START_MS = 1_893_456_000_000
 _DAY_S = 86_400
 _STEP_MS = 10
 _OPERATOR = "operator_1"
+_VOTE_BYTES = 230
 
 
 def _key(name: str) -> SoftwareSigner:
@@ -86,6 +87,12 @@ class Minted:
         votes = zip(self._fliers, seen, strict=True)
         self._block([flier.seal(Kind.VOTE, encode(vote)) for flier, vote in votes])
         self._certify()
+
+    def fill(self, entries: int) -> None:
+        """Append so many requests that count for nothing, as large as votes, in one block."""
+        rest = bytes(_VOTE_BYTES)
+        first = self.store.size
+        self._block([b"\xff" + (first + n).to_bytes(8, "big") + rest for n in range(entries)])
 
     def _block(self, requests: Sequence[bytes]) -> None:
         height = self._machine.height + 1

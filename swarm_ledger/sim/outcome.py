@@ -15,7 +15,8 @@ from typing import Any
 
 from swarm_ledger.errors import Misuse, NotVerified, SwarmLedgerError
 from swarm_ledger.ledger.store import Store
-from swarm_ledger.runtime.export import find_decision, policy_file, prove, sessions_in
+from swarm_ledger.light_client.policies import policy_file
+from swarm_ledger.runtime.export import find_decision, prove, sessions_in
 from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.runtime.snapshot import members_in
 from swarm_ledger.sim.mission import Mission
@@ -180,7 +181,7 @@ def _export(run_dir: Path, fleet: Fleet, store: Store) -> tuple[dict[str, Any], 
         policy = policy_file(sessions_in(store, fleet.trust, entry=index))
         proof = prove(store, index)
     except SwarmLedgerError as error:
-        return found, error.what
+        return found, str(error)
     (run_dir / POLICY).write_bytes(policy)
     (run_dir / PROOF).write_bytes(proof)
     return found, ""

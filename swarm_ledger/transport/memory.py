@@ -20,7 +20,7 @@ class MemoryNetwork:
         self.now_ms = 0
         self._members = members
         self._random = random.Random(seed)  # noqa: S311  - a simulation, not a secret
-        self._delay_ms, self._loss = delay_ms, loss
+        self.delay_ms, self._loss = delay_ms, loss
         self._sent = 0
         self._flying: list[tuple[int, int, int, bytes]] = []
 
@@ -32,7 +32,7 @@ class MemoryNetwork:
         """Take one message on its way; dropped if nobody is there."""
         if to in self._members and self._random.random() >= self._loss:
             self._sent += 1
-            arrival = self.now_ms + self._random.randint(*self._delay_ms)
+            arrival = self.now_ms + self._random.randint(*self.delay_ms)
             heapq.heappush(self._flying, (arrival, self._sent, to, data))
 
     def others(self, member: int) -> Iterator[int]:

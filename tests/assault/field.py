@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,8 +29,9 @@ from swarm_ledger.sim.mission import KEY, OPERATOR, Mission, prepare, utc_now
 from swarm_ledger.sim.processes import Processes, commands, environment
 from swarm_ledger.voting.question import Question
 from swarm_ledger.voting.rules import Majority
+from tests import patience
+from tests.patience import PATIENCE_S
 
-PATIENCE_S = 60.0
 ROOT = Path(__file__).parents[2]
 LABELS = ("cup", "two_faces")
 _REQUESTS = (Kind.QUESTION, Kind.VOTE, Kind.TICK, Kind.SESSION)
@@ -201,11 +201,7 @@ class Field:
 
     def until(self, what: str, holds: Callable[[], bool], also: Callable[[], None] = int) -> None:
         """Take events in until that holds, doing something else in between."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not holds():
-            assert time.monotonic() < deadline, f"not in time: {what}; {self.seen}"
-            also()
-            self.take()
+        patience.until(what, holds, lambda: (also(), self.take()), lambda: self.seen)
 
     # asking
 

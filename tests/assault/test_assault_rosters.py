@@ -33,7 +33,8 @@ from swarm_ledger.signers import Signer, SoftwareSigner
 from swarm_ledger.sim.mission import KEY, utc_now
 from swarm_ledger.voting.observation import Observation
 from swarm_ledger.voting.question import question_id
-from tests.assault.field import PATIENCE_S, Field, Wire
+from tests.assault.field import Field, Wire
+from tests.patience import PATIENCE_S
 
 THIEF = "drone_4"
 OTHERS = ("drone_1", "drone_2", "drone_3")

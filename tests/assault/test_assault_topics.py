@@ -15,7 +15,8 @@ from swarm_ledger.envelope import MAX_ENVELOPE_BYTES, Kind, kind_of, seal
 from swarm_ledger.identity import cose
 from swarm_ledger.identity.roster import parse_roster, render_roster
 from swarm_ledger.signers import SoftwareSigner
-from tests.assault.field import PATIENCE_S, Field, TopicWire
+from tests.assault.field import Field, TopicWire
+from tests.patience import PATIENCE_S
 
 EVERYBODY = "/swarm/envelopes"
 _FULL = """

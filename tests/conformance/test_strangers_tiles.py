@@ -18,13 +18,14 @@ import pytest
 
 from swarm_ledger.audit.tile_server import TileServer
 from swarm_ledger.ledger.tile_files import write_tiles
-from swarm_ledger.runtime.export import policy_file, sessions_in
+from swarm_ledger.light_client.policies import policy_file
+from swarm_ledger.runtime.export import sessions_in
 from tests.crew import Crew
 from tests.histories import History
 
 CREW = Crew()
 SOURCE = Path(__file__).parent / "stranger"
-BUILD_S = 180
+BUILD_S = 600
 READ_S = 60
 
 

@@ -16,9 +16,10 @@ from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.identity.trust import ROOT, ROSTER, TARGETS
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.light_client.policies import policy_file
 from swarm_ledger.perception import load
 from swarm_ledger.runtime.drone import Drone
-from swarm_ledger.runtime.export import find_decision, policy_file, prove, sessions_in
+from swarm_ledger.runtime.export import find_decision, prove, sessions_in
 from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.runtime.identity import FolderKeys
 from swarm_ledger.signers import open_signer

@@ -44,6 +44,8 @@ _SEALED = (
     Kind.VOTE,
     Kind.TICK,
     Kind.ANCHOR,
+    Kind.RULE,
+    Kind.CLAIM,
     Kind.CONSENSUS,
     Kind.WELCOME,
     Kind.CLOCK,

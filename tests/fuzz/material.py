@@ -23,24 +23,29 @@ from swarm_ledger.identity.roster import render_roster
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tile_files import write_tiles
+from swarm_ledger.light_client.policies import policy_file
 from swarm_ledger.perception import features
 from swarm_ledger.perception.model import Network
 from swarm_ledger.perception.parts import PATCH, POOLS, Parts
+from swarm_ledger.rules.rule import Ask
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.evidence import accusation
-from swarm_ledger.runtime.export import policy_file, prove, sessions_in
+from swarm_ledger.runtime.export import prove, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.machine import Machine
 from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.snapshot import take
 from tests.anchored import anchor, sealed_anchor
 from tests.crew import T0_MS
-from tests.fuzz import attesting, handed, veiled
+from tests.fuzz import attesting, handed, light, provenances, veiled
 from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
+from tests.fuzz.rules import ruled_blocks
+from tests.fuzz.rules import samples as rule_samples
 from tests.fuzz.scratch import scratch
 from tests.fuzz.strangers import packed
 from tests.lab import LIMIT, Lab
+from tests.ruled import PAD, lease_rule, sealed_claim, sealed_rule
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "fleet.yaml"
 _RECORDS = {
@@ -70,12 +75,15 @@ def collect() -> dict[str, list[bytes]]:
             **_texts(store),
             **_files(),
             **attesting.samples(),
+            **light.samples(),
             "anchor": anchor_samples(),
             "state": handed.samples(folder),
+            "provenance": provenances.samples(),
             "tile_name": [b"tile/0/x001/234", b"tile/entries/000.p/15"],
             "tiles": [_tiles(store)],
             "compare": [early],
-            "machine": [cbor2.dumps(_blocks(store)), anchored_blocks()],
+            "machine": [cbor2.dumps(_blocks(store)), anchored_blocks(), ruled_blocks()],
+            "rule": rule_samples(),
             "ledger": [early, _plain(lab.folders[0])],
             "restart": [early, _plain(lab.folders[2])],
         }
@@ -156,6 +164,7 @@ def _messages(lab: Lab) -> dict[str, list[bytes]]:
             bytes([10]) + header,
             *veiled.records(),
             bytes([15]) + _snapshot(),
+            bytes([15]) + _snapshot(ruled=True),
         ],
         "secret": veiled.samples(),
     }
@@ -168,13 +177,19 @@ def _tiles(store: Store) -> bytes:
     return packed(folder)
 
 
-def _snapshot() -> bytes:
-    """Return the snapshot of a question that two have answered, one of them twice."""
+def _snapshot(*, ruled: bool = False) -> bytes:
+    """Return the snapshot of a question that two have answered, one of them twice.
+
+    ruled: with a lease that one holds and another one waits for.
+    """
     machine = Machine(CREW.trust)
     sessions = [CREW.identity(name).delegation for name in CREW.names]
     votes = [CREW.vote("drone_1"), CREW.vote("drone_2"), CREW.vote("drone_2", 1)]
     machine.apply(1, T0_MS, [*sessions, CREW.asked()])
     machine.apply(2, T0_MS + 10, votes)
+    if ruled:
+        asked = [sealed_claim(CREW, name, Ask(PAD, 1, 1, 9)) for name in CREW.names[:2]]
+        machine.apply(3, T0_MS + 20, [sealed_rule(CREW, lease_rule()), *asked])
     return take(machine)
 
 

@@ -27,13 +27,13 @@ from swarm_ledger.ledger.note import Note, NoteVerifier
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.light_client import verify_proof
+from swarm_ledger.light_client.policies import check_policy_file, policy_of
 from swarm_ledger.runtime.blocks import Genesis, parse_certificate, parse_header
 from swarm_ledger.runtime.clocks import parse_reading
 from swarm_ledger.runtime.doorman import Doorman
-from swarm_ledger.runtime.export import check_policy_file, policy_of
 from swarm_ledger.runtime.greeting import Welcome
 from swarm_ledger.runtime.machine import Machine, Tick
-from swarm_ledger.runtime.snapshot import MAX_SNAPSHOT_BYTES, Snapshot
+from swarm_ledger.runtime.snapshot import parse_snapshot
 from swarm_ledger.sim.events import parse_line
 from swarm_ledger.voting.decision import parse_decision, parse_settled
 from swarm_ledger.voting.observation import parse_observation
@@ -44,7 +44,10 @@ from tests.fuzz.attesting import ATTESTING
 from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
 from tests.fuzz.handed import HANDED
+from tests.fuzz.light import LIGHT
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
+from tests.fuzz.provenances import PROVENANCES
+from tests.fuzz.rules import RULES
 from tests.fuzz.sockets import SOCKETS
 from tests.fuzz.strangers import STRANGERS
 from tests.fuzz.swarm import swarm
@@ -70,7 +73,7 @@ def _records(data: bytes) -> None:
         parse_shares,
         parse_key_id,
         parse_lacking,
-        lambda raw: decode(raw, Snapshot, limit=MAX_SNAPSHOT_BYTES),
+        parse_snapshot,
     ]
     found = forms[data[0] % len(forms)](data[1:]) if data else None
     assert found is None or encode(found) == data[1:]
@@ -230,6 +233,9 @@ _TARGETS = (
     *HANDED,
     *ATTESTING,
     *FILES,
+    *LIGHT,
+    *RULES,
+    *PROVENANCES,
     *SOCKETS,
     *STRANGERS,
     Target("swarm", swarm, of_bytes, (), cost=20_000),

@@ -11,13 +11,8 @@ from swarm_ledger.consensus.messages import Commit, Fetch, Prepare, PrePrepare
 from swarm_ledger.consensus.ready import Ready
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.light_client import verify_proof
-from swarm_ledger.runtime.export import (
-    check_policy_file,
-    find_decision,
-    policy_file,
-    prove,
-    sessions_in,
-)
+from swarm_ledger.light_client.policies import check_policy_file, policy_file
+from swarm_ledger.runtime.export import find_decision, prove, sessions_in
 from swarm_ledger.sim.pbft.liars import Liar, Own
 from tests.known_bugs.swarm import Swarm
 from tests.lab import Lab

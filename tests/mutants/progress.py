@@ -19,7 +19,12 @@ from tests.known_bugs import (
 from tests.mutants import scenarios
 from tests.mutants.mutation import case, mutant
 from tests.sim import test_leaders
-from tests.unit import test_consensus_hostile, test_consensus_normal, test_consensus_view_change
+from tests.unit import (
+    test_consensus_hostile,
+    test_consensus_normal,
+    test_consensus_recovery,
+    test_consensus_view_change,
+)
 
 BOUNDS = (
     mutant(
@@ -265,5 +270,12 @@ CATCHING_UP = (
         certificates.check_stable,
         "if seq == settings.base:",
         "if seq < 0:",
+    ),
+    mutant(
+        "bodies and blocks share one turn",
+        sync.on_want,
+        "state.wanted[signed.sender] += ",
+        "state.fetched.add(signed.sender); state.wanted[signed.sender] += ",
+        scenario=test_consensus_recovery.test_wants_that_nobody_can_meet_do_not_keep_a_laggard_from_blocks,
     ),
 )

@@ -17,13 +17,8 @@ from swarm_ledger.identity.roster import Roster, check_succession
 from swarm_ledger.identity.trust import Version
 from swarm_ledger.ledger.merkle import leaf_hash
 from swarm_ledger.light_client import verify_proof
-from swarm_ledger.runtime.export import (
-    check_policy_file,
-    find_decision,
-    policy_file,
-    prove,
-    sessions_in,
-)
+from swarm_ledger.light_client.policies import check_policy_file, policy_file
+from swarm_ledger.runtime.export import find_decision, prove, sessions_in
 from swarm_ledger.runtime.machine import Machine
 from swarm_ledger.runtime.membership import membership_of, roster_request
 from tests.crew import DAY_S, T0_MS, Crew

@@ -194,7 +194,7 @@ def test_what_is_forged_leaves_the_honest_one_welcome(form: str) -> None:
     assert refused(message, by).reason == "replayed"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     form=st.sampled_from(sorted(GENUINE)),
     field=st.sampled_from(["topic", "type_name", "type_hash", "data", "sealed", "swarm_id"]),
@@ -218,7 +218,7 @@ def test_no_bit_of_a_number_can_be_changed(form: str, field: str) -> None:
         refused(replace(message, **{field: getattr(message, field) ^ (1 << bit)}))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(sealed=st.binary(max_size=300), kind=st.sampled_from([0x11, 0x13, 0x14, 0x15, 0]))
 def test_garbage_is_refused(sealed: bytes, kind: int) -> None:
     fault = refused(replace(HONEST, sealed=bytes([kind]) + sealed))

@@ -40,15 +40,10 @@ from swarm_ledger.identity.trust import load_trust, write_trust
 from swarm_ledger.ledger.checkpoint import cosign
 from swarm_ledger.ledger.note import Note, NoteSignature
 from swarm_ledger.light_client import verify_proof
+from swarm_ledger.light_client.policies import check_policy_file, policy_file
 from swarm_ledger.runtime.blocks import parse_certificate
 from swarm_ledger.runtime.doorman import log_checkpoint
-from swarm_ledger.runtime.export import (
-    check_policy_file,
-    find_decision,
-    policy_file,
-    prove,
-    sessions_in,
-)
+from swarm_ledger.runtime.export import find_decision, prove, sessions_in
 from swarm_ledger.runtime.identity import Identity
 from swarm_ledger.voting.observation import Observation
 from tests.crew import T0_MS, T0_S, Crew, key

@@ -24,12 +24,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (4, 12, 15)
 """A usurper; twins and a new roster; a usurper and a forger with real signatures."""
 
-PLANS = "faa711b4aa1a903de8aeafb1367ee6669ee6629110ba397e3ba9a4eb5767f38f"
+PLANS = "59901c7991518549d6479218f5abee1cfea6280f38a9eebeb303d6d1a0126022"
 AIR = "5816e00505fd511d076ad2857fde2df555eccf19e88dc63eeb64c56214fca2f4"
 TRACES = {
-    "4": "fedf05ccc214bd33a24b2bad687fd950b9cdcc4f69d0d401cec66e6660464642",
-    "12": "ce22e22c9d0c6d5fea08442a904e538f6f3bb17b470101528d0422f998c593c9",
-    "15": "2dc2f07f71bd6a5322509b917625a24a7ade20f54b111a39feb39740c1278cdb",
+    "4": "3146c759abcc3b6bec685a455b119df5e7ba4c2d60de701c08feb35fdd963856",
+    "12": "ed47814cad36ebf0bd4fe3da4335c5da3162c6f328b1f61362811adef61e1067",
+    "15": "aa39eecf07f1f1b2cc966ec4dcb47233c7ca770720c32f5793f8f86726620d8b",
 }
 
 

@@ -19,10 +19,10 @@ from typing import Any
 from unittest.mock import patch
 
 from swarm_ledger.cli import main
+from tests.patience import PATIENCE_S, Late
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "swarm_ledger")
-PATIENCE_S = 60.0
 MISSION = ["--drones", "7", "--byzantine", "2", "--target", "two_faces", "--seed", "3"]
 
 
@@ -60,15 +60,17 @@ def surroundings(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
 
 
-def run(*arguments: object, cwd: Path | None = None, **more: str) -> Said:
-    """Run a command in a process of its own."""
+def run(
+    *arguments: object, cwd: Path | None = None, patience_s: float = 2 * PATIENCE_S, **more: str
+) -> Said:
+    """Run a command in a process of its own. patience_s: for all of it."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
         env=surroundings(**more),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=2 * PATIENCE_S,
+        timeout=patience_s,
         check=False,
     )
     return _checked(Said(done.returncode, done.stdout, done.stderr.decode()))
@@ -130,7 +132,7 @@ class Started:
             self.said.append(line)
             if words in line:
                 return line
-        raise AssertionError(f"{words!r} was not said in time: {self.said}")
+        raise Late(f"{words!r} was not said in time: {self.said}")
 
     def children(self) -> dict[str, int]:
         """Return the process ids of its children that live, by the drone's name or the module."""

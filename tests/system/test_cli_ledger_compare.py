@@ -103,10 +103,12 @@ def test_one_that_does_not_verify_is_named_and_stops_nobody(four: Path, tmp_path
 def test_ledgers_of_two_swarms(four: Path, forked: Path) -> None:
     ledgers = [four / "drone_1", forked / "drone_1"]
     assert "of different swarms" in call("ledger", "compare", *ledgers).refused()
+    told = call("ledger", "compare", *ledgers, "--roster", four / "roster").text
+    assert f"{forked / 'drone_1'}: height 0: it does not begin with this roster." in told
     said = call("ledger", "compare", *ledgers, "--roster", four / "roster", "--json")
     assert said.code == 1
     assert [one["verified"] for one in said.json["ledgers"]] == [True, False]
-    assert said.json["ledgers"][1]["error"] == "height 0: it does not begin with this roster."
+    assert said.json["ledgers"][1]["error"] == "it does not begin with this roster."
 
 
 def test_compare_is_asked_wrongly(four: Path, tmp_path: Path) -> None:

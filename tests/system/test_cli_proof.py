@@ -13,7 +13,7 @@ from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.light_client import verify_proof
-from swarm_ledger.runtime.export import check_policy_file
+from swarm_ledger.light_client.policies import check_policy_file
 from tests.system.command import Flight, call, flipped, positions, run
 
 PROOF = "decision-1.tlog-proof"

@@ -62,6 +62,13 @@ def test_every_honest_drone_holds_the_ledger_that_was_reported(
         assert shown.json["covered"] == shown.json["size"], "all of it is certified at the end"
 
 
+@pytest.mark.parametrize("transport", ["zmq", "ros"])
+def test_each_drone_tells_which_leases_it_holds(flown: Flown, transport: str) -> None:
+    folder, said = flown(transport)
+    for name in said.json["key_store"]:
+        assert (folder / name / "leases.held").read_text() == '{"leases":{},"actions":[]}'
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_the_exported_proof_says_what_was_printed(flown: Flown, transport: str) -> None:
     folder, said = flown(transport)

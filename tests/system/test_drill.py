@@ -27,7 +27,7 @@ NAMES = [f"drone_{number}" for number in range(1, 5)]
 @pytest.mark.slow
 def test_the_swarm_recovers_and_all_four_ledgers_end_identical(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    said = run("drill", "--run-dir", folder, "--timeout", 60, "--json")
+    said = run("drill", "--run-dir", folder, "--timeout", 60, "--json", patience_s=600)
     assert said.code == 0, said
     found = said.json
     assert found["recovered"]

@@ -14,6 +14,7 @@ import pytest
 
 from swarm_ledger.envelope import MAX_ENTRY_BYTES, MAX_ENVELOPE_BYTES, Kind
 from swarm_ledger.identity.roster import MAX_MEMBERS
+from swarm_ledger.light_client.messages import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES
 from swarm_ledger.signers import KeyStore
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
 from swarm_ledger.voting.limits import MAX_LABELS
@@ -158,6 +159,8 @@ def test_bounds_are_those_of_the_library() -> None:
     assert f"refuse more than {MAX_ENVELOPE_BYTES}" in text("msg/Envelope.msg")
     assert f"uint8[<={MAX_ENTRY_BYTES}] data" in text("msg/Entry.msg")
     assert f"string[<={MAX_MEMBERS}] signers" in text("msg/Checkpoint.msg")
+    assert f"uint8[<={MAX_REQUEST_BYTES}] request" in text("srv/GetProof.srv")
+    assert f"uint8[<={MAX_ANSWER_BYTES}] answer" in text("srv/GetProof.srv")
     for name in ("msg/Decision.msg", "msg/Question.msg", "action/Decide.action"):
         assert f"string<=32[<={MAX_LABELS}] labels" in text(name)
 

@@ -258,6 +258,7 @@ def test_the_command_names_the_height_that_fails(
         assert said.json["verified"] is False
         assert said.json["where"] == f"height {height}"
         assert len(said.json["error"]) > 10
+        assert f"height {height}: " not in said.json["error"], "`where` says so"
     else:
         assert said.out == b""
         assert said.err.startswith(f"swarm-ledger: height {height}: ")

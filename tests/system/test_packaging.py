@@ -21,7 +21,10 @@ from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_re
 
 ROOT = Path(__file__).parents[2]
 INTERFACES = ROOT / "ros2_ws" / "src" / "swarm_interfaces"
-EXECUTABLES = {"swarm-ledger", "drone", "world", "secure_relay", "secure_receiver"}
+EXECUTABLES = {
+    *("swarm-ledger", "drone", "world", "secure_relay", "secure_receiver", "prover"),
+    "light_client",
+}
 SOURCES = ["setup.py", "setup.cfg", "pyproject.toml", "package.xml", "colcon.pkg"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.processes import Processes, commands, environment
-from tests.system.command import PATIENCE_S
+from tests.patience import PATIENCE_S
 from tests.system.conftest import needs
 
 _LISTENER = """

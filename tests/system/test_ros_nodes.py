@@ -21,7 +21,8 @@ from swarm_ledger.signers import SoftwareSigner, open_signer
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.processes import Processes, commands, environment
 from swarm_ledger.sim.watch import Watch
-from tests.system.command import PATIENCE_S, ROOT
+from tests.patience import PATIENCE_S
+from tests.system.command import ROOT
 from tests.system.conftest import needs
 
 _LISTENER = """

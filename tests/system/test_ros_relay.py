@@ -26,7 +26,8 @@ from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.processes import Processes, commands, environment
 from swarm_ledger.sim.watch import Watch
 from tests.bags import write_bag
-from tests.system.command import PATIENCE_S, ROOT, call
+from tests.patience import PATIENCE_S
+from tests.system.command import ROOT, call
 from tests.system.conftest import needs
 
 AIR = "air.json"

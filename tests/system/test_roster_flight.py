@@ -19,10 +19,10 @@ from swarm_ledger.sim.drill import Swarm
 from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.mission import _free_endpoints
 from swarm_ledger.sim.processes import Processes
+from tests.patience import PATIENCE_S
 from tests.system.command import call, surroundings
 
 FOUR = [f"drone_{number}" for number in range(1, 5)]
-PATIENCE_S = 60.0
 
 
 class Field:

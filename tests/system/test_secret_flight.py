@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,7 +23,9 @@ from swarm_ledger.sim.watch import Watch
 from swarm_ledger.transport.curve import Curve
 from swarm_ledger.transport.secret import CLEAR
 from swarm_ledger.transport.zmq import ZmqTransport
-from tests.system.command import PATIENCE_S, call
+from tests import patience
+from tests.patience import PATIENCE_S
+from tests.system.command import call
 from tests.system.conftest import needs
 
 LIMIT = 1 << 22
@@ -63,10 +64,9 @@ def test_a_killed_drone_never_uses_a_key_and_nonce_twice(tmp_path: Path) -> None
     with ear(fleet) as listener, Processes(tmp_path, flying, environment(mission)) as processes:
 
         def until(done: Callable[[], bool]) -> None:
-            deadline = time.monotonic() + PATIENCE_S
-            while not done():
-                assert time.monotonic() < deadline, f"{len(heard)} messages, in vain"
-                heard.extend(listener.receive(200))
+            patience.until(
+                "enough is heard", done, lambda: heard.extend(listener.receive(200)), heard.__len__
+            )
 
         until(lambda: len(list(secrets(heard, sender))) >= ENOUGH)
         processes.send(VICTIM, signal.SIGKILL)

@@ -8,19 +8,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from swarm_ledger.audit.ledger import open_ledger
+from swarm_ledger.envelope import Kind
+from swarm_ledger.errors import Misuse
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.processes import Processes, commands, environment
-from tests.system.command import PATIENCE_S, Started, call, gone
+from tests.patience import until
+from tests.system.command import Started, call, gone
 from tests.system.conftest import needs
 
-SLOW = ["--looks", 30]
-"""So many looks that a mission takes three seconds from its question to its votes."""
+SLOW = ["--looks", 60]
+"""So many looks that a mission takes six seconds from its question to its votes."""
 
 
 def ledger_files(folder: Path) -> list[str]:
@@ -102,16 +106,20 @@ def test_a_killed_drone_stops_neither_the_swarm_nor_its_own_ledger(
 
 def ready(folder: Path, mission: Started) -> None:
     """Wait until the question is on every drone's ledger."""
-    deadline = time.monotonic() + PATIENCE_S
     for number in range(1, 5):
-        while b"question" not in kinds(folder / f"drone_{number}"):
+        drone = folder / f"drone_{number}"
+
+        def runs() -> None:
             assert mission.process.poll() is None, mission.end()
-            assert time.monotonic() < deadline
+
+        until(f"{drone} has it", lambda drone=drone: asked(drone), runs)
 
 
-def kinds(folder: Path) -> bytes:
-    said = call("ledger", "show", folder, "--json") if (folder / "ledger.db").exists() else None
-    return said.out if said is not None and said.code == 0 else b""
+def asked(folder: Path) -> bool:
+    """Whether a question is on a drone's ledger."""
+    with suppress(Misuse), open_ledger(folder) as store:
+        return bool(store.find(Kind.QUESTION))
+    return False
 
 
 def test_a_mission_whose_drones_all_die_says_so(tmp_path: Path) -> None:

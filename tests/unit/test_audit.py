@@ -13,9 +13,12 @@ import pytest
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import Trust
+from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime import export
 from swarm_ledger.runtime.blocks import genesis_entry
-from swarm_ledger.runtime.export import find_decision
+from swarm_ledger.runtime.export import decisions_in, find_decision, prove
+from swarm_ledger.sim.minted import Minted
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.virtual import VirtualSwarm
 from swarm_ledger.sim.watch import Watch
@@ -48,7 +51,7 @@ def test_a_verdict_tells_what_the_ledger_holds(flight: tuple[Path, Trust]) -> No
         assert verdict.root == store.root()
     assert verdict.covered == verdict.size
     assert verdict.checkpoints >= 1
-    assert [settled.decision.number for settled in verdict.decisions] == [1]
+    assert verdict.decisions == 1
     assert reached == [(height, verdict.height) for height in range(1, verdict.height + 1)]
 
 
@@ -76,7 +79,7 @@ def test_a_ledger_of_one_block_holds(flight: tuple[Path, Trust], tmp_path: Path)
     with Store.open(tmp_path / "ledger.db") as store:
         store.append_block(0, [genesis_entry(flight[1].genesis)], b"")
         verdict = verify_ledger(store, flight[1])
-    assert (verdict.height, verdict.covered, verdict.decisions) == (0, 0, ())
+    assert (verdict.height, verdict.covered, verdict.decisions) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -141,3 +144,50 @@ def test_a_decision_is_found_in_its_block_as_in_the_whole_ledger(
         for number, block in ((2, height), (1, height - 1)):
             with pytest.raises(Misuse, match=f"block {block} has no decision {number}"):
                 find_decision(store, number, height=block)
+
+
+def test_a_ledger_is_proven_as_it_was_opened(flight: tuple[Path, Trust], tmp_path: Path) -> None:
+    """Its writer goes on and certifies more; the proof is of what the reader has seen."""
+    with open_ledger(flight[0] / "drone_1") as whole:
+        blocks = [whole.block(height) for height in range(whole.height + 1)]
+        notes = {one.height: one for one in map(whole.checkpoint, range(whole.size)) if one}
+        first, *later = sorted(notes)
+    assert later
+    with Store.open(tmp_path / "ledger.db") as writer:
+
+        def write(upto: int) -> None:
+            for block in blocks[writer.height + 1 : upto + 1]:
+                writer.append_block(block.height, block.entries, block.certificate)
+                if block.height in notes:
+                    writer.put_checkpoint(block.height, notes[block.height].note)
+
+        write(first + 1)
+        with open_ledger(tmp_path) as reader:
+            write(blocks[-1].height)
+            latest = reader.latest_checkpoint()
+            assert latest is not None
+            assert latest.size == notes[first].size
+            assert LogProof.parse(prove(reader, latest.size - 1)).note == notes[first].note
+            with pytest.raises(Misuse, match="no cosigned checkpoint covers"):
+                prove(reader, latest.size)
+            reader.refresh()
+            prove(reader, latest.size)
+
+
+def test_decisions_are_read_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In pages, none twice, none left out."""
+    monkeypatch.setattr(export, "_PAGE", 2)
+    with Store.open(tmp_path / "ledger.db") as store:
+        swarm = Minted(store, 4)
+        for _ in range(5):
+            swarm.decide()
+        assert verify_ledger(store, swarm.trust).decisions == 5
+        assert [one.decision.number for one in decisions_in(store)] == [1, 2, 3, 4, 5]
+
+
+def test_what_fails_and_where_are_told_once() -> None:
+    error = NotVerified("it is missing.", where="height 7", remedy="Copy it again.")
+    assert (error.what, error.where) == ("it is missing.", "height 7")
+    assert str(error) == "height 7: it is missing."
+    assert error.explain() == "height 7: it is missing. Copy it again."
+    assert str(NotVerified("it is missing.")) == "it is missing."

@@ -15,10 +15,12 @@ from swarm_ledger.audit.records import records_of, write_jsonl, write_parquet
 from swarm_ledger.consensus.messages import Commit
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.rules.rule import Ask
 from swarm_ledger.runtime.evidence import accusation
 from swarm_ledger.runtime.membership import roster_request
 from tests.crew import T0_MS, Crew
 from tests.histories import History
+from tests.ruled import PAD, cup_rule, lease_rule, sealed_claim, sealed_rule
 
 CREW = Crew()
 TWO = CREW.changed(CREW.roster, add=["drone_5"])
@@ -30,6 +32,8 @@ def history(tmp_path: Path) -> Iterator[History]:
     made = History(CREW, tmp_path / "drone_1", *CREW.names[:3])
     made.block(*made.delegations())
     pair = [CREW.say("drone_4", Commit(0, 9, digest(text))) for text in (b"a", b"b")]
+    made.block(*(sealed_rule(CREW, one) for one in (lease_rule(), cup_rule())))
+    made.block(sealed_claim(CREW, "drone_1", Ask(PAD, 1, 7, 4_000)))
     made.block(CREW.asked(), CREW.vote("drone_1"), CREW.vote("drone_2", 1), accusation(*pair))
     made.block(b"\xff", made.tick("drone_3"))
     made.block(CREW.vote("drone_3"), CREW.vote("drone_4"))
@@ -54,6 +58,7 @@ def test_each_entry_is_a_line(history: History, tmp_path: Path) -> None:
     assert {one["kind"] for one in found} == {
         *("genesis", "block", "session", "question", "vote", "evidence"),
         *("tick", "decision", "roster", "unknown"),
+        *("rule", "claim", "grant", "action"),
     }
     for one in found:
         assert list(one) == ["index", "height", "kind", "author", "time_ms", "result", "content"]
@@ -85,6 +90,15 @@ def test_what_was_signed_is_told_by_whom_and_what_became_of_it(
     (decision,) = kinds["decision"]
     assert decision["content"]["label"] == "cup"
     assert decision["content"]["question"] == question["content"]["question"]
+    assert [one["content"]["says"] for one in kinds["rule"]] == ["lease", "trigger"]
+    assert {one["author"] for one in kinds["rule"]} == {"operator_1"}
+    (claim,) = kinds["claim"]
+    assert (claim["author"], claim["result"]) == ("drone_1", "asked")
+    assert claim["content"]["number"] == 7
+    (grant,) = kinds["grant"]
+    assert (grant["author"], grant["content"]["member"]) == (None, "drone_1")
+    (action,) = kinds["action"]
+    assert (action["content"]["action"], action["content"]["decision"]) == ("approach", 1)
     (roster,) = kinds["roster"]
     assert (roster["content"], roster["result"]) == ({"version": 2}, "roster")
 

@@ -80,7 +80,7 @@ class Chaos:
         return self.rng.choice(kinds)()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32))
 def test_no_message_makes_a_replica_raise_anything_but_a_fault(seed: int) -> None:
     desk = Desk(1)

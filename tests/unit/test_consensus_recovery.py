@@ -201,8 +201,35 @@ def test_bodies_are_given_to_those_who_want_them_also_after_they_are_applied() -
     desk.submit(b"x")
     desk.commit(0, X)
     desk.again.clear()
-    desk.hear(3, *[Want((digest(b"x"), digest(b"unknown")))] * 20)
+    desk.hear(3, Want((digest(b"x"), digest(b"unknown"))))
     assert [(resend.raw, resend.to) for resend in desk.again] == [(b"x", 3)]
+    desk.hear(3, *[Want((digest(b"x"),))] * 200)
+    assert [(resend.raw, resend.to) for resend in desk.again] == [(b"x", 3)] * 8
+    desk.replica.tick(desk.now + 1)
+    desk.hear(3, Want((digest(b"x"),)))
+    assert len(desk.again) == 9
+
+
+def test_wants_that_nobody_can_meet_do_not_keep_a_laggard_from_blocks() -> None:
+    """Links that keep order bring its Wants first, and its Fetch last, each time."""
+    desk = Desk()
+    desk.submit(b"x")
+    desk.commit(0, X)
+    desk.hear(2, *(Want((digest(bytes([n])),)) for n in range(100)), Fetch(1))
+    assert desk.served == [(2, 1)]
+
+
+def test_what_open_slots_lack_is_wanted_at_once() -> None:
+    desk = Desk()
+    lacking = [batch(seq, bytes([seq])) for seq in range(1, 11)]
+    desk.hear(0, *(PrePrepare(0, one) for one in lacking))
+    desk.replica.ready()
+    desk.now += 2_000
+    desk.replica.tick(desk.now)
+    said = [out for out in desk.replica.ready().send if isinstance(out.message, Want)]
+    assert [(out.to, out.message) for out in said] == [
+        (None, Want(tuple(one.requests[0] for one in lacking[:8])))
+    ]
 
 
 def test_watermark_window_moves_on_after_a_lost_checkpoint_message() -> None:

@@ -110,7 +110,7 @@ def test_what_is_no_point_verifies_nothing(encoded: bytes) -> None:
     assert not p256.verify(encoded, b"sample", GOOD)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 63), st.integers(1, 255), st.binary(max_size=40))
 def test_any_change_is_noticed(at: int, flip: int, message: bytes) -> None:
     signature = bytearray(SIGNER.sign(message))

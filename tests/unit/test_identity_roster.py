@@ -230,7 +230,7 @@ def test_files_that_are_something_else(tmp_path: Path, name: str, raw: bytes) ->
         load_trust(tmp_path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(FILES), st.integers(0, 5_000), st.binary(max_size=4), st.integers(0, 9))
 def test_no_change_goes_unnoticed(
     tmp_path: Path, name: str, at: int, noise: bytes, cut: int

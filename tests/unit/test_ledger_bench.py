@@ -11,15 +11,26 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from bench.ledger_performance import BEGIN, COSTS, END, FIGURES, PAGE, PLOT, plot, tables
+from bench.ledger_performance import (
+    BEGIN,
+    COSTS,
+    END,
+    FIGURES,
+    LIGHTS,
+    PAGE,
+    PLOT,
+    plot,
+    tables,
+)
 from swarm_ledger.audit.ledger import verify_ledger
 from swarm_ledger.cli.app import app
 from swarm_ledger.cli.bench import decades
 from swarm_ledger.errors import Misuse
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.light_client import verify_proof
+from swarm_ledger.light_client.policies import policy_of
 from swarm_ledger.runtime import snapshot
-from swarm_ledger.runtime.export import find_decision, policy_of, prove, sessions_in
+from swarm_ledger.runtime.export import find_decision, prove, sessions_in
 from swarm_ledger.sim import ledger_bench
 from swarm_ledger.sim.ledger_bench import measure
 from swarm_ledger.sim.minted import Minted
@@ -35,7 +46,7 @@ def test_a_minted_ledger_is_as_good_as_a_flown_one(
         for _ in range(3):
             swarm.decide()
         verdict = verify_ledger(store, swarm.trust)
-        assert (verdict.covered, len(verdict.decisions)) == (store.size, 3)
+        assert (verdict.covered, verdict.decisions) == (store.size, 3)
         assert store.snapshot_heights() == [4]
         index, settled = find_decision(store, 3)
         assert settled.answer == "cup"
@@ -61,6 +72,10 @@ def test_figures_are_measured(tmp_path: Path, small: None) -> None:
     assert start.followed < 8 <= start.blocks
     (sizes,) = figures.bytes
     assert sizes.decision > sizes.entries + sizes.certificates + sizes.note
+    before, light = figures.lights
+    assert (before.drones, light.drones, light.entries) == (4, 4, 400)
+    assert light.cold_bytes > light.warm_bytes > light.same_bytes > 0
+    assert min(msgspec.structs.astuple(light)) >= 0
     assert told
     assert list(tmp_path.iterdir()) == []
 
@@ -70,8 +85,9 @@ def test_the_command_prints_them(tmp_path: Path, small: None) -> None:
     done = CliRunner().invoke(app, [*options, "--folder", str(tmp_path), "--json"])
     assert done.exit_code == 0, done.output
     printed = json.loads(done.output)
-    assert printed.keys() == {"block_entries", "runs", "costs", "starts", "bytes"}
+    assert printed.keys() == {"block_entries", "runs", "costs", "starts", "bytes", "lights"}
     assert printed["costs"][0].keys() == set(COSTS)
+    assert printed["lights"][0].keys() == set(LIGHTS)
     done = CliRunner().invoke(app, [*options, "--folder", str(tmp_path)])
     assert "append ms" in done.output
 
@@ -99,3 +115,4 @@ def test_the_page_holds_the_figures() -> None:
     ElementTree.fromstring(PLOT.read_text())
     assert [row["entries"] for row in found["costs"]] == [10**3, 10**4, 10**5, 10**6]
     assert [row["drones"] for row in found["bytes"]] == [4, 7, 16, 31]
+    assert [row["entries"] for row in found["lights"]][:4] == [10**3, 10**4, 10**5, 10**6]

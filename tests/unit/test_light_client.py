@@ -59,7 +59,8 @@ def test_no_byte_of_a_proof_can_be_changed(store: Store, index: int) -> None:
             assert fails(SWARM.policy, mutant), f"byte {place} of {proof!r}"
 
 
-def test_every_value_of_every_byte_of_a_short_proof_is_refused() -> None:
+def test_a_change_of_any_byte_of_a_short_proof_is_refused() -> None:
+    """Each bit by itself, and what means something in such a file."""
     one = Swarm(1, 1)
     with Store.open(":memory:") as store:
         store.append_block(0, [b"a", b"b"], b"")
@@ -68,7 +69,7 @@ def test_every_value_of_every_byte_of_a_short_proof_is_refused() -> None:
     assert not fails(one.policy, proof)
     mutant = bytearray(proof)
     for place, byte in enumerate(proof):
-        for value in range(256):
+        for value in (*(byte ^ 1 << bit for bit in range(8)), *b"\0\n\r =+/A0\xff"):
             mutant[place] = value
             assert value == byte or fails(one.policy, bytes(mutant)), f"byte {place} to {value}"
         mutant[place] = byte

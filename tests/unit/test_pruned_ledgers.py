@@ -21,8 +21,9 @@ from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tile_files import write_tiles
 from swarm_ledger.light_client import verify_proof
+from swarm_ledger.light_client.policies import policy_file
 from swarm_ledger.runtime import pruner, snapshot
-from swarm_ledger.runtime.export import find_decision, policy_file, prove, sessions_in
+from swarm_ledger.runtime.export import find_decision, prove, sessions_in
 from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.runtime.keeper import Keeper
 from swarm_ledger.runtime.membership import membership_of
@@ -53,7 +54,7 @@ def test_it_verifies_from_the_roster_alone(
     assert verdict.base == verdict.start == flown.marks[-1] == store.base
     assert (verdict.height, verdict.size, verdict.root) == (whole.height, whole.size, whole.root)
     assert verdict.decisions == whole.decisions
-    assert len(verdict.decisions) == 5
+    assert verdict.decisions == 5
     assert verdict.covered == whole.covered
     with open_ledger(flown.history.folder) as reader:
         assert verify_ledger(reader, CREW.trust) == verdict
@@ -388,7 +389,7 @@ def test_the_budget_is_kept_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert objects[-1] < objects[0] + 5_000
     assert len(history.store.snapshot_heights()) < 20
     verdict = verify_ledger(history.store, CREW.trust, commits=False)
-    assert len(verdict.decisions) == 13
+    assert verdict.decisions == 13
     assert verdict.base > 1750
     keeper = Keeper(history.store, CREW.trust)
     keeper.resume(pytest.fail)

@@ -160,7 +160,10 @@ def test_what_is_pruned_is_said_to_be(path: Path, store: Store, read_only: bool)
             call()
     assert [found.index for found in store.find(KEEP)] == [2, 11]
     assert [found.index for found in store.find(DECISION)] == [5, 9, 12]
-    assert [found.index for found in store.find_last(DECISION, 2, 12)] == [5, 9]
+    assert [found.index for found in store.find(DECISION, limit=2, newest=True, within=12)] == [
+        5,
+        9,
+    ]
     assert store.entry(5) == entry(DECISION, 1)
     assert (store.height_of(5), store.block(4).first) == (2, 10)
     assert store.checkpoint(1) == store.checkpoint(13)

@@ -13,13 +13,8 @@ from swarm_ledger.errors import NotVerified
 from swarm_ledger.ledger.scratch import JournalRecord
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.light_client import verify_proof
-from swarm_ledger.runtime.export import (
-    check_policy_file,
-    find_decision,
-    policy_file,
-    prove,
-    sessions_in,
-)
+from swarm_ledger.light_client.policies import check_policy_file, policy_file
+from swarm_ledger.runtime.export import find_decision, prove, sessions_in
 from tests.crew import Crew
 from tests.lab import Lab
 
@@ -34,10 +29,10 @@ def examine(lab: Lab) -> None:
         store = drone.keeper.store
         verdict = verify_ledger(store, lab.crew.trust)
         assert verdict.covered == verdict.size
-        (settled,) = verdict.decisions
+        assert verdict.decisions == 1
+        index, settled = find_decision(store, 1)
         assert settled.answer == "cup"
         assert settled.decision.voided == 0
-        index, _ = find_decision(store, 1)
         text = policy_file(sessions_in(store, lab.crew.trust))
         policy = check_policy_file(text, lab.crew.trust)
         assert verify_proof(policy, prove(store, index)).entry == store.entry(index)

@@ -215,9 +215,7 @@ def test_fleet_files_that_are_none(fleet: Fleet, text: str) -> None:
         Fleet.load(fleet.folder / "fleet.yaml")
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.integers(0, len(FLEET)), st.binary(max_size=6), st.integers(0, 12))
 def test_any_bytes_are_a_fleet_file_or_misuse(
     fleet: Fleet, at: int, noise: bytes, cut: int

@@ -78,7 +78,7 @@ def test_ledger_time_never_runs_backwards() -> None:
     assert split_block(machine.apply(3, 0, []).entries)[0].time_ms == 0
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from([*SESSIONS, *VOTES, CREW.asked(), b"junk", b""]), max_size=12))
 def test_two_machines_agree_whatever_is_ordered(bodies: list[bytes]) -> None:
     one, two = Machine(CREW.trust), Machine(CREW.trust)

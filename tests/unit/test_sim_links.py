@@ -11,8 +11,7 @@ import pytest
 
 from swarm_ledger.sim.links import Links
 from swarm_ledger.transport.zmq import ZmqTransport
-
-PATIENCE_S = 20.0
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture

@@ -195,6 +195,21 @@ def test_a_slow_link_takes_ten_times_as_long() -> None:
     assert 150 < max(slow) <= 200
 
 
+def test_nothing_overtakes_where_links_keep_order() -> None:
+    """But on another link, which shares nothing with it."""
+
+    def arrivals(network: Air, to: int) -> list[int]:
+        return [now + send(network, [to], now=now)[0][0] for now in range(200)]
+
+    network = air(Weather(delay_ms=20, in_order=True))
+    first, other = arrivals(network, 1), arrivals(network, 2)
+    assert first == sorted(first)
+    assert other == sorted(other)
+    assert min(other) <= 20
+    free = arrivals(air(Weather(delay_ms=20)), 1)
+    assert free != sorted(free)
+
+
 def test_some_messages_are_very_late() -> None:
     delays = [delay for delay, _, _ in send(air(Weather(delay_ms=20, late=0.1)), [1] * 5_000)]
     assert max(delays) > 100

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind, seal
 from swarm_ledger.errors import NotVerified
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.rules.rule import Ask
+from swarm_ledger.rules.state import BookState
 from swarm_ledger.runtime import snapshot
 from swarm_ledger.runtime.blocks import genesis_entry
 from swarm_ledger.runtime.drone import Drone
@@ -27,6 +30,15 @@ from swarm_ledger.voting.question import Question
 from tests.anchored import anchor, sealed_anchor
 from tests.crew import DAY_S, T0_MS, T0_S, Crew
 from tests.lab import Lab
+from tests.ruled import (
+    PAD,
+    cup_rule,
+    grants_in,
+    lease_rule,
+    member_id,
+    sealed_claim,
+    sealed_rule,
+)
 
 MakeLab = Callable[..., Lab]
 CREW = Crew(5)
@@ -56,15 +68,21 @@ def voted(name: str, number: int, label: int = 0, duration_ms: int = 8_000) -> b
     return seal(Kind.VOTE, encode(said), CREW.session(name), CREW.roster)
 
 
+def asks(name: str) -> bytes:
+    return sealed_claim(CREW, name, Ask(PAD, 1, 1, 4_000))
+
+
 LONG = 80_000_000
+RULES = [sealed_rule(CREW, cup_rule()), sealed_rule(CREW, lease_rule())]
 BLOCKS = [
-    (0, [*SESSIONS[:4], CREW.asked()]),
+    (0, [*SESSIONS[:4], CREW.asked(), *RULES]),
     (9, [LIES[0], OVER, CREW.vote("drone_1"), sealed_anchor(CREW, "drone_3", FIRST)]),
-    (4, [CREW.asked(question(1, LONG)), LIES[1], SESSIONS[4], SESSIONS[0]]),
+    (4, [CREW.asked(question(1, LONG)), LIES[1], *SESSIONS[4::-4], asks("drone_5")]),
     (
         20,
         [
             *(accusation(*LIES), CREW.vote("drone_3"), voted("drone_1", 1, 1, LONG)),
+            *(asks(name) for name in ("drone_1", "drone_2", "drone_3")),
             sealed_anchor(CREW, "drone_3", anchor(2, FIRST.digest)),
             *(sealed_anchor(CREW, name, FIRST) for name in ("drone_1", "drone_5")),
         ],
@@ -118,6 +136,9 @@ def test_the_blocks_hold_what_they_are_meant_to(ledger: Ledger) -> None:
     assert [q.height for q in ledger.machine.tally.open_questions()] == [3]
     assert [chain.told.sequence for chain in ledger.machine.chains.kept()] in ([1, 2], [2, 1])
     assert len(ledger.store.find(Kind.DECISION)) == 2
+    held = [(grant.member, grant.number) for grant in grants_in(ledger.store)]
+    names = ["drone_5", "drone_1", "drone_3"]
+    assert held == [(member_id(CREW, name), place) for place, name in enumerate(names, start=1)]
 
 
 @pytest.mark.parametrize("height", range(1, len(BLOCKS) + 1))
@@ -131,6 +152,7 @@ def test_a_restored_machine_goes_on_like_one_that_replayed(ledger: Ledger, heigh
     assert restored.tally.open_questions() == replayed.tally.open_questions()
     assert whole(restored.members) == whole(replayed.members)
     assert restored.chains.kept() == replayed.chains.kept()
+    assert restored.rules.kept() == replayed.rules.kept()
     for number in (1, 2, 3):
         assert restored.tally.decision(number) == replayed.tally.decision(number)
     for asked in (CREW.question, question(1, LONG), question(2)):
@@ -203,6 +225,17 @@ def test_a_ledger_that_the_snapshot_does_not_fit_is_noticed(
     ledger.store.database.run(damage)
     with pytest.raises(NotVerified, match=why):
         snapshot.restore(ledger.store, CREW.trust, 9)
+
+
+def test_a_rule_book_has_one_form(ledger: Ledger) -> None:
+    """Out of order it would be the same state in other bytes, and empty it is no rule book."""
+    good = snapshot.parse_snapshot(ledger.taken[4])
+    assert isinstance(good, snapshot.Ruled)
+    turned = replace(good.rules, standing=good.rules.standing[::-1])
+    for rules, why in ((turned, "rules are out of order"), (BookState(), "another form")):
+        ledger.store.snapshot_put(4, encode(replace(good, rules=rules)))
+        with pytest.raises(NotVerified, match=why):
+            snapshot.restore(ledger.store, CREW.trust, 4)
 
 
 # where a start begins

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from swarm_ledger.audit import tile_server
+from swarm_ledger.audit import bounded_server
 from swarm_ledger.audit.tile_server import TileServer
 from swarm_ledger.errors import Misuse
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tiles import Tile, tile_bytes, tiles_of
+from tests.patience import PATIENCE_S
 from tests.unit.ledger_swarm import Swarm
 
 SWARM = Swarm()
-PATIENCE_S = 30.0
 
 
 @pytest.fixture
@@ -223,11 +223,11 @@ def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:
     with Store.open(tmp_path / "ledger.db") as store:
         store.append_block(0, [bytes([n % 256]) * 65_535 for n in range(256)], b"")
         SWARM.checkpoint_store(store)
-    with serving(tmp_path, patience_s=1.0) as server, connect(server) as client:
+    with serving(tmp_path, patience_s=3.0) as server, connect(server) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(b"GET /tile/entries/000 HTTP/1.1\r\n\r\n")
         assert client.recv(12) == b"HTTP/1.1 200"
-        assert _freed(server, tile_server.MAX_CONNECTIONS)  # 16 MiB don't fit into any buffer
+        assert _freed(server, bounded_server.MAX_CONNECTIONS)  # 16 MiB don't fit into any buffer
 
 
 def _freed(server: TileServer, connections: int) -> bool:
@@ -255,7 +255,7 @@ def test_one_connection_too_many_is_turned_away(store: Store, tmp_path: Path) ->
 def test_it_ends_though_clients_hold_on(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tile_server, "GRACE_S", 0.3)
+    monkeypatch.setattr(bounded_server, "GRACE_S", 0.3)
     with serving(tmp_path) as server:
         idle, begun = connect(server), connect(server)
         begun.sendall(b"GET /checkpoint HTTP/1.1\r\n\r\nGET /checkp")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm_ledger.errors import Misuse, NotVerified
@@ -102,7 +102,6 @@ def test_nothing_else_is_the_name_of_a_tile(name: str) -> None:
         Tile.parse(name)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 200_000), st.integers(0, 200_000))
 def test_a_log_that_grows_needs_the_tiles_it_did_not_have(one: int, other: int) -> None:
     since, size = sorted((one, other))

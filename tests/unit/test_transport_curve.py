@@ -7,8 +7,7 @@ import asyncio
 import os
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -24,11 +23,11 @@ from swarm_ledger.transport import curve as curves
 from swarm_ledger.transport.curve import Curve, Gate
 from swarm_ledger.transport.zmq import ZmqTransport
 from tests.crew import Crew, key
+from tests.patience import until
 from tests.wired import free_port
 
 CREW = Crew()
 SAID = b"the cup stands at 47.1 N, 8.5 E; " * 8
-PATIENCE_S = 30.0
 
 
 def keys(name: str) -> ChannelKeys:
@@ -56,12 +55,6 @@ def curve(name: str, *rosters: Roster) -> Curve:
 
 def places(count: int) -> dict[int, str]:
     return {index: f"tcp://127.0.0.1:{free_port()}" for index in range(count)}
-
-
-def until(what: str, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, what
 
 
 def hears(sender: ZmqTransport, to: int, receiver: ZmqTransport, data: bytes = b"x") -> None:

@@ -8,6 +8,7 @@ import heapq
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 
 from swarm_ledger.sim.pbft.checkers import Watch
@@ -201,7 +202,7 @@ class Cluster:
 
     def heal(self) -> None:
         """End the faults: a calm network, right clocks, room on disks, and every drone up."""
-        self.air.weather = CALM
+        self.air.weather = replace(CALM, in_order=self.air.weather.in_order)
         self.air.cut.clear()
         for node in self.nodes:
             node.disk.full, node.doom, node.paused = False, None, False

@@ -17,7 +17,8 @@ class Weather:
 
     loss, twice, corrupted: lost, delivered twice, with a byte changed. delay_ms: of a usual
     message, uniform from 1; late: the share that takes much longer (a heavy tail).
-    slow: a link that takes ten times as long, as (from, to).
+    slow: a link that takes ten times as long, as (from, to). in_order: nothing overtakes on its
+    link, as in a TCP connection: what is said first is heard first, each time.
     """
 
     loss: float = 0.0
@@ -26,6 +27,7 @@ class Weather:
     delay_ms: int = 20
     late: float = 0.0
     slow: tuple[int, int] | None = None
+    in_order: bool = False
 
 
 CALM = Weather()
@@ -63,6 +65,7 @@ class Air:
     collisions: int = 0
     _busy_until: float = 0.0
     _started: float = -1e9
+    _last_ms: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def transmit(
         self, now_ms: int, sender: int, to: Sequence[int], raw: bytes, size: int
@@ -80,7 +83,7 @@ class Air:
         arrivals: list[Arrival] = []
         for other in to:
             if other != sender and (sender, other) not in self.cut:
-                self._deliver(sender, other, raw, wait, arrivals)
+                self._deliver(now_ms, (sender, other), raw, wait, arrivals)
         return arrivals
 
     def _on_the_air(self, now_ms: int, size: int) -> float | None:
@@ -103,7 +106,7 @@ class Air:
         return begins + duration
 
     def _deliver(
-        self, sender: int, other: int, raw: bytes, wait: int, arrivals: list[Arrival]
+        self, now_ms: int, link: tuple[int, int], raw: bytes, wait: int, arrivals: list[Arrival]
     ) -> None:
         weather, chance = self.weather, self.rng.random
         if weather.loss and chance() < weather.loss:
@@ -113,12 +116,16 @@ class Air:
             span = weather.delay_ms
             if weather.late and chance() < weather.late:
                 span = int(span * min(self.rng.paretovariate(1.1), 50.0))
-            if weather.slow == (sender, other):
+            if weather.slow == link:
                 span *= 10
             content = raw
             if weather.corrupted and chance() < weather.corrupted:
                 content = self._changed(raw)
-            arrivals.append((wait + int(chance() * span), other, content))
+            after_ms = wait + int(chance() * span)
+            if weather.in_order:
+                after_ms = max(after_ms, self._last_ms.get(link, 0) - now_ms)
+                self._last_ms[link] = now_ms + after_ms
+            arrivals.append((after_ms, link[1], content))
 
     def _changed(self, raw: bytes) -> bytes:
         changed = bytearray(raw)

@@ -121,7 +121,7 @@ def draw(seed: int, menu: Menu) -> Plan:
         n,
         spares,
         _liars(rng, n, menu),
-        _weather(rng, n, menu.allowed),
+        _weather(rng, n, menu.allowed, in_order=seed % 2 == 1),
         tuple(rng.randint(-200, 200) for _ in range(n + spares)),
         tuple(_actions(rng, n, menu)),
         menu.steps,
@@ -138,7 +138,7 @@ def _liars(rng: random.Random, n: int, menu: Menu) -> tuple[tuple[int, str], ...
     return tuple((me, rng.choice(kinds)) for me in sorted(rng.sample(range(n), number)))
 
 
-def _weather(rng: random.Random, n: int, allowed: frozenset[str]) -> Weather:
+def _weather(rng: random.Random, n: int, allowed: frozenset[str], *, in_order: bool) -> Weather:
     loss = rng.choice((0.0, 0.0, 0.05, 0.2, 0.5))
     twice = rng.choice((0.0, 0.1, 0.5))
     delay_ms, late = rng.choice((5, 20, 60)), rng.choice((0.0, 0.0, 0.1))
@@ -151,6 +151,7 @@ def _weather(rng: random.Random, n: int, allowed: frozenset[str]) -> Weather:
         delay_ms if "delay" in allowed else 5,
         late if "delay" in allowed else 0.0,
         slow if "delay" in allowed else None,
+        in_order,
     )
 
 

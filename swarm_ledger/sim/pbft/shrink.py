@@ -64,6 +64,7 @@ def _simpler(plan: Plan) -> Iterator[Plan]:
         replace(weather, corrupted=0.0),
         replace(weather, late=0.0),
         replace(weather, slow=None),
+        replace(weather, in_order=False),
     ):
         if better != weather:
             yield replace(plan, weather=better)
