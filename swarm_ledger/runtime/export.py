@@ -42,18 +42,24 @@ def find_decision(store: Store, number: int, *, height: int | None = None) -> tu
                 if settled.decision.number == number:
                     return index, settled
         raise Misuse(f"block {height} has no decision {number}.")
-    kept = store.find(Kind.DECISION, limit=1)
+    gone = pruned_before(store, number)
+    skip = number - 1 - gone
+    for found in store.find(Kind.DECISION, skip=skip, limit=1) if number > 0 else ():
+        return found.index, parse_settled(found.data[1:])
+    made = gone + len(store.find(Kind.DECISION))
+    raise Misuse(f"the ledger has no decision {number}.", remedy=f"It has {made}, counted from 1.")
+
+
+def pruned_before(store: Store, number: int) -> int:
+    """Return how many decisions were pruned; Misuse if decision `number` is one of them."""
+    kept = store.find(Kind.DECISION, limit=1) if store.base else []
     gone = parse_settled(kept[0].data[1:]).decision.number - 1 if kept else 0
     if 0 < number <= gone:
         raise Misuse(
             f"decision {number} was pruned; an archive has it.",
             remedy=f"The first one that is left here is {gone + 1}.",
         )
-    skip = number - 1 - gone
-    for found in store.find(Kind.DECISION, skip=skip, limit=1) if number > 0 else ():
-        return found.index, parse_settled(found.data[1:])
-    made = gone + len(store.find(Kind.DECISION))
-    raise Misuse(f"the ledger has no decision {number}.", remedy=f"It has {made}, counted from 1.")
+    return gone
 
 
 def decisions_in(store: Store) -> Iterator[Settled]:

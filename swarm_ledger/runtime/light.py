@@ -32,6 +32,7 @@ from swarm_ledger.light_client.messages import (
     Wanted,
     parse_request,
 )
+from swarm_ledger.runtime.export import pruned_before
 from swarm_ledger.runtime.membership import Era, Membership, follow_members
 from swarm_ledger.runtime.snapshot import members_and_time
 from swarm_ledger.voting.decision import parse_settled
@@ -86,7 +87,7 @@ class Prover:
 
     def _members(self, store: Store) -> Membership:
         followed, self._followed = self._followed, None
-        if followed is None or followed[1] > store.height:
+        if followed is None or not store.base <= followed[1] + 1 <= store.height + 1:
             members, time_ms = members_and_time(store, self._trust)
         else:
             members, height, before_ms = followed
@@ -124,7 +125,8 @@ def find(store: Store, size: int, wanted: Wanted) -> int | Refusal:
 
 def _decision(store: Store, size: int, wanted: Wanted) -> int | None:
     if isinstance(wanted, ByNumber):
-        found = store.find(Kind.DECISION, skip=wanted.number - 1, limit=1, within=size)
+        skip = wanted.number - 1 - pruned_before(store, wanted.number)
+        found = store.find(Kind.DECISION, skip=skip, limit=1, within=size)
     elif isinstance(wanted, ByQuestion):
         found = store.find(Kind.DECISION, holding=wanted.question, limit=1, within=size)
     else:

@@ -15,17 +15,20 @@ import pytest
 from swarm_ledger.audit.compare import compare_ledgers
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.audit.records import records_of
+from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tile_files import write_tiles
 from swarm_ledger.light_client import verify_proof
+from swarm_ledger.light_client.messages import Answer, ByNumber, Refusal, Request
 from swarm_ledger.light_client.policies import policy_file
 from swarm_ledger.runtime import pruner, snapshot
 from swarm_ledger.runtime.export import find_decision, prove, sessions_in
 from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.runtime.keeper import Keeper
+from swarm_ledger.runtime.light import Prover
 from swarm_ledger.runtime.membership import membership_of
 from swarm_ledger.runtime.pruner import MIN_BYTES, Pruner, check_budget
 from swarm_ledger.sim.mission import Mission, prepare
@@ -163,6 +166,23 @@ def test_decisions_that_went_are_said_to_have_gone(
         assert "It has 5" in caught.value.remedy
     with pytest.raises(Misuse, match="block 2 was pruned"):
         find_decision(store, 1, height=2)
+
+
+def test_light_clients_are_answered_from_what_is_left(
+    flown: Flown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prover = Prover(lambda: open_ledger(flown.history.folder), CREW.trust)
+    ask = [encode(Request(ByNumber(number), 0, bytes(32))) for number in (1, 4)]
+    before = decode(prover.answer(ask[1]), Answer | Refusal, limit=1 << 20)
+    for module in (pruner, snapshot):
+        monkeypatch.setattr(module, "RETAINED_DECISIONS", 2)
+    flown.prune(monkeypatch)
+    assert decode(prover.answer(ask[1]), Answer | Refusal, limit=1 << 20) == before
+    anew = Prover(lambda: open_ledger(flown.history.folder), CREW.trust)
+    assert decode(anew.answer(ask[1]), Answer | Refusal, limit=1 << 20) == before
+    refused = decode(anew.answer(ask[0]), Answer | Refusal, limit=1 << 20)
+    assert isinstance(refused, Refusal)
+    assert "decision 1 was pruned" in refused.text
 
 
 def test_what_counts_for_nothing_does_not_stay(
