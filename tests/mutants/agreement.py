@@ -194,6 +194,7 @@ PROPOSALS = (
         normal._check_fresh,
         "<= state.settings.max_ahead_ms",
         "< 1 << 53",
+        scenario=test_consensus_normal.test_the_ledgers_own_time_is_never_too_far_ahead,
     ),
     mutant(
         "a replica prepares before it has the bodies",

@@ -194,5 +194,6 @@ JOURNAL = (
         recovery.restore,
         "state.pool.applied(recent)",
         "pass",
+        scenario=test_consensus_recovery.test_what_was_applied_is_remembered_and_not_taken_again,
     ),
 )
