@@ -17,10 +17,11 @@ from swarm_ledger.consensus.messages import Commit, parse
 from swarm_ledger.envelope import Kind, Opened, Opener, carry
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member, Roster
+from swarm_ledger.ledger.certified import StoredCheckpoint
 from swarm_ledger.ledger.checkpoint import Checkpoint
 from swarm_ledger.ledger.merkle import verify_consistency
 from swarm_ledger.ledger.note import Note
-from swarm_ledger.ledger.store import Store, StoredCheckpoint
+from swarm_ledger.ledger.store import Store
 from swarm_ledger.light_client.policies import policy_of
 from swarm_ledger.runtime.blocks import batch_of, parse_certificate, split_block
 from swarm_ledger.runtime.evidence import accusation, examine

@@ -13,8 +13,8 @@ from swarm_interfaces.msg import Checkpoint, Decision, Observation, SwarmStatus
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.ledger import checkpoint as tlog
+from swarm_ledger.ledger.certified import StoredCheckpoint
 from swarm_ledger.ledger.note import Note
-from swarm_ledger.ledger.store import StoredCheckpoint
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.voting.decision import Settled

@@ -19,11 +19,12 @@ from ledger_swarm import Swarm
 
 from swarm_ledger.errors import Misuse, NotVerified, SwarmLedgerError
 from swarm_ledger.ledger import merkle
+from swarm_ledger.ledger.certified import StoredCheckpoint
 from swarm_ledger.ledger.check import Summary, check_store
 from swarm_ledger.ledger.checkpoint import Checkpoint
 from swarm_ledger.ledger.database import BUSY_SECONDS, ROWS_AT_ONCE
 from swarm_ledger.ledger.scratch import JournalRecord
-from swarm_ledger.ledger.store import Store, StoredCheckpoint
+from swarm_ledger.ledger.store import Store
 
 SWARM = Swarm()
 BLOCKS = [[b"a"], [b"b", b"c", b"d"], [], [b"e"], [b"f", b"g"], [b"h" * 300]]
