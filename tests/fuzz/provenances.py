@@ -61,7 +61,7 @@ def _mutate(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
         else:
             tree[1][-1] = of_sealed(rng, tree[1][-1], (other[1][-1],))
         return cbor2.dumps(tree)[:MOST]
-    except (*UNREADABLE, LookupError, TypeError):
+    except (*UNREADABLE, LookupError, TypeError, AttributeError):
         return of_bytes(rng, data, others)
 
 
