@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import threading
 import time
 from statistics import median
 
 from swarm_ledger.identity.channel import ChannelKeys
+from swarm_ledger.sim.ports import free_ports
 from swarm_ledger.transport.curve import Curve
 from swarm_ledger.transport.zmq import ZmqTransport
 
@@ -27,11 +27,7 @@ WINDOW = 1_000
 
 def places() -> dict[int, str]:
     """Return two free addresses."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    found = {i: f"tcp://127.0.0.1:{one.getsockname()[1]}" for i, one in enumerate(held)}
-    for one in held:
-        one.close()
-    return found
+    return {i: f"tcp://127.0.0.1:{port}" for i, port in enumerate(free_ports(2))}
 
 
 def pair(encrypted: bool) -> tuple[ZmqTransport, ZmqTransport]:

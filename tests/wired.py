@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from swarm_ledger.runtime.lookout import Lookout
 from swarm_ledger.signers import SoftwareSigner, open_signer
 from swarm_ledger.sim.load import Load
 from swarm_ledger.sim.mission import KEY, OPERATOR, Mission, prepare, utc_now
+from swarm_ledger.sim.ports import free_ports
 from swarm_ledger.sim.wiring import Wiring
 from tests import patience
 
@@ -35,9 +35,7 @@ Edit = Callable[[list[Member]], list[Member]]
 
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody has at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port: int = held.getsockname()[1]
-    return port
+    return free_ports(1)[0]
 
 
 @dataclass

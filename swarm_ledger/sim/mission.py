@@ -7,7 +7,6 @@ import hashlib
 import math
 import os
 import random
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -33,6 +32,7 @@ from swarm_ledger.runtime.fleet import (
 )
 from swarm_ledger.signers import Signer, SoftwareSigner
 from swarm_ledger.sim.byzantine import ATTACKS
+from swarm_ledger.sim.ports import free_ports
 from swarm_ledger.sim.world import TARGETS
 from swarm_ledger.voting.question import Question
 from swarm_ledger.voting.rules import Majority
@@ -241,11 +241,7 @@ def _key(mission: Mission, purpose: str) -> SoftwareSigner:
 
 
 def _free_endpoints(count: int) -> list[str]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    endpoints = [f"tcp://127.0.0.1:{held.getsockname()[1]}" for held in sockets]
-    for held in sockets:
-        held.close()
-    return endpoints
+    return [f"tcp://127.0.0.1:{port}" for port in free_ports(count)]
 
 
 def utc_now() -> datetime:

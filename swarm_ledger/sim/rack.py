@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from swarm_ledger.errors import Misuse
 from swarm_ledger.signers import Algorithm, Signer, new_key, pkcs11_token, tpm2, tpm2_api
 from swarm_ledger.signers.software import write_new
 from swarm_ledger.sim.mission import Mission, Rack, SoftwareRack
+from swarm_ledger.sim.ports import free_ports
 
 PIN, TPM_KEY, LABEL = "pin", "key.tpm2", "root"
 _CONFIGURATION = "SOFTHSM2_CONF"
@@ -109,7 +109,7 @@ class Swtpm:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
         for _ in range(_ATTEMPTS):
-            port = _two_free_ports()
+            port, _ = free_ports(2)  # TCTIs find the control channel at the next one
             self.tcti = f"swtpm:host=127.0.0.1,port={port}"
             self.process = self._start(program, port)
             if self._answers():
@@ -212,15 +212,3 @@ def open_rack(mission: Mission) -> Iterator[Rack]:
             yield Tpm2Rack(mission.run_dir, stack)
         else:
             yield SoftwareRack(mission)
-
-
-def _two_free_ports() -> int:
-    """Return a port that is free, and the next one too: TCTIs find the control channel there."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as held:
-            port: int = held.getsockname()[1]
-            try:
-                with socket.create_server(("127.0.0.1", port + 1)):
-                    return port
-            except OSError:
-                continue

@@ -21,6 +21,7 @@ from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.perception import load
+from swarm_ledger.sim.ports import free_ports
 from swarm_ledger.transport.budget import Inbox, Limits
 from swarm_ledger.transport.curve import Curve
 from swarm_ledger.transport.zmq import ZmqTransport
@@ -35,8 +36,7 @@ _SMALL = 200
 @cache
 def _ends() -> tuple[ZmqTransport, Any, int]:
     """One drone's socket, a stranger connected to it, and its port."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
+    (port,) = free_ports(1)
     inbox = ZmqTransport(0, {0: f"tcp://127.0.0.1:{port}"})
     inbox.inbox = Inbox(Limits(count=1 << 30))  # one stranger sends as fast as it can be fuzzed
     context = zmq.Context()
@@ -72,10 +72,7 @@ def _zmq(data: bytes) -> None:
 @cache
 def _encrypted_ends() -> tuple[ZmqTransport, ZmqTransport, int]:
     """The same with CURVE: a drone, a member that may connect, and the drone's port."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
+    ports = free_ports(2)
     where = {index: f"tcp://127.0.0.1:{port}" for index, port in enumerate(ports)}
     keys = [ChannelKeys(bytes([index]) * 32) for index in (1, 2)]
     peers = {index: frozenset({one.curve}) for index, one in enumerate(keys)}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -11,15 +10,12 @@ import zmq
 
 from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
 from swarm_ledger.errors import Misuse
+from swarm_ledger.sim.ports import free_ports
 from swarm_ledger.transport.zmq import ZmqTransport
 
 
 def free(count: int) -> dict[int, str]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found = {i: f"tcp://127.0.0.1:{one.getsockname()[1]}" for i, one in enumerate(held)}
-    for one in held:
-        one.close()
-    return found
+    return {i: f"tcp://127.0.0.1:{port}" for i, port in enumerate(free_ports(count))}
 
 
 def collect(end: ZmqTransport, count: int) -> list[bytes]:
