@@ -131,6 +131,11 @@ def carry(delegation: bytes, sealed: bytes) -> bytes:
     return bytes([Kind.CARRIED]) + encode([delegation, sealed])
 
 
+def delegation_of(session: Session) -> bytes:
+    """Return a session's delegation, as it travels and as the ledger has it."""
+    return bytes([Kind.SESSION]) + session.raw
+
+
 def introduce(delegation: bytes, sealed: bytes) -> bytes:
     """Return a sealed message that always comes so together with the delegation that it needs."""
     return sealed[:1] + encode([delegation, sealed[1:]])

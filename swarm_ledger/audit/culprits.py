@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from swarm_ledger.consensus.messages import Commit, parse
-from swarm_ledger.envelope import Kind, Opened, Opener, carry
+from swarm_ledger.envelope import Kind, Opened, Opener, carry, delegation_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.ledger.certified import StoredCheckpoint
@@ -153,7 +153,7 @@ def _carried(opened: Opened) -> bytes:
     """Return a sealed message with its delegation, so that the roster is enough to check it."""
     if opened.session is None or opened.raw[:1] == bytes([Kind.CARRIED]):
         return opened.raw
-    return carry(bytes([Kind.SESSION]) + opened.session.raw, opened.raw)
+    return carry(delegation_of(opened.session), opened.raw)
 
 
 def _accuse(found: Statements, roster: Roster, first: Opened, second: Opened) -> None:

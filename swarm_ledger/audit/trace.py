@@ -15,7 +15,7 @@ from swarm_ledger.audit.ledger import Held
 from swarm_ledger.audit.provenance import Proven, Provenance, Said, check_provenance
 from swarm_ledger.audit.relay import check_bag
 from swarm_ledger.encoding import encode
-from swarm_ledger.envelope import Kind
+from swarm_ledger.envelope import Kind, delegation_of
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.session import Session
 from swarm_ledger.identity.trust import Trust
@@ -215,7 +215,7 @@ def _prove(
     """Return the proof file of a message."""
     verified, message = said
     _, sealed = split_delegation(message.sealed)
-    carried = with_delegation(_delegation(verified.session), sealed)
+    carried = with_delegation(delegation_of(verified.session), sealed)
     index = place.held.index
     provenance = Provenance(
         Said(
@@ -229,7 +229,7 @@ def _prove(
             message.epoch,
             carried,
         ),
-        _delegation(candidate.session),
+        delegation_of(candidate.session),
         place.index,
         place.path,
         prove(store, index),
@@ -237,7 +237,3 @@ def _prove(
         policy_file(sessions_in(store, trust, entry=index)),
     )
     return encode(provenance)
-
-
-def _delegation(session: Session) -> bytes:
-    return bytes([Kind.SESSION]) + session.raw

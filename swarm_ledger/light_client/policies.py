@@ -8,7 +8,7 @@ import binascii
 from contextlib import suppress
 
 from swarm_ledger.consensus.quorum import quorum
-from swarm_ledger.envelope import Kind, Opener
+from swarm_ledger.envelope import Opener, delegation_of
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.session import Session
@@ -37,8 +37,7 @@ def policy_of(opener: Opener) -> Policy:
 def policy_file(opener: Opener) -> bytes:
     """Return the policy with the delegations as comments, which tie its keys to the roster."""
     lines = [
-        _DELEGATION + base64.b64encode(bytes([Kind.SESSION]) + session.raw)
-        for session in _cosigners(opener)
+        _DELEGATION + base64.b64encode(delegation_of(session)) for session in _cosigners(opener)
     ]
     return b"".join(line + b"\n" for line in lines) + policy_of(opener).text
 

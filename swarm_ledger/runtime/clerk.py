@@ -22,6 +22,7 @@ from swarm_ledger.identity.cose import parse1
 from swarm_ledger.rules.limits import MAX_RULES, Name, TermMs
 from swarm_ledger.rules.rule import Instruction, parse_action, parse_instruction
 from swarm_ledger.runtime.chronicle import Emit
+from swarm_ledger.runtime.courier import read_some
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.machine import id_of
 from swarm_ledger.signers.secret import write_private
@@ -80,7 +81,7 @@ class Status(msgspec.Struct, frozen=True):
 def read_wanted(folder: Path) -> dict[str, int]:
     """Return which leases the pilot wants, and for how long; Misuse where the file is damaged."""
     path = folder / WANTED
-    raw = _read(path, _WANTED_BYTES)
+    raw = read_some(path, _WANTED_BYTES)
     if raw is None:
         return {}
     try:
@@ -175,7 +176,7 @@ class Clerk:
         seen: set[bytes] = set()
         for path in found:
             try:
-                raw = _read(path, _SEALED_BYTES)
+                raw = read_some(path, _SEALED_BYTES)
                 if raw is None:
                     continue
                 seen.add(digest(raw))
@@ -218,14 +219,3 @@ def unsealed(raw: bytes) -> Instruction:
     if raw[:1] != bytes([Kind.RULE]):
         raise PeerFault("malformed", "not a sealed rule.")
     return parse_instruction(parse1(raw[1:], limit=_SEALED_BYTES).payload)
-
-
-def _read(path: Path, limit: int) -> bytes | None:
-    """Return a file's bytes, up to one more than may be; None if it isn't there."""
-    try:
-        with path.open("rb") as file:
-            return file.read(limit + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}.") from error

@@ -147,12 +147,16 @@ def _parse_told(raw: bytes) -> Told:
     return told
 
 
-def _read(path: Path) -> bytes:
-    """Return a file's bytes, up to one more than any that is whole; empty if it isn't there."""
+def read_some(path: Path, limit: int) -> bytes | None:
+    """Return a file's bytes, up to one more than may be; None if it isn't there."""
     try:
         with path.open("rb") as file:
-            return file.read(_SEALED_BYTES + 1)
+            return file.read(limit + 1)
     except FileNotFoundError:
-        return b""
+        return None
     except OSError as error:
         raise Misuse(f"cannot read {path}: {error.strerror}.") from error
+
+
+def _read(path: Path) -> bytes:
+    return read_some(path, _SEALED_BYTES) or b""

@@ -15,7 +15,7 @@ from swarm_ledger.consensus.messages import Message
 from swarm_ledger.consensus.ready import Stable
 from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.encoding import encode
-from swarm_ledger.envelope import Kind, carry
+from swarm_ledger.envelope import Kind, carry, delegation_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.runtime.doorman import Doorman
@@ -152,7 +152,7 @@ class Epochs:
         for seat in self.ahead:
             if seat.roster == epoch.seat.roster:
                 for session in seat.doorman.lobby.sessions():
-                    epoch.seat.doorman.lobby.add_session(bytes([Kind.SESSION]) + session.raw)
+                    epoch.seat.doorman.lobby.add_session(delegation_of(session))
         self.ahead = [seat for seat in self.ahead if seat.roster.version > version]
         self.heard = {}
         self.retired.appendleft(self.current)

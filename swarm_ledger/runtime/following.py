@@ -6,11 +6,10 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.errors import Misuse
@@ -43,8 +42,8 @@ class Verified:
 class Follower:
     """A client with its state file, which it has for itself until it is closed.
 
-    root: root.json; state: the file, which is made if it isn't there. Use it as a context manager,
-    or close() it. Raises Misuse where the file can't be used, NotVerified where it is damaged.
+    root: root.json; state: the file, which is made if it isn't there. close() it.
+    Raises Misuse where the file can't be used, NotVerified where it is damaged.
     """
 
     def __init__(self, root: bytes, state: Path) -> None:
@@ -84,21 +83,10 @@ class Follower:
         """Let others have the state file."""
         self._open.close()
 
-    def __enter__(self) -> Follower:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def ask(carry: Carrier, root: bytes, state: Path, wanted: Wanted, now: datetime) -> Verified:
     """Ask for an entry and verify the answer, as a Follower does that is closed then."""
-    with Follower(root, state) as follower:
+    with closing(Follower(root, state)) as follower:
         return follower.take(carry(follower.request(wanted)), wanted, now)
 
 

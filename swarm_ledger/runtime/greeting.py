@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from swarm_ledger.encoding import Record, decode, encode
-from swarm_ledger.envelope import Kind
+from swarm_ledger.envelope import Kind, delegation_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.cose import KID_BYTES
 from swarm_ledger.identity.roster import Role
@@ -73,7 +73,7 @@ class Greeting:
         member, now_ms = session.member, self._engine.steady_ms
         here, me = seat is self._engine.current.seat, seat.identity
         known = session in seat.doorman.sessions()
-        seat.doorman.lobby.add_session(bytes([Kind.SESSION]) + session.raw)
+        seat.doorman.lobby.add_session(delegation_of(session))
         if Role.VALIDATOR not in member.roles or (me is not None and member == me.member):
             return
         if here and not known:

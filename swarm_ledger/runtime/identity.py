@@ -13,7 +13,7 @@ from typing import Annotated, Protocol
 from msgspec import Meta
 
 from swarm_ledger.encoding import Record, decode, encode
-from swarm_ledger.envelope import MAX_SESSIONS_PER_MEMBER, Kind, seal
+from swarm_ledger.envelope import MAX_SESSIONS_PER_MEMBER, Kind, delegation_of, seal
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.cose import kid
 from swarm_ledger.identity.roster import Member, Role, Roster
@@ -169,7 +169,7 @@ def _kept(path: Path, roster: Roster, root: Signer) -> tuple[Identity, tuple[byt
             root.public_key,
             signer.public_key,
         ):
-            sealed = bytes([Kind.SESSION]) + session.raw
+            sealed = delegation_of(session)
             span = session.not_before, session.expires
             voice = _voice(session.member, root)
             return Identity(roster, session.member, signer, sealed, *span, voice), found.before

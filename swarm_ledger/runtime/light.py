@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from swarm_ledger.encoding import decode, encode
-from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind
+from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind, delegation_of
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.checkpoint import Checkpoint, log_key, witness_key
@@ -165,5 +165,5 @@ def _delegations(era: Era, stated: Checkpoint, note: bytes) -> tuple[bytes, ...]
             witness_key(stated.origin, session.member.name, session.public_key),
         )
         if any((key.name, key.key_id) in signed for key in keys):
-            found.append(bytes([Kind.SESSION]) + session.raw)
+            found.append(delegation_of(session))
     return tuple(found)

@@ -174,14 +174,7 @@ def members_in(store: Store, trust: Trust) -> Membership:
 
 def members_and_time(store: Store, trust: Trust) -> tuple[Membership, int]:
     """Return the same, and the ledger time at the end in milliseconds, to go on from."""
-    for height in store.snapshot_heights()[-1:]:
-        try:
-            machine = restore(store, trust, height)
-        except NotVerified:
-            break
-        members = machine.members
-        return members, follow_members(members, store, machine.height, machine.time_ms)
-    machine = oldest(store, trust)
+    machine = _newest(store, trust)
     members = machine.members
     return members, follow_members(members, store, machine.height, machine.time_ms)
 
@@ -191,14 +184,18 @@ def machine_in(store: Store, trust: Trust) -> Machine:
 
     NotVerified for a block that doesn't follow.
     """
-    machine: Machine | None = None
-    for height in store.snapshot_heights()[-1:]:
-        with suppress(NotVerified):
-            machine = restore(store, trust, height)
-    machine = machine or oldest(store, trust)
+    machine = _newest(store, trust)
     for height in range(machine.height + 1, store.height + 1):
         machine.follow(height, store.block(height).entries)
     return machine
+
+
+def _newest(store: Store, trust: Trust) -> Machine:
+    """Return the machine at the newest snapshot where that holds, else at the oldest place."""
+    for height in store.snapshot_heights()[-1:]:
+        with suppress(NotVerified):
+            return restore(store, trust, height)
+    return oldest(store, trust)
 
 
 def restore(store: Store, trust: Trust, height: int) -> Machine:
