@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""Processes with a DDS of their own: in a domain of their own, on loopback, ended with the test."""
+"""Processes with a DDS of their own: in their own domain, on loopback, ended with the test."""
 
 from __future__ import annotations
 
