@@ -22,7 +22,8 @@ from swarm_ledger.envelope import Kind, kind_of, seal
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.runtime.blocks import parse_certificate
-from swarm_ledger.runtime.fleet import ConsensusEntry, Fleet
+from swarm_ledger.runtime.fleet import Fleet
+from swarm_ledger.runtime.fleet_file import ConsensusEntry
 from swarm_ledger.signers import open_signer
 from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.mission import KEY, OPERATOR, Mission, prepare, utc_now

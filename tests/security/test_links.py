@@ -18,7 +18,7 @@ import zmq
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity import edits
 from swarm_ledger.identity.channel import CHANNEL, ChannelKeys
-from swarm_ledger.runtime.fleet import DroneEntry
+from swarm_ledger.runtime.fleet_file import DroneEntry
 from swarm_ledger.sim import wiring as wirings
 from swarm_ledger.sim.mission import KEY
 from tests.wired import Wired, free_port, without_channels
