@@ -35,6 +35,8 @@ from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("cup", "two_faces")
+_OPEN_MS = 3_600_000
+"""Whoever is too slow is late (patience.py), not undecided."""
 _REQUESTS = (Kind.QUESTION, Kind.VOTE, Kind.TICK, Kind.SESSION)
 
 
@@ -215,7 +217,7 @@ class Field:
 
     def question(self, subject: str = "What stands at the centre?") -> bytes:
         """Return another sealed question."""
-        asked = Question(subject, LABELS, Majority(), 30_000, os.urandom(16))
+        asked = Question(subject, LABELS, Majority(), _OPEN_MS, os.urandom(16))
         return seal(Kind.QUESTION, encode(asked), self.operator, self.roster)
 
     def decisions(self, name: str) -> list[dict[str, Any]]:
