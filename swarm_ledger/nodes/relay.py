@@ -35,7 +35,7 @@ from swarm_ledger.nodes.signed import (
     signed_message,
     type_hash,
 )
-from swarm_ledger.relay.anchor import Anchoring
+from swarm_ledger.relay.anchor import LEAST_ANCHOR_MS, Anchoring
 from swarm_ledger.relay.sender import Credentials, Sender
 from swarm_ledger.relay.statement import Notarised
 from swarm_ledger.relay.verifier import MAX_TOPICS_PER_MEMBER
@@ -45,8 +45,6 @@ from swarm_ledger.runtime.starts import next_run
 
 _LOOK_S = 0.5
 _COMPLAIN_S = 10.0
-_LEAST_ANCHOR_MS = 12_000
-"""A little over what the ledger takes of one member for long."""
 
 
 @dataclass
@@ -86,10 +84,10 @@ class RelayNode(Node):
         self._anchor_ms = whole_parameter(
             self, "anchor_ms", 30_000, (0, 3_600_000), "how often to anchor in the ledger, ms"
         )
-        if 0 < self._anchor_ms < _LEAST_ANCHOR_MS:
+        if 0 < self._anchor_ms < LEAST_ANCHOR_MS:
             raise Misuse(
                 f"anchor_ms is {self._anchor_ms}, and the ledger takes no anchors that often.",
-                remedy=f"Give 0, to anchor nothing, or {_LEAST_ANCHOR_MS} and more.",
+                remedy=f"Give 0, to anchor nothing, or {LEAST_ANCHOR_MS} and more.",
             )
         begins = flag_parameter(
             self, "begin_session", "begin sessions: only where no drone node runs on this drone"
