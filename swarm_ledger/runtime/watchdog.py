@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Protocol, runtime_checkable
 
 _MAX_STATUS = 200
@@ -93,9 +94,7 @@ def _sender(address: str) -> Callable[[bytes], None]:
     own.setblocking(False)
 
     def send(datagram: bytes) -> None:
-        try:
+        with suppress(OSError):  # a manager that doesn't listen must not end a drone
             own.sendto(datagram, where)
-        except OSError:
-            pass  # a manager that doesn't listen must not end a drone; it will say so itself
 
     return send

@@ -90,7 +90,9 @@ class Machine:
     def snapshot(self) -> dict[str, tuple[int, int]]:
         """Return when each file of it was changed last, and its mode."""
         paths = (path for path in self.root.rglob("*") if path.suffix != ".pyc")
-        return {str(p): (p.lstat().st_mtime_ns, p.lstat().st_mode) for p in paths if not p.is_dir()}
+        return {
+            str(p): (p.lstat().st_mtime_ns, p.lstat().st_mode) for p in paths if not p.is_dir()
+        }
 
 
 def wheel(folder: Path) -> Path:

@@ -178,9 +178,7 @@ def test_it_goes_on_from_where_it_was(done: Machine, wheels: Path) -> None:
         (["--python", "/nowhere"], "/nowhere is missing"),
     ],
 )
-def test_bad_options_end_in_a_sentence(
-    tmp_path: Path, options: list[str], sentence: str
-) -> None:
+def test_bad_options_end_in_a_sentence(tmp_path: Path, options: list[str], sentence: str) -> None:
     machine = Machine(tmp_path / "root")
     before = machine.snapshot()
     said = machine.provision("--dry-run", *options)
@@ -243,7 +241,11 @@ def test_a_fleet_file_that_a_drone_would_refuse_is_not_installed(
     for text, drone, sentence in (
         (fleet.read_text() + "lokks: 3\n", "drone_2", "looks"),
         (fleet.read_text(), "drone_9", "no drone 'drone_9'"),
-        (fleet.read_text().replace("roster: roster", "roster: ../run/roster"), "drone_2", "roster"),
+        (
+            fleet.read_text().replace("roster: roster", "roster: ../run/roster"),
+            "drone_2",
+            "roster",
+        ),
     ):
         other.write_text(text)
         said = done.provision("--wheelhouse", wheels, "--fleet", other, "--drone", drone)
@@ -283,7 +285,9 @@ def test_taking_it_away_leaves_keys_and_ledgers(done: Machine) -> None:
     said = done.provision("--uninstall")
     assert said.returncode == 0, said
     assert not (done.root / "opt/swarm-ledger").exists()
-    left = {str(p.relative_to(done.root)) for p in done.root.rglob("*swarm-ledger*") if p.is_file()}
+    left = {
+        str(p.relative_to(done.root)) for p in done.root.rglob("*swarm-ledger*") if p.is_file()
+    }
     assert left == set(), left
     assert settings.exists()
     assert sorted(path.name for path in home.iterdir()) == ["key.pem", "ledger.db"]
