@@ -86,8 +86,10 @@ def settings(path: Path) -> dict[str, list[str]]:
 def test_modules_are_ours_and_folders_the_units_own(unit: str) -> None:
     found = settings(SYSTEMD / unit)
     (start,) = found["ExecStart"]
-    assert start.startswith("/opt/swarm-ledger/bin/with-ros ")
-    for module in re.findall(r"-m (swarm_ledger[\w.]*)", start):
+    program, *rest = start.split()
+    assert program.startswith("/opt/swarm-ledger/bin/")
+    script = (ROOT / "deploy" / "bin" / Path(program).name).read_text()
+    for module in re.findall(r"-m (swarm_ledger[\w.]*)", f"{script} {' '.join(rest)}"):
         assert (ROOT / (module.replace(".", "/") + ".py")).exists(), module
     (home,) = found["StateDirectory"]
     assert f"HOME=/var/lib/{home}" in found["Environment"][-1]

@@ -15,6 +15,8 @@ _DAY_S = 86_400
 _SOON_DAYS = 7
 _SKEW_S = 0.25
 """Half of what a leader's clock may be ahead (docs/clocks.md)."""
+_UNSET_S = 16.0
+"""The kernel counts an error up to here while nobody sets the clock (adjtimex, 2)."""
 _BEHIND_S = 10.0
 _LOOPBACK, _UP, _MULTICAST = 0x8, 0x1, 0x1000
 _DISTROS = ("humble", "jazzy", "kilted")
@@ -101,10 +103,13 @@ def parse_tracking(text: str) -> Tracking | None:
     return Tracking(source[:80], known, offset, abs(offset) + delay / 2 + dispersion)
 
 
-def check_clock(tracking: Tracking | None, ntp: str, ledger_ms: int, now_ms: int) -> list[Finding]:
+def check_clock(
+    tracking: Tracking | None, kernel_s: float, ledger_ms: int, now_ms: int
+) -> list[Finding]:
     """Whether the clock is set by somebody, and hasn't gone back.
 
-    ntp: what timedatectl says of it, yes or no; ledger_ms: time of the newest block, 0 for none.
+    kernel_s: how far it may be off, as the kernel was told by whoever sets it; 16 s: by nobody.
+    ledger_ms: time of the newest block, 0 for none.
     """
     findings = []
     remedy = "apt install chrony, with deploy/chrony/client.conf (docs/deploy.md)"
@@ -116,8 +121,8 @@ def check_clock(tracking: Tracking | None, ntp: str, ledger_ms: int, now_ms: int
     elif tracking is not None:
         why = "does chronyc sources reach the swarm's time server?"
         findings.append(Finding("clock is set", BAD, "chrony has no source", why))
-    elif ntp == "yes":
-        findings.append(Finding("clock is set", OK, "timedatectl says so"))
+    elif kernel_s < _UNSET_S:
+        findings.append(Finding("clock is set", OK, f"within {kernel_s:.3g} s, says the kernel"))
     else:
         findings.append(Finding("clock is set", BAD, "by nobody", remedy))
     behind_s = (ledger_ms - now_ms) / 1000
