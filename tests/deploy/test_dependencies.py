@@ -28,7 +28,7 @@ ROSDEP = {
     "tuf": "",
     "typer": "python3-typer",
 }
-"""rosdep's keys by pip's names, as rosdistro's rosdep/python.yaml has them (August 2026); "": none.
+"""rosdep's keys by pip's names, of rosdistro's rosdep/python.yaml in August 2026; "": none.
 A library that is new to setup.py is looked up there, and put in here."""
 NOT_ROS = {
     *("cbor2", "cryptography", "cv2", "msgspec", "nacl", "numpy", "tuf", "typer", "yaml", "zmq"),
