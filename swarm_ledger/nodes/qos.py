@@ -50,8 +50,8 @@ HEARTBEAT = QoSProfile(
     liveliness=LivelinessPolicy.AUTOMATIC,
     liveliness_lease_duration=Duration(seconds=10 * STATUS_EVERY_S),
 )
-"""Where a drone is, and that it is there. Who asks for as much hears of a deadline that was missed,
-and of a process that is gone; who asks for neither hears the rest all the same."""
+"""Where a drone is, and that it is there. Who asks for as much hears of a deadline that was
+missed, and of a process that is gone; who asks for neither hears the rest all the same."""
 
 DIAGNOSTICS = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,

@@ -38,7 +38,6 @@ TABLE = Table(
             "0, or 12000 and more: the ledger takes no anchors more often",
         ),
         flag("begin_session", "begin sessions: only where no drone node runs on this drone"),
-        AUTOSTART,
         RADIO_DOMAIN,
         SIGNED_TOPIC,
         AUTOSTART,
