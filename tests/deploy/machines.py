@@ -53,6 +53,7 @@ class Machine:
             # The libraries, as if the machine had them.
             "PYTHONPATH": sysconfig.get_paths()["purelib"],
             "TMPDIR": str(self.root.parent),
+            "PIP_NO_COMPILE": "1",  # for the tests' sake
         }
 
     def write(self, path: str, text: str) -> Path:
