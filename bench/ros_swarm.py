@@ -29,7 +29,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.rtps import Capture, Traffic  # noqa: E402
+from bench.rtps import DISCOVERY, Capture, Traffic  # noqa: E402
 from swarm_ledger.encoding import encode  # noqa: E402
 from swarm_ledger.envelope import Kind, seal  # noqa: E402
 from swarm_ledger.runtime.fleet import FLEET, Fleet  # noqa: E402
@@ -49,7 +49,6 @@ TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE_S = 240.0
 SETTLED_S = 3.0
 IDLE_S = 10.0
-DISCOVERY = ("spdp", "sedp", "other discovery")
 ROWS = {
     "drones": "drones",
     "participants": "DDS participants",
@@ -69,6 +68,7 @@ TRAFFIC = {
     "drones": "drones",
     "idle_discovery_kb": "discovery, idle, kB/s",
     "idle_discovery_packets": "packets/s",
+    "alive_packets": "of these liveliness",
     "idle_data_kb": "data, idle, kB/s",
     "idle_data_packets": "packets/s",
     "discovery_kb": "discovery, deciding, kB/s",
@@ -226,6 +226,7 @@ def measure(drones: int, questions: int, scratch: Path) -> dict[str, Any]:
         "load": os.getloadavg()[0],
         "idle_discovery_kb": kb(idle, *DISCOVERY) / idle_s,
         "idle_discovery_packets": sum(idle.packets[kind] for kind in DISCOVERY) / idle_s,
+        "alive_packets": idle.packets["liveliness"] / idle_s,
         "idle_data_kb": kb(idle, "data") / idle_s,
         "idle_data_packets": idle.packets["data"] / idle_s,
         "discovery_kb": kb(busy, *DISCOVERY) / busy_s,

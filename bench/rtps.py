@@ -3,7 +3,7 @@
 
 Ports tell them apart (RTPS 2.5, 9.6.2.3): metatraffic is at even numbers above a domain's first,
 user traffic at odd ones. Of metatraffic, the writer of each DATA says whether it announces
-participants (SPDP) or their topics (SEDP).
+participants (SPDP), their topics (SEDP), or that a publisher of theirs is alive.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 FIRST_PORT, PORTS_A_DOMAIN = 7400, 250
+DISCOVERY = ("spdp", "sedp", "liveliness", "acknowledgements")
 _HEADER = 20
 _DATA, _DATA_FRAG = 0x15, 0x16
 _SPDP = {0x000100C2, 0xFF0101C2}
 _SEDP = {0x000003C2, 0x000004C2, 0xFF0003C2, 0xFF0004C2}
-_OUTGOING = 4
+_ALIVE = {0x000200C2, 0xFF0200C2}
+_OUTGOING, _RCVBUFFORCE = 4, 33
 _ETH_IP, _UDP = 0x0800, 17
 _SOL_PACKET, _STATISTICS = 263, 6
 
@@ -36,7 +38,7 @@ class Packet:
     writers: tuple[int, ...]
 
     def kind(self, domain: int) -> str:
-        """Return "spdp", "sedp", "other discovery" or "data"; "" for another domain's."""
+        """Return what it is: one of DISCOVERY, or "data"; "" for another domain's."""
         offset = self.port - FIRST_PORT - PORTS_A_DOMAIN * domain
         if not 0 <= offset < PORTS_A_DOMAIN:
             return ""
@@ -44,7 +46,9 @@ class Packet:
             return "data"
         if _SPDP.intersection(self.writers):
             return "spdp"
-        return "sedp" if _SEDP.intersection(self.writers) else "other discovery"
+        if _SEDP.intersection(self.writers):
+            return "sedp"
+        return "liveliness" if _ALIVE.intersection(self.writers) else "acknowledgements"
 
 
 def parse(packet: bytes) -> Packet | None:
@@ -99,7 +103,7 @@ class Capture:
         self._lock, self._now = threading.Lock(), Traffic()
         self.sensors: set[int] = set()
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_IP))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 25)
+        self._socket.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, 1 << 25)
         self._socket.bind(("lo", _ETH_IP))
         self._socket.settimeout(0.2)
         self._thread = threading.Thread(target=self._listen, daemon=True)
