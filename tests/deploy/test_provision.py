@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -186,6 +187,14 @@ def test_bad_options_end_in_a_sentence(tmp_path: Path, options: list[str], sente
     assert sentence in said.stderr
     assert said.stderr.startswith("provision: ")
     assert machine.snapshot() == before
+
+
+def test_the_page_has_each_option_of_the_script() -> None:
+    help_text = subprocess.check_output([PROVISION, "--help"], text=True)
+    options = set(re.findall(r"^  (--[a-z-]+)", help_text, re.M)) - {"--help"}
+    assert {"--drone", "--wheelhouse", "--uninstall"} <= options
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    assert {one for one in options if f"`{one}" not in page} == set()
 
 
 @pytest.mark.parametrize(
