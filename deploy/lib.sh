@@ -36,7 +36,9 @@ installed_digest() {
 }
 
 digest() {
-    sha256sum <"$1" | cut -d' ' -f1
+    local found
+    found=$(sha256sum <"$1")
+    echo "${found%% *}"
 }
 
 put_file() {

@@ -92,7 +92,7 @@ def test_only_those_may_read_who_have_to(done: Machine) -> None:
     assert drones > 0
     for path, wanted in {
         "etc/swarm-ledger/credentials": (0o700, 0, 0),
-        "etc/swarm-ledger/credentials/drone_2": (0o400, 0, 0),
+        "etc/swarm-ledger/credentials/drone_2/passphrase": (0o400, 0, 0),
         "var/lib/swarm-ledger": (0o750, 0, drones),
         "var/lib/swarm-ledger/roster": (0o750, 0, drones),
         "var/lib/swarm-ledger/roster/root.json": (0o640, 0, drones),
@@ -300,5 +300,5 @@ def test_taking_it_away_leaves_keys_and_ledgers(done: Machine) -> None:
     assert left == set(), left
     assert settings.exists()
     assert sorted(path.name for path in home.iterdir()) == ["key.pem", "ledger.db"]
-    assert (done.root / "etc/swarm-ledger/credentials/drone_2").exists()
+    assert (done.root / "etc/swarm-ledger/credentials/drone_2/passphrase").exists()
     assert list((done.root / "etc/systemd/system/multi-user.target.wants").iterdir()) == []

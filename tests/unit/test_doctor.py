@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from swarm_ledger.cli.doctor import checks
 from swarm_ledger.cli.doctor.drone import settings_of
@@ -256,6 +263,7 @@ def test_half_of_the_question_is_refused(tmp_path: Path) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what is looked at on each machine: other tests look at that."""
     monkeypatch.setattr("swarm_ledger.cli.doctor.look_at_machine", list)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/nowhere")  # and no trace of it afterwards
 
 
 @pytest.fixture
@@ -304,6 +312,30 @@ def test_what_is_wrong_is_named(fleet: Path, what: str, ruin: Callable[[Path], o
     ruin(fleet.parent)
     code, found = look(fleet)
     assert (code, found(what)["state"]) == (1, "bad"), found(what)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_passphrase_that_systemd_keeps_is_found(
+    fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr("swarm_ledger.cli.doctor.drone.SETTINGS", tmp_path / "environment")
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    text = fleet.read_text()
+    assert "file:drone_1/key.pem" in text
+    uri = "file:drone_1/key.pem?passphrase=credential:passphrase"
+    fleet.write_text(text.replace("file:drone_1/key.pem", uri))
+    key = load_pem_private_key((fleet.parent / "drone_1/key.pem").read_bytes(), None)
+    lock = BestAvailableEncryption(b"open sesame")
+    (fleet.parent / "drone_1/key.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
+    )
+    _, found = look(fleet)
+    assert found("root key")["state"] == "bad"
+    (tmp_path / "credentials/drone_1").mkdir(parents=True)
+    (tmp_path / "credentials/drone_1/passphrase").write_text("open sesame\n")
+    _, found = look(fleet)
+    assert found("root key")["state"] == "ok", found("root key")
 
 
 @pytest.mark.usefixtures("quick")

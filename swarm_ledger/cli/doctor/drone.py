@@ -24,6 +24,7 @@ from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.fleet import LEDGER, Fleet
 from swarm_ledger.runtime.lookout import SEEN, check_seen
+from swarm_ledger.signers.secret import CREDENTIALS
 
 SETTINGS = Path("/etc/swarm-ledger/environment")
 _SECRET = re.compile(r".*\.(key|pem|tpm2)(\.lost)?")
@@ -42,6 +43,8 @@ def look_at_drone(path: Path, name: str) -> list[Finding]:
         return [_trouble("fleet file", error)]
     fleet.drone(name)
     around = settings_of(SETTINGS, os.environ)
+    # What systemd hands to the drone's service, where we may read it; see docs/deploy.md.
+    os.environ.setdefault(CREDENTIALS, str(SETTINGS.parent / "credentials" / name))
     home = fleet.folder / fleet.drone(name).folder
     ledger_bytes, ledger_ms, findings = _ledger(home)
     findings = [Finding("fleet file", OK, str(path)), *findings]
