@@ -11,7 +11,7 @@ import cbor2
 import cv2
 import numpy as np
 
-from swarm_ledger.errors import PeerFault
+from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.perception import load
 from swarm_ledger.perception.frames import ENCODINGS, MAX_PIXELS, from_compressed, from_raw
 from swarm_ledger.runtime.labelled import Labelled, looks
@@ -93,7 +93,7 @@ def samples() -> dict[str, list[bytes]]:
 
 
 PICTURES = (
-    Target("image", _image, _of_image, (PeerFault,), cost=20, memory=1 << 26),
+    Target("image", _image, _of_image, (PeerFault, Misuse), cost=20, memory=1 << 26),
     Target("picture", _picture, of_bytes, (PeerFault,), cost=20, memory=1 << 27),
     Target("label", _label, of_cbor, (PeerFault,)),
 )
