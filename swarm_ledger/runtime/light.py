@@ -125,7 +125,9 @@ def find(store: Store, size: int, wanted: Wanted) -> int | Refusal:
 
 def _decision(store: Store, size: int, wanted: Wanted) -> int | None:
     if isinstance(wanted, ByNumber):
-        skip = wanted.number - 1 - pruned_before(store, wanted.number)
+        skip = wanted.number - 1 - pruned_before(store, 0)
+        if skip < 0:
+            return None
         found = store.find(Kind.DECISION, skip=skip, limit=1, within=size)
     elif isinstance(wanted, ByQuestion):
         found = store.find(Kind.DECISION, holding=wanted.question, limit=1, within=size)
