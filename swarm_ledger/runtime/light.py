@@ -110,6 +110,9 @@ def export_answer(prover: Prover, index: int, since: int = 0) -> bytes:
 
 def find(store: Store, size: int, wanted: Wanted) -> int | Refusal:
     """Return the index of what is wanted among the first `size` entries of a ledger."""
+    if isinstance(wanted, ByNumber) and wanted.number <= pruned_before(store, 0):
+        gone = f"decision {wanted.number} was pruned; an archive has it."
+        return Refusal.saying(Reason.NOT_FOUND, gone)
     if isinstance(wanted, ByIndex):
         index: int | None = wanted.index if wanted.index < store.size else None
     else:
@@ -126,8 +129,6 @@ def find(store: Store, size: int, wanted: Wanted) -> int | Refusal:
 def _decision(store: Store, size: int, wanted: Wanted) -> int | None:
     if isinstance(wanted, ByNumber):
         skip = wanted.number - 1 - pruned_before(store, 0)
-        if skip < 0:
-            return None
         found = store.find(Kind.DECISION, skip=skip, limit=1, within=size)
     elif isinstance(wanted, ByQuestion):
         found = store.find(Kind.DECISION, holding=wanted.question, limit=1, within=size)
