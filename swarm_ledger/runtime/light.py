@@ -45,11 +45,14 @@ class Prover:
     """Answers for one ledger, from any thread.
 
     opened: opens it, read-only. trust: whose first roster it begins with; later ones are on it.
-    Who belongs to the swarm is worked out once, and followed from then on.
+    Who belongs to the swarm is worked out once, and followed from then on. patience_s: how long
+    it may take to find what is wanted, 0 for as long as it takes.
     """
 
-    def __init__(self, opened: Callable[[], Store], trust: Trust) -> None:
-        self._opened, self._trust = opened, trust
+    def __init__(
+        self, opened: Callable[[], Store], trust: Trust, *, patience_s: float = 0.0
+    ) -> None:
+        self._opened, self._trust, self._patience_s = opened, trust, patience_s
         self._guard = threading.Lock()
         self._followed: tuple[Membership, int, int] | None = None
 
@@ -72,7 +75,8 @@ class Prover:
         if stated.size < request.size:
             said = f"the last checkpoint here is of {stated.size} entries."
             return Refusal.saying(Reason.BEHIND, said)
-        found = find(store, stated.size, request.wanted)
+        with store.database.bounded(self._patience_s):
+            found = find(store, stated.size, request.wanted)
         if isinstance(found, Refusal):
             return found
         entry, path = store.entry(found), tuple(store.inclusion(found, stated.size))
