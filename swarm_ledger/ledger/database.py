@@ -337,7 +337,7 @@ class Database:
 
     @contextmanager
     def bounded(self, seconds: float) -> Iterator[None]:
-        """Interrupt queries inside once all of it took so long: Misuse. 0: they may take for ever."""
+        """Interrupt queries inside once they took so long together: Misuse. 0: for no limit."""
         if not seconds:
             yield
             return

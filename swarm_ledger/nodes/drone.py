@@ -22,7 +22,9 @@ from swarm_ledger.nodes.declaring import declare
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.perception import PerceptionNode
 from swarm_ledger.nodes.process import run
+from swarm_ledger.nodes.prover import ProverNode
 from swarm_ledger.nodes.qos import LATCHED, SENSOR, STATUS
+from swarm_ledger.nodes.questions import Questions
 from swarm_ledger.nodes.tables.drone import TABLE
 from swarm_ledger.nodes.transport import RosTransport
 from swarm_ledger.perception import load as load_classifier
@@ -62,6 +64,7 @@ class DroneNode(Node):
         self._emit = StdoutEvents(self.name)
         self._decisions = self.create_publisher(Decision, "/swarm/decisions", LATCHED)
         self._checkpoints = self.create_publisher(Checkpoint, "/swarm/checkpoints", LATCHED)
+        self._questions = Questions(self)
         self._observations = self.create_publisher(Observation, "observation", SENSOR)
         self._status = self.create_publisher(SwarmStatus, "status", STATUS)
         self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
@@ -141,11 +144,13 @@ class DroneNode(Node):
             max_bytes=self.fleet.max_bytes(self.name),
         )
         self._lookout.check_current(drone, now_ms)
+        self._questions.begin(drone, self.get_clock().now().to_msg())
         return drone
 
     def _on_event(self, event: str, fields: dict[str, Any]) -> None:
         self._emit(event, fields)
         now = self.get_clock().now().to_msg()
+        self._questions.on_event(event, fields, now)
         if event == "decision":
             number, height = fields["number"], fields["height"]
             index, settled = find_decision(self._store, number, height=height)
@@ -189,7 +194,9 @@ def make() -> Sequence[Node]:
     world = drone.fleet.file.world
     if world is not None:
         classifier = eyes(drone.fleet.drone(drone.name).attack, classifier, world.target)
-    return drone, PerceptionNode(classifier, drone.wanted, drone.look)
+    fleet = drone.fleet
+    prover = ProverNode(fleet.home(drone.name), fleet.folder / fleet.file.roster)
+    return drone, PerceptionNode(classifier, drone.wanted, drone.look), prover
 
 
 def main() -> None:

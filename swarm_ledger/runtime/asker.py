@@ -200,6 +200,11 @@ class Asker:
         said = f"canceled. {_ELSEWHERE}{asked.question_id.hex()}."
         self._end(asked, Answered(Code.CANCELED, said))
 
+    def give_up(self, answered: Answered) -> None:
+        """End all that is being asked, for that reason."""
+        for asked in list(self.open.values()):
+            self._end(asked, answered)
+
     # what comes in
 
     def hear(self, raws: Iterable[bytes], now_ms: int) -> list[int]:
@@ -246,7 +251,7 @@ class Asker:
         """Let time pass: say what is not on the ledger yet again, and give up what is in vain."""
         self._pass_time(now_ms)
         for asked in list(self.open.values()):
-            if not self._give_up(asked):
+            if not self._is_in_vain(asked):
                 self._say(asked)
 
     def _pass_time(self, now_ms: int) -> None:
@@ -287,13 +292,12 @@ class Asker:
             self._errand.urge(sign, self._steady_ms // 1000)
         return asked.sealed.get(roster.version)
 
-    def _give_up(self, asked: Asked) -> bool:
+    def _is_in_vain(self, asked: Asked) -> bool:
         """End what can't come to an end any more; True if it did."""
         waited_ms = self._steady_ms - asked.since_ms
         if waited_ms < self._patience_ms:
             return False
-        needed = quorum(len(self.hearing.roster.validators))
-        heard = self.hearing.heard_since(self._steady_ms - self._patience_ms)
+        needed, heard = self.quorum, self.heard
         named = f"{_ELSEWHERE}{asked.question_id.hex()}."
         over = waited_ms >= asked.question.duration_ms + 2 * self._patience_ms
         if self._errand.trouble is not None and not asked.sealed:
@@ -322,6 +326,16 @@ class Asker:
             self.pursuit.drop(asked.question_id)
 
     # what can be seen
+
+    @property
+    def heard(self) -> int:
+        """How many validators were heard lately."""
+        return self.hearing.heard_since(self._steady_ms - self._patience_ms)
+
+    @property
+    def quorum(self) -> int:
+        """How many of them must agree on anything."""
+        return quorum(len(self.hearing.roster.validators))
 
     def progress(self, asked: Asked) -> Progress:
         """Return how the vote on an open question goes on; Misuse for one that has ended."""

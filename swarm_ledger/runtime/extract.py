@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""One block of a ledger, for whoever wants to look at it: as much of it as one answer may carry."""
+"""One block of a ledger, for whoever wants to look at it: as much as one answer may carry."""
 
 from __future__ import annotations
 

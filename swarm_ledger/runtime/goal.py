@@ -21,6 +21,11 @@ _SUBJECT = re.compile(r"[ -~]+")
 _LABEL = re.compile(r"[a-z0-9_]+")
 
 
+def rule_number(rule: AnyRule) -> int:
+    """Return the number of a question's rule; 0 for one without."""
+    return next((number for number, one in RULES.items() if one == rule), 0)
+
+
 @dataclass(frozen=True)
 class Goal:
     """What to ask. rule: one of RULES; duration_ms: for the vote, in the ledger's time."""
