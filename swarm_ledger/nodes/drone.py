@@ -10,6 +10,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from swarm_interfaces.msg import Checkpoint, Decision, Observation, SwarmStatus
 
 from swarm_ledger.nodes.convert import (
@@ -195,7 +196,12 @@ def make() -> Sequence[Node]:
     if world is not None:
         classifier = eyes(drone.fleet.drone(drone.name).attack, classifier, world.target)
     fleet = drone.fleet
-    prover = ProverNode(fleet.home(drone.name), fleet.folder / fleet.file.roster)
+    given = {"ledger": fleet.home(drone.name), "roster": fleet.folder / fleet.file.roster}
+    prover = ProverNode(
+        parameter_overrides=[
+            Parameter(name, Parameter.Type.STRING, str(path)) for name, path in given.items()
+        ]
+    )
     return drone, PerceptionNode(classifier, drone.wanted, drone.look), prover
 
 

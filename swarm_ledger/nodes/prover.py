@@ -29,7 +29,7 @@ from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.tables.prover import TABLE
-from swarm_ledger.runtime.desk import SHARE, Desk
+from swarm_ledger.runtime.desk import Desk
 from swarm_ledger.runtime.extract import Shown, Trouble, show_block
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.light import Prover
@@ -43,22 +43,15 @@ _T = TypeVar("_T")
 
 
 class ProverNode(Node):
-    """Serves `get_proof` and `get_block`, and tells /diagnostics how many were turned away.
+    """Serves `get_proof` and `get_block`, and tells /diagnostics how many were turned away."""
 
-    ledger, roster: a drone's folder and the roster's, for a prover in that drone's process; else
-    they are parameters.
-    """
-
-    def __init__(self, ledger: Path | None = None, roster: Path | None = None) -> None:
-        super().__init__("prover")
-        share = SHARE
-        if ledger is None or roster is None:
-            given = declare(self, TABLE)
-            ledger, roster = Path(given.text("ledger")), Path(given.text("roster"))
-            share = given.number("share")
-        self._path = ledger / LEDGER
-        self._prover = Prover(self._store, load_trust(roster), patience_s=_PATIENCE_S)
-        self._desk = Desk(share=share)
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("prover", **node_arguments)
+        given = declare(self, TABLE)
+        self._path = Path(given.text("ledger")) / LEDGER
+        trust = load_trust(Path(given.text("roster")))
+        self._prover = Prover(self._store, trust, patience_s=_PATIENCE_S)
+        self._desk = Desk(share=given.number("share"))
         self._turned_away = 0
         self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
         self.create_service(GetProof, "get_proof", self._on_proof)
