@@ -188,7 +188,7 @@ def test_a_goal_is_decided_and_its_proof_holds(flight: tuple[Path, Report]) -> N
     good = report["good"]
     assert (good["status"], good["code"], good["said"]) == (SUCCEEDED, 0, "")
     assert (good["outcome"], good["label"]) == (1, "cup")
-    assert good["counts"][0] >= 3
+    assert good["counts"][0] > good["counts"][1]  # the liar says two_faces
     root = (folder / "roster" / "root.json").read_bytes()
     head = load(root, (folder / "ground_station" / "ledger.state").read_bytes())
     policy, proof = policy_of(head.opener), good["proof"].encode()
