@@ -12,18 +12,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.roster import drone_id
 from swarm_ledger.identity.trust import read_file
 from swarm_ledger.identity.tuf import ROOT
+from swarm_ledger.nodes.clock import NodeTime
 from swarm_ledger.nodes.deciding import Deciding
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.proofs import PATIENCE_MS, Proofs, steady_ms
 from swarm_ledger.nodes.publishing import publish
+from swarm_ledger.nodes.qos import DIAGNOSTICS as QOS
 from swarm_ledger.nodes.tables.ground_station import TABLE
 from swarm_ledger.nodes.transport import RosTransport
 from swarm_ledger.runtime.asker import Answered, Asked, Asker, Code
@@ -50,6 +53,7 @@ class GroundStationNode(ManagedNode):
 
     def __init__(self) -> None:
         super().__init__("ground_station", TABLE)
+        self._time = NodeTime(self, self._tell_of_jump)
         self._follower: Follower | None = None
         self._deciding: Deciding | None = None
 
@@ -73,12 +77,12 @@ class GroundStationNode(ManagedNode):
             self._pursuit,
             self._operator,
             self._transport.broadcast,
-            now_ms=self._now_ms(),
+            now_ms=self._time.now_ms(),
             patience_ms=self.given.whole("patience_ms"),
             secret=fleet.file.secrecy,
         )
-        self._proofs = Proofs(self, self._pursuit, services, self._asker.take)
-        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
+        self._proofs = Proofs(self, self._pursuit, services, self._asker.take, self._time.now_ms)
+        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
         feedback_ms = self.given.whole("feedback_ms")
         self._deciding = Deciding(
             self, self._begin, self._asker.cancel, self._asker.progress, feedback_ms
@@ -101,8 +105,9 @@ class GroundStationNode(ManagedNode):
 
     def start(self) -> None:
         """Listen, follow and ask."""
-        self.create_timer(_TICK_S, self._on_tick)
-        self.create_timer(_DIAGNOSTICS_S, self._on_diagnostics)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # goes on whatever /clock does
+        self.create_timer(_TICK_S, self._on_tick, clock=steady)
+        self.create_timer(_DIAGNOSTICS_S, self._on_diagnostics, clock=steady)
 
     def stop(self) -> None:
         """Give up what is being asked."""
@@ -119,25 +124,26 @@ class GroundStationNode(ManagedNode):
             self._follower.close()
             self._follower = None
 
-    def _now_ms(self) -> int:
-        return int(self.get_clock().now().nanoseconds) // 1_000_000
+    def _tell_of_jump(self, seconds: float) -> None:
+        self.get_logger().warning(f"/clock went back by {seconds:.3f} s: what is asked goes on.")
 
     def _begin(self, goal: Goal) -> Asked | Answered:
         if not self.active:
             return Answered(Code.UNAVAILABLE, _INACTIVE)
-        now_ms = self._now_ms()
+        now_ms = self._time.now_ms()
         if not now_ms:
             return Answered(Code.UNAVAILABLE, _TIMELESS)
         return self._asker.ask(goal, now_ms)
 
     def _on_tick(self) -> None:
-        now_ms = self._now_ms()
+        now_ms = self._time.now_ms()
         if not now_ms:
             return
         for _ in range(_ROUNDS):
-            self._transport.judge(self._asker.hear(self._transport.receive(), now_ms))
-            if not self._transport.waits:
+            messages = self._transport.receive()
+            if not messages:
                 break
+            self._transport.judge(self._asker.hear(messages, now_ms))
         self._transport.learn(self._asker.hearing.roster)
         self._asker.tick(now_ms)
         self._proofs.step()

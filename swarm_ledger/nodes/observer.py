@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from swarm_ledger.identity.trust import read_file
@@ -20,6 +21,7 @@ from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.proofs import PATIENCE_MS, Proofs
 from swarm_ledger.nodes.publishing import publish
+from swarm_ledger.nodes.qos import DIAGNOSTICS as QOS
 from swarm_ledger.nodes.tables.observer import TABLE
 from swarm_ledger.runtime.following import Follower
 from swarm_ledger.runtime.pursuit import Found, Inquiry, Pursuit
@@ -49,13 +51,14 @@ class ObserverNode(ManagedNode):
         self._pursuit = Pursuit(
             self._follower, services, every_ms=every_ms, patience_ms=PATIENCE_MS
         )
-        self._proofs = Proofs(self, self._pursuit, services, self._take)
-        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
+        self._proofs = Proofs(self, self._pursuit, services, self._take, self._now_ms)
+        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
 
     def start(self) -> None:
         """Ask, again and again."""
-        self.create_timer(_STEP_S, self._on_step)
-        self.create_timer(_DIAGNOSTICS_S, self._on_diagnostics)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # goes on whatever /clock does
+        self.create_timer(_STEP_S, self._on_step, clock=steady)
+        self.create_timer(_DIAGNOSTICS_S, self._on_diagnostics, clock=steady)
 
     def close(self) -> None:
         """Let others have the state file."""
@@ -63,8 +66,11 @@ class ObserverNode(ManagedNode):
             self._follower.close()
             self._follower = None
 
+    def _now_ms(self) -> int:
+        return int(self.get_clock().now().nanoseconds) // 1_000_000
+
     def _on_step(self) -> None:
-        if self.get_clock().now().nanoseconds:
+        if self._now_ms():
             self._proofs.step()
 
     def _take(self, inquiry: Inquiry, raw: bytes, now_ms: int, steady_ms: int) -> Found | None:

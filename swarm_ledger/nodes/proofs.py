@@ -29,15 +29,21 @@ Take = Callable[[Inquiry, bytes, int, int], "Found | None"]
 
 
 class Proofs:
-    """Carries a pursuit's questions. services: its sources, which are services' names.
+    """Carries a pursuit's questions. services: its sources, which are services' names. now_ms:
+    the time by which rosters have expired or not.
 
     Publishes `verified_decisions`, each once and in their order.
     """
 
     def __init__(
-        self, node: ManagedNode, pursuit: Pursuit, services: Sequence[str], take: Take
+        self,
+        node: ManagedNode,
+        pursuit: Pursuit,
+        services: Sequence[str],
+        take: Take,
+        now_ms: Callable[[], int],
     ) -> None:
-        self._node, self._pursuit, self._take = node, pursuit, take
+        self._node, self._pursuit, self._take, self._now_ms = node, pursuit, take, now_ms
         self._clients = {name: node.create_client(GetProof, name) for name in services}
         self._decisions = node.create_publisher(Decision, "verified_decisions", LATCHED)
         self._under_way: tuple[Any, Any] | None = None
@@ -66,14 +72,14 @@ class Proofs:
     def _on_answer(self, future: Any, inquiry: Inquiry) -> None:
         if not self._node.active or future.result() is None:
             return
-        now = self._node.get_clock().now()
         raw = bytes(future.result().answer)
-        found = self._take(inquiry, raw, int(now.nanoseconds) // 1_000_000, steady_ms())
+        found = self._take(inquiry, raw, self._now_ms(), steady_ms())
         if self._pursuit.wrong:
             logger = self._node.get_logger()
             logger.error(self._pursuit.said, throttle_duration_sec=_COMPLAIN_S)
         if found is not None and found.first:
-            message = decision_message(found.settled, found.verified.entry.index, now.to_msg())
+            now = self._node.get_clock().now().to_msg()
+            message = decision_message(found.settled, found.verified.entry.index, now)
             publish(self._decisions, message)
 
     def status(self) -> DiagnosticStatus:

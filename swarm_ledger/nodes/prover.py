@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 from swarm_interfaces.msg import Entry
@@ -28,6 +29,7 @@ from swarm_ledger.nodes.declaring import declare
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.publishing import publish
+from swarm_ledger.nodes.qos import DIAGNOSTICS as QOS
 from swarm_ledger.nodes.tables.prover import TABLE
 from swarm_ledger.runtime.desk import Desk
 from swarm_ledger.runtime.extract import Shown, Trouble, show_block
@@ -53,10 +55,11 @@ class ProverNode(Node):
         self._prover = Prover(self._store, trust, patience_s=_PATIENCE_S)
         self._desk = Desk(share=given.number("share"))
         self._turned_away = 0
-        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
+        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
         self.create_service(GetProof, "get_proof", self._on_proof)
         self.create_service(GetBlock, "get_block", self._on_block)
-        self.create_timer(_DIAGNOSTICS_S, self._on_diagnostics)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_DIAGNOSTICS_S, self._on_diagnostics, clock=steady)
 
     def destroy_node(self) -> None:
         """Serve no more."""

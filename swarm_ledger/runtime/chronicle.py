@@ -24,7 +24,7 @@ from swarm_ledger.runtime.goal import rule_number
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.voting.decision import Settled
 from swarm_ledger.voting.limits import ABSTAIN_NAME
-from swarm_ledger.voting.observation import Observation
+from swarm_ledger.voting.observation import UNMEASURED, Observation
 from swarm_ledger.voting.question import Question
 
 Event = tuple[str, dict[str, Any]]
@@ -66,7 +66,7 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
             {
                 "label": label_name(machine.asked(content.question), content.label),
                 "confidence": content.confidence_ppm / 1_000_000,
-                "bearing": content.bearing_mrad / 1000,
+                "bearing": measured(content.bearing_mrad),
                 **fields,
             },
         )
@@ -96,6 +96,11 @@ def question_fields(question: Question, opened_ms: int) -> dict[str, Any]:
         "duration_ms": question.duration_ms,
         "opened_ms": opened_ms,
     }
+
+
+def measured(thousandths: int) -> float | None:
+    """Return a bearing in radians or a distance in metres, None where nothing measured it."""
+    return None if thousandths == UNMEASURED else thousandths / 1000
 
 
 def label_name(question: Question | None, label: int) -> str:

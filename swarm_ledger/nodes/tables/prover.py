@@ -8,6 +8,7 @@ TABLE = Table(
     node="prover",
     purpose="Answers who asks for proofs and blocks from a drone's ledger, which it only reads.",
     executables=("prover",),
+    within=("drone",),
     parameters=(
         text("ledger", "a drone's folder"),
         text("roster", "the roster folder"),
