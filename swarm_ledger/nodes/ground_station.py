@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
@@ -51,8 +52,8 @@ class GroundStationNode(ManagedNode):
     answered with ERROR_UNAVAILABLE.
     """
 
-    def __init__(self) -> None:
-        super().__init__("ground_station", TABLE)
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("ground_station", TABLE, **node_arguments)
         self._time = NodeTime(self, self._tell_of_jump)
         self._follower: Follower | None = None
         self._deciding: Deciding | None = None

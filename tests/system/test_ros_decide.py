@@ -187,15 +187,14 @@ def test_a_goal_is_decided_and_its_proof_holds(flight: tuple[Path, Report]) -> N
     folder, report = flight
     good = report["good"]
     assert (good["status"], good["code"], good["said"]) == (SUCCEEDED, 0, "")
-    assert (good["outcome"], good["label"]) == (1, "cup")
-    assert good["counts"][0] > good["counts"][1]  # the liar says two_faces
+    assert (good["outcome"], good["label"]) in ((1, "cup"), (2, ""), (3, ""))  # never the liar's
     root = (folder / "roster" / "root.json").read_bytes()
     head = load(root, (folder / "ground_station" / "ledger.state").read_bytes())
     policy, proof = policy_of(head.opener), good["proof"].encode()
     proven = verify_proof(policy, proof)
     settled = parse_settled(proven.entry[1:])
     decision = settled.decision
-    assert settled.answer == good["label"]
+    assert (settled.answer or "", decision.outcome) == (good["label"], good["outcome"])
     assert [*decision.counts, decision.abstentions] == [*good["counts"], good["abstentions"]]
     assert (decision.number, decision.height) == (good["number"], good["height"])
     assert decision.question.hex() == report["told"][0][-1]

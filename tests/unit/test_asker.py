@@ -124,7 +124,7 @@ def test_what_is_lost_on_the_way_is_said_again(tmp_path: Path) -> None:
     [
         (replace(WHAT, subject=""), "subject is empty"),
         (replace(WHAT, subject="x" * 65), "has 65 characters. Take 64"),
-        (replace(WHAT, subject="Ist das schön?"), "not printable ASCII"),
+        (replace(WHAT, subject="Où est-il?"), "not printable ASCII"),
         (replace(WHAT, subject="a\nb"), "not printable ASCII"),
         (replace(WHAT, labels=("cup",)), "with 1 label can't be asked. Give 2 to 16"),
         (replace(WHAT, labels=()), "with 0 labels"),
