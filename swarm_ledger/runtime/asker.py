@@ -98,7 +98,8 @@ class Asker:
     ledger. operator: the key to sign with, None for a server that only follows. send: says sealed
     bytes to all drones. secret: whether they encrypt what they say, so that no question of an
     operator, who shares no secret with them, is heard. patience_ms: how long a quorum may be
-    silent, and how long after the deadline its decision may take.
+    silent, and how long after the deadline its decision may take. hears: whether what drones say
+    to all is heard here; if not, their silence means nothing.
     """
 
     def __init__(
@@ -111,13 +112,14 @@ class Asker:
         now_ms: int,
         patience_ms: int = 10_000,
         secret: bool = False,
+        hears: bool = True,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.hearing = Hearing(trust.genesis)
         self.pursuit = pursuit
         self.open: dict[bytes, Asked] = {}
         self._trust, self._operator, self._send, self._draw = trust, operator, send, draw
-        self._patience_ms, self._secret = patience_ms, secret
+        self._patience_ms, self._secret, self._hears = patience_ms, secret, hears
         self._now_ms = self._steady_ms = now_ms
         self._height = 0
         self._errand = Errand()
@@ -303,7 +305,7 @@ class Asker:
         if self._errand.trouble is not None and not asked.sealed:
             said = f"the operator's key does not sign: {self._errand.trouble.explain()}"
             self._end(asked, Answered(Code.UNKNOWN, said))
-        elif heard < needed and (over or asked.opened_ms is None):
+        elif self._hears and heard < needed and (over or asked.opened_ms is None):
             of = len(self.hearing.roster.validators)
             said = (
                 f"{heard} of {of} validators were heard in {self._patience_ms / 1000:g} s, and "
