@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
 import cbor2
+import cv2
 import numpy as np
 
-from swarm_ledger.errors import PeerFault
+from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.perception import load
 from swarm_ledger.perception.frames import ENCODINGS, MAX_PIXELS, from_compressed, from_raw
 from swarm_ledger.runtime.labelled import Labelled, looks
@@ -70,8 +72,28 @@ def _label(data: bytes) -> None:
     assert looks(said, (), _NOW, 2_000) == []
 
 
+def samples() -> dict[str, list[bytes]]:
+    """Return pictures as OpenCV packs them, and labels."""
+    noise = np.random.default_rng(1).integers(0, 255, (9, 11, 3), dtype=np.uint8)
+    progressive = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    packed = [
+        cv2.imencode(".png", noise),
+        cv2.imencode(".png", noise[:, :, 0]),
+        cv2.imencode(".jpg", noise),
+        cv2.imencode(".jpg", noise, progressive),
+    ]
+    labels = [
+        ["cup", 0.9, _NOW - 5, bytes(32), 1.0, 2.0],
+        ["unknown", 0.1, _NOW + 9, b"q" * 32, math.nan, math.nan],
+    ]
+    return {
+        "picture": [bytes(data) for _, data in packed],
+        "label": [cbor2.dumps(label) for label in labels],
+    }
+
+
 PICTURES = (
-    Target("image", _image, _of_image, (PeerFault,), cost=20, memory=1 << 26),
+    Target("image", _image, _of_image, (PeerFault, Misuse), cost=20, memory=1 << 26),
     Target("picture", _picture, of_bytes, (PeerFault,), cost=20, memory=1 << 27),
     Target("label", _label, of_cbor, (PeerFault,)),
 )

@@ -93,7 +93,7 @@ def test_what_is_asked_wrongly_is_refused(wired: Wired) -> None:
     assert "with 1 label can't be asked" in refused("--labels", "cup")
     stolen = f"file:{wired.folder / 'drone_1' / KEY}"
     assert "no operator's in roster version 1" in refused("--operator", stolen)
-    assert "cannot" in refused("--channel", "/nowhere")
+    assert "no channel keys at /nowhere" in refused("--channel", "/nowhere")
     without = [part for part in given if part not in given[4:6]]
     assert "links are encrypted" in call("ask", "What?", *without).refused()
     elsewhere = call("ask", "What?", *given, "--from", "ftp://nowhere").refused()
