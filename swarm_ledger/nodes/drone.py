@@ -69,7 +69,7 @@ class DroneNode(Node):
         self._transport = RosTransport(self, self.fleet.trust.newest, member.index)
         self._lookout = Lookout(self.fleet, self.name, self._emit)
         self._courier = Courier(self.fleet.home(self.name), self._emit)
-        self._clerk = Clerk(self.fleet.home(self.name), self._emit)
+        self._clerk = Clerk(self.fleet.home(self.name), self._emit, self.fleet.rules())
         self._epoch = 0
         self.create_timer(_TICK_S, self._on_tick)
         self.create_timer(_STATUS_S, self._on_status)

@@ -31,7 +31,7 @@ from swarm_ledger.nodes.signed import (
     type_hash,
 )
 from swarm_ledger.nodes.tables.secure_relay import TABLE
-from swarm_ledger.relay.anchor import Anchoring
+from swarm_ledger.relay.anchor import LEAST_ANCHOR_MS, Anchoring
 from swarm_ledger.relay.sender import Credentials, Sender
 from swarm_ledger.relay.statement import Notarised
 from swarm_ledger.relay.verifier import MAX_TOPICS_PER_MEMBER
@@ -41,8 +41,6 @@ from swarm_ledger.runtime.starts import next_run
 
 _LOOK_S = 0.5
 _COMPLAIN_S = 10.0
-_LEAST_ANCHOR_MS = 12_000
-"""A little over what the ledger takes of one member for long."""
 
 
 @dataclass
@@ -77,10 +75,10 @@ class RelayNode(Node):
             )
         self._announce_us = 1_000 * given.whole("announce_ms")
         self._anchor_ms = given.whole("anchor_ms")
-        if 0 < self._anchor_ms < _LEAST_ANCHOR_MS:
+        if 0 < self._anchor_ms < LEAST_ANCHOR_MS:
             raise Misuse(
                 f"anchor_ms is {self._anchor_ms}, and the ledger takes no anchors that often.",
-                remedy=f"Give 0, to anchor nothing, or {_LEAST_ANCHOR_MS} and more.",
+                remedy=f"Give 0, to anchor nothing, or {LEAST_ANCHOR_MS} and more.",
             )
         fleet, begins = Path(given.text("fleet")), given.flag("begin_session")
         self._aboard = Aboard(fleet, self.drone, self._complain, begins=begins)
