@@ -27,22 +27,29 @@ class Ordered(NamedTuple):
 
 
 class Orders:
-    """Reads the newest order from a ledger. member: the drone's id, 16 bytes."""
+    """Reads the newest order from a ledger. member: the drone's id, 16 bytes.
 
-    def __init__(self, store: Store, member: bytes) -> None:
-        self._store, self._member = store, member
+    newest_ms: decisions that are older when they are read are no orders: a drone that starts with
+    the ledger of an earlier flight does not go on with that.
+    """
+
+    def __init__(self, store: Store, member: bytes, newest_ms: int = 600_000) -> None:
+        self._store, self._member, self._newest_ms = store, member, newest_ms
         self._size = 0
         self._newest: Ordered | None = None
 
-    def look(self) -> Ordered | None:
-        """Return the newest order that is certified, None where there is none yet."""
+    def look(self, now_ms: int) -> Ordered | None:
+        """Return the newest order that is certified, None where there is none yet.
+
+        now_ms: the drone's clock, which the ledger's time is near to.
+        """
         certified = self._store.latest_checkpoint()
         if certified is not None and certified.size > self._size:
             self._size = certified.size
-            self._newest = self._find() or self._newest
+            self._newest = self._find(now_ms) or self._newest
         return self._newest
 
-    def _find(self) -> Ordered | None:
+    def _find(self, now_ms: int) -> Ordered | None:
         actions: dict[int, list[str]] = {}
         for found in self._recent(Kind.ACTION):
             action = parse_action(found)
@@ -51,6 +58,8 @@ class Orders:
         for found in reversed(self._recent(Kind.DECISION)):
             settled = parse_settled(found)
             number, labels = settled.decision.number, settled.question.labels
+            if now_ms - settled.decision.closed_ms > self._newest_ms:
+                return None
             order = order_for(labels, settled.answer, actions.get(number, ()))
             if order is not None:
                 return Ordered(order, number, settled.text)

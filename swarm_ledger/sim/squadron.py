@@ -62,7 +62,7 @@ class Squadron:
     def _obey(self, pilot: Pilot, drone: Drone) -> None:
         if pilot.number not in self._orders:
             self._orders[pilot.number] = Orders(drone.keeper.store, id_of(drone.member))
-        ordered = self._orders[pilot.number].look()
+        ordered = self._orders[pilot.number].look(drone.engine.now_ms)
         if ordered is not None:
             pilot.order = ordered.order
             self._ordered.add(pilot.number)

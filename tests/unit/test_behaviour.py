@@ -144,7 +144,7 @@ def starts(draw: st.DrawFn) -> list[Pose]:
     return poses
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(starts(), st.sampled_from(list(Order)), st.sampled_from(list(Order)))
 def test_never_too_near_and_never_too_fast(poses: list[Pose], one: Order, other: Order) -> None:
     sky = Sky(poses, one)
