@@ -21,6 +21,11 @@ _GOLDEN = 0.618034
 _LOWEST, _SPAN = 0.3, 1.3  # heights above the target's middle
 
 
+def height_of(number: int) -> float:
+    """Return a drone's height over the target's middle: neighbours' numbers differ much in it."""
+    return _LOWEST + _SPAN * (number * _GOLDEN % 1.0)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a drone is: metres, ENU, and yaw in radians counter-clockwise from east."""
@@ -137,7 +142,7 @@ class Pilot:
 
     def _wish(self, own: Place, now_s: float) -> tuple[Vector, bool]:
         """Return the velocity towards our place, and whether we are there."""
-        climb = self.target[2] + self._height() - own.z
+        climb = self.target[2] + height_of(self.number) - own.z
         if self.phase is Phase.RISING:
             return (0.0, 0.0, _PULL * climb), climb < _IN_PLACE
         x, y = own.x - self.target[0], own.y - self.target[1]
@@ -147,10 +152,6 @@ class Pilot:
         c, s = math.cos(bearing), math.sin(bearing)
         wish = (out * c - along * s, out * s + along * c, climb)
         return steering.scaled(wish, _PULL), math.hypot(*wish) < _IN_PLACE
-
-    def _height(self) -> float:
-        """Return our height over the target's middle: neighbours' numbers differ much in it."""
-        return _LOWEST + _SPAN * (self.number * _GOLDEN % 1.0)
 
     def _radius(self, now_s: float) -> float:
         """Return how far from the axis our place is: a ring has room for all."""

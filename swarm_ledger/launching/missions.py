@@ -1,0 +1,154 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""Simulated missions from launch arguments: laid out, and the processes of their drones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+from launch import LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, LogInfo, RegisterEventHandler
+from launch.event_handlers import OnShutdown
+
+from swarm_ledger.errors import Misuse
+from swarm_ledger.launching.arguments import Given, argument, flag
+from swarm_ledger.launching.processes import Values, process
+from swarm_ledger.runtime.fleet import FLEET
+from swarm_ledger.sim.byzantine import ATTACKS
+from swarm_ledger.sim.mission import KEY, KEY_STORES, OPERATOR, Mission, prepare, utc_now
+from swarm_ledger.sim.rack import open_rack
+
+CARRIERS = ("ros", "zmq")
+"""What carries what drones say to each other."""
+
+BAG = "bag"
+RECORDED = ("/swarm/decisions", "/swarm/checkpoints", "/swarm/questions", "/swarm/signed")
+RECORDED_OF_EACH = ("camera/image", "odom", "observation", "status")
+
+
+def mission_arguments(targets: Sequence[str]) -> list[DeclareLaunchArgument]:
+    """Return the arguments that say which mission to fly."""
+    return [
+        argument("drones", "How many drones fly; 4-100.", "4"),
+        argument("byzantine", "How many of them lie.", "1"),
+        argument("target", "What stands at the centre.", targets[0], targets),
+        argument("seed", "Decides the world, the views and who lies.", "0"),
+        argument(
+            "attack",
+            "What liars do besides lying: no more, contradict themselves, say nothing.",
+            "lie",
+            list(ATTACKS),
+        ),
+        argument("keys", "Where the drones' root keys live.", KEY_STORES[0], KEY_STORES),
+        argument(
+            "transport", "What carries what drones say to each other.", CARRIERS[0], CARRIERS
+        ),
+        flag("behaviour", "Pilots fly the drones, and act on what was decided."),
+        flag("ground_station", "Start a ground station with the operator's key: /swarm/decide."),
+        flag("record", "Record topics to a bag in the run folder."),
+        flag("rviz", "Show the swarm in RViz."),
+        flag("allow_unsafe", "Accept more liars than PBFT tolerates."),
+        argument(
+            "run_dir", "Where keys, ledgers and proofs go; if empty, a new folder in runs/.", ""
+        ),
+    ]
+
+
+def mission(given: Given, target: str) -> Mission:
+    """Return the mission that the launch arguments ask for. Misuse if it can't be flown.
+
+    target: what the fleet file's world has: what liars deny.
+    """
+    seed, named = given.whole("seed"), given.text("run_dir")
+    new = f"runs/{datetime.now():%Y%m%d-%H%M%S-%f}-{given.text('target')}-{seed}"
+    return Mission(
+        run_dir=Path(named or new).expanduser().absolute(),
+        drones=given.whole("drones"),
+        byzantine=given.whole("byzantine"),
+        target=target,
+        seed=seed,
+        transport=given.text("transport"),
+        keys=given.text("keys"),
+        attack=given.text("attack"),
+        allow_unsafe=given.flag("allow_unsafe"),
+    )
+
+
+class Prepared:
+    """A mission that is laid out in its folder, its key stores at hand until the launch ends."""
+
+    def __init__(self, flown: Mission, given: Given) -> None:
+        self.mission, self._given = flown, given
+        self.fleet = flown.run_dir / FLEET
+        self._stack = ExitStack()
+        try:
+            rack = self._stack.enter_context(open_rack(flown))
+            prepare(flown, now=utc_now(), rack=rack)
+        except BaseException:
+            self._stack.close()
+            raise
+        self._environment = rack.environment
+
+    def begin(self) -> list[LaunchDescriptionEntity]:
+        """Return what tells where it is, and gives key stores back in the end."""
+        where = LogInfo(msg=f"keys, ledgers and roster are in {self.mission.run_dir}")
+        over = RegisterEventHandler(OnShutdown(on_shutdown=self._on_shutdown))
+        return [where, over]
+
+    def _on_shutdown(self, *_: object) -> None:
+        # swtpm gets no Ctrl-C of its own; drones that still sign then lose nothing on disk
+        self._stack.close()
+
+    def drones(self, *, sim_time: bool) -> list[LaunchDescriptionEntity]:
+        """Return a process for each drone, and for each pilot where there are to be some."""
+        entities = []
+        for name in self.mission.names():
+            who: Values = {"fleet": str(self.fleet), "drone": name, **clock(sim_time)}
+            entities.append(self._process("drone", who, name))
+            if self._given.flag("behaviour"):
+                entities.append(self._process("pilot", who, name, f"{name}_pilot"))
+        return entities
+
+    def ground_station(self, *, sim_time: bool) -> LaunchDescriptionEntity:
+        """Return a ground station that asks in the name of the mission's operator."""
+        folder = self.mission.run_dir
+        parameters: Values = {
+            "fleet": str(self.fleet),
+            "operator": f"file:{folder}/{OPERATOR}/{KEY}",
+            "operator_name": OPERATOR,
+            "state": str(folder / "ground_station"),
+            **clock(sim_time),
+        }
+        return process("ground_station", parameters, self._given)
+
+    def _process(
+        self, executable: str, parameters: Values, name: str, shown: str = ""
+    ) -> LaunchDescriptionEntity:
+        return process(
+            executable,
+            parameters,
+            self._given,
+            name=shown or name,
+            namespace=name,
+            environment=self._environment,
+        )
+
+
+def clock(sim_time: bool) -> dict[str, bool]:
+    """Return the parameter that has a node follow /clock, where it is to."""
+    return {"use_sim_time": True} if sim_time else {}
+
+
+def recorded(names: Sequence[str]) -> list[str]:
+    """Return the topics that a launch records of these drones."""
+    return [*RECORDED, *(f"/{name}/{topic}" for name in names for topic in RECORDED_OF_EACH)]
+
+
+def check_target(given: Given, targets: Sequence[str]) -> str:
+    """Return the target that was asked for; Misuse for another than one of these."""
+    target = given.text("target")
+    if target not in targets:  # launch checks choices itself, but not where a file includes ours
+        raise Misuse(f"unknown target {target!r}.", remedy=f"Take {' or '.join(targets)}.")
+    return target
