@@ -50,6 +50,9 @@ ARGUMENTS = [
 ]
 
 
+PLACE = ("-x", "-y", "-z", "-Y")
+
+
 class Gathering:
     """Starts what waits for all drones to be in their places, once."""
 
@@ -71,12 +74,12 @@ class Gathering:
 
 def spawn(world: str, name: str, sdf: str, *place: float) -> Node:
     """Return what has Gazebo make a model; place: x, y, z in metres and yaw in radians."""
-    at = dict(zip(("x", "y", "z", "Y"), map(float, place), strict=False))
+    at = [part for flag, value in zip(PLACE, place, strict=False) for part in (flag, f"{value}")]
     return Node(
         package="ros_gz_sim",
         executable="create",
         exec_name=f"spawn_{name}",
-        parameters=[{"world": world, "name": name, "string": sdf, **at}],
+        arguments=["-world", world, "-name", name, "-string", sdf, *at],
     )
 
 

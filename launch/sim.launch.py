@@ -41,6 +41,7 @@ def fly(given: Given) -> list[LaunchDescriptionEntity]:
         tell_events(),
         process("world", world, given, on_exit=Shutdown()),
         *prepared.drones(sim_time=timed),
+        *prepared.pilots(sim_time=timed),
         *shown,
     ]
     if given.flag("ground_station"):

@@ -28,7 +28,9 @@ RECORDED = ("/swarm/decisions", "/swarm/checkpoints", "/swarm/questions", "/swar
 RECORDED_OF_EACH = ("camera/image", "odom", "observation", "status")
 
 
-def mission_arguments(targets: Sequence[str]) -> list[DeclareLaunchArgument]:
+def mission_arguments(
+    targets: Sequence[str], *, behaviour: bool = False
+) -> list[DeclareLaunchArgument]:
     """Return the arguments that say which mission to fly."""
     return [
         argument("drones", "How many drones fly; 4-100.", "4"),
@@ -45,7 +47,7 @@ def mission_arguments(targets: Sequence[str]) -> list[DeclareLaunchArgument]:
         argument(
             "transport", "What carries what drones say to each other.", CARRIERS[0], CARRIERS
         ),
-        flag("behaviour", "Pilots fly the drones, and act on what was decided."),
+        flag("behaviour", "Pilots fly the drones, and act on what was decided.", behaviour),
         flag("ground_station", "Start a ground station with the operator's key: /swarm/decide."),
         flag("record", "Record topics to a bag in the run folder."),
         flag("rviz", "Show the swarm in RViz."),
@@ -102,14 +104,13 @@ class Prepared:
         self._stack.close()
 
     def drones(self, *, sim_time: bool) -> list[LaunchDescriptionEntity]:
-        """Return a process for each drone, and for each pilot where there are to be some."""
-        entities = []
-        for name in self.mission.names():
-            who: Values = {"fleet": str(self.fleet), "drone": name, **clock(sim_time)}
-            entities.append(self._process("drone", who, name))
-            if self._given.flag("behaviour"):
-                entities.append(self._process("pilot", who, name, f"{name}_pilot"))
-        return entities
+        """Return a process for each drone."""
+        return [self._process("drone", name, name, sim_time) for name in self.mission.names()]
+
+    def pilots(self, *, sim_time: bool) -> list[LaunchDescriptionEntity]:
+        """Return a process for each drone's pilot, if there are to be pilots."""
+        names = self.mission.names() if self._given.flag("behaviour") else []
+        return [self._process("pilot", name, f"{name}_pilot", sim_time) for name in names]
 
     def ground_station(self, *, sim_time: bool) -> LaunchDescriptionEntity:
         """Return a ground station that asks in the name of the mission's operator."""
@@ -124,14 +125,14 @@ class Prepared:
         return process("ground_station", parameters, self._given)
 
     def _process(
-        self, executable: str, parameters: Values, name: str, shown: str = ""
+        self, executable: str, drone: str, shown: str, sim_time: bool
     ) -> LaunchDescriptionEntity:
         return process(
             executable,
-            parameters,
+            {"fleet": str(self.fleet), "drone": drone, **clock(sim_time)},
             self._given,
-            name=shown or name,
-            namespace=name,
+            name=shown,
+            namespace=drone,
             environment=self._environment,
         )
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from swarm_ledger.behaviour import Limits
@@ -17,9 +20,6 @@ from swarm_ledger.errors import Misuse
 from swarm_ledger.sim.airspace import GROUND
 
 TARGETS = ("cup", "two_faces", "rubin_vase")
-WORLD = "swarm"
-"""The world's name in models/worlds/swarm.sdf; its origin is the target's middle."""
-
 PLINTH = -0.5
 """The height of its plinth, on which the target stands."""
 
@@ -27,6 +27,14 @@ _SDF = '<?xml version="1.0"?><sdf version="1.9">{}</sdf>'
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _RING_M = 1.5  # of the ring on which drones stand at first, for each of them
 _LEAST_RADIUS = 3.5
+_CLOCK = ("rosgraph_msgs/msg/Clock", "Clock", "GZ_TO_ROS")
+_OF_EACH = {
+    "cmd_vel": ("geometry_msgs/msg/Twist", "Twist", "ROS_TO_GZ"),
+    "enable": ("std_msgs/msg/Bool", "Boolean", "ROS_TO_GZ"),
+    "odom": ("nav_msgs/msg/Odometry", "Odometry", "GZ_TO_ROS"),
+    "camera/image": ("sensor_msgs/msg/Image", "Image", "GZ_TO_ROS"),
+}
+_LAZY = "camera/image"
 _ROTORS = ("ccw", "ccw", "cw", "cw")
 
 
@@ -69,11 +77,45 @@ def target_sdf(target: str) -> str:
     )
 
 
+def bridge(names: Sequence[str]) -> list[dict[str, object]]:
+    """Return what ros_gz_bridge's parameter_bridge carries, as its configuration file lists it.
+
+    One bridge for all drones: each process more is a DDS participant more to be discovered.
+    """
+    entries = [_carried("/clock", _CLOCK)]
+    for name in names:
+        entries += [_carried(f"/{name}/{topic}", how) for topic, how in _OF_EACH.items()]
+    return entries
+
+
+def _carried(topic: str, how: tuple[str, str, str]) -> dict[str, object]:
+    ros, gz, direction = how
+    return {
+        "ros_topic_name": topic,
+        "gz_topic_name": topic,
+        "ros_type_name": ros,
+        "gz_type_name": f"gz.msgs.{gz}",
+        "direction": direction,
+        "lazy": topic.endswith(_LAZY),
+    }
+
+
+def world_name(path: Path) -> str:
+    """Return what a world's SDF file calls it; Misuse for a file that has no world."""
+    try:
+        world = ElementTree.parse(path).getroot().find("world")  # noqa: S314  - our user's own
+    except (OSError, ElementTree.ParseError) as error:
+        raise Misuse(f"{path} can't be read as SDF: {error}.") from None
+    name = world.get("name", "") if world is not None else ""
+    if not name:
+        raise Misuse(f"{path} has no world.", remedy="Give an SDF file with a <world name=...>.")
+    return name
+
+
 def _plugin(file: str, name: str, **fields: object) -> str:
     inner = "".join(f"<{key}>{value}</{key}>" for key, value in fields.items())
-    return (
-        f'<plugin filename="gz-sim-{file}-system" name="gz::sim::systems::{name}">{inner}</plugin>'
-    )
+    named = f'filename="gz-sim-{file}-system" name="gz::sim::systems::{name}"'
+    return f"<plugin {named}>{inner}</plugin>"
 
 
 def _camera(name: str, number: int) -> str:
@@ -84,8 +126,8 @@ def _camera(name: str, number: int) -> str:
         "</inertia></inertial>"
         '<sensor name="camera" type="camera"><always_on>1</always_on>'
         f"<update_rate>10</update_rate><topic>{name}/camera/image</topic>"
-        f"<gz_frame_id>{name}/camera</gz_frame_id>"
-        "<camera><horizontal_fov>0.75</horizontal_fov><image><width>320</width>"
+        f"<camera><optical_frame_id>{name}/camera</optical_frame_id>"
+        "<horizontal_fov>0.75</horizontal_fov><image><width>320</width>"
         "<height>240</height></image><clip><near>0.1</near><far>100</far></clip></camera>"
         "</sensor></link>"
         '<joint name="camera_joint" type="fixed"><parent>base_link</parent>'
