@@ -62,6 +62,10 @@ class Given:
             raise Misuse(f"{name}:={self._texts[name]}: there is no {path}.")
         return path
 
+    def new(self, name: str) -> Path:
+        """Return a path, absolute, of what need not be there yet."""
+        return Path(self._texts[name]).expanduser().absolute()
+
     def words(self, name: str) -> list[str]:
         """Return what stands between an argument's commas."""
         return [word.strip() for word in self._texts[name].split(",") if word.strip()]

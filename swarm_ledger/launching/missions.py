@@ -15,7 +15,7 @@ from launch.event_handlers import OnShutdown
 from swarm_ledger.errors import Misuse
 from swarm_ledger.launching.arguments import Given, argument, flag
 from swarm_ledger.launching.processes import Values, process
-from swarm_ledger.runtime.fleet import FLEET
+from swarm_ledger.runtime.fleet import FLEET, LEDGER, Fleet
 from swarm_ledger.sim.byzantine import ATTACKS
 from swarm_ledger.sim.mission import KEY, KEY_STORES, OPERATOR, Mission, prepare, utc_now
 from swarm_ledger.sim.rack import open_rack
@@ -135,6 +135,34 @@ class Prepared:
             namespace=drone,
             environment=self._environment,
         )
+
+
+def fleet_drones(
+    given: Given, *, sim_time: bool
+) -> tuple[list[str], list[LaunchDescriptionEntity]]:
+    """Return the names of a given fleet's drones, and a process for each.
+
+    Misuse where one has a ledger: it would go on with that.
+    """
+    fleet = Fleet.load(given.path("fleet"))
+    names = [entry.name for entry in fleet.file.drones]
+    kept = [name for name in names if (fleet.home(name) / LEDGER).exists()]
+    if kept:
+        raise Misuse(
+            f"{kept[0]} has a ledger, which would be written on.",
+            remedy="Copy the fleet's folder without the ledgers, and give that one's fleet file.",
+        )
+    started = [
+        process(
+            "drone",
+            {"fleet": str(fleet.path), "drone": name, **clock(sim_time)},
+            given,
+            name=name,
+            namespace=name,
+        )
+        for name in names
+    ]
+    return names, started
 
 
 def clock(sim_time: bool) -> dict[str, bool]:
