@@ -30,7 +30,7 @@ from swarm_ledger.launching import Given, argument, bag, describe, flag, rviz, t
 from swarm_ledger.launching.missions import (
     BAG,
     Prepared,
-    check_target,
+    check,
     mission,
     mission_arguments,
     recorded,
@@ -109,7 +109,7 @@ def fly(given: Given) -> list[LaunchDescriptionEntity]:
     """Lay out the run folder, start Gazebo, spawn, bridge, fly."""
     for package in ("ros_gz_sim", "ros_gz_bridge"):
         require(package, "apt install ros-$ROS_DISTRO-ros-gz, or fly in sim.launch.py's world")
-    target = check_target(given, gazebo.TARGETS)
+    target = check(given, "target", gazebo.TARGETS)
     path = given.path("world") if given.text("world") else share() / "models/worlds/swarm.sdf"
     world, wait = gazebo.world_name(path), given.number("wait")
     shown = [rviz(given, sim_time=True)] if given.flag("rviz") else []

@@ -4,7 +4,7 @@
     ros2 launch swarm_ledger relay.launch.py fleet:=RUN/fleet.yaml drone:=drone_1 \
         topics:=camera/image batched:=odom,imu radio_domain:=42
 
-On a drone whose fleet file says what to `sign`, drone.launch.py has a relay in the drone's process.
+Where the fleet file says what drones `sign`, drone.launch.py has a relay in the drone's process.
 """
 
 from __future__ import annotations

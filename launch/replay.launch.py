@@ -9,6 +9,7 @@ either. `ros2 bag play` plays where it is installed, our own player elsewhere.
 
 from __future__ import annotations
 
+import math
 import sys
 
 from launch import LaunchDescription, LaunchDescriptionEntity
@@ -37,34 +38,39 @@ ARGUMENTS = [
 ]
 
 
-def player(given: Given, names: list[str]) -> ExecuteProcess:
+def paced(given: Given) -> list[str]:
+    """Return the options that say how to play; Misuse for what can't be."""
+    rate, offset = given.number("rate"), given.number("start_offset")
+    if not (0 < rate < math.inf and 0 <= offset < math.inf):
+        raise Misuse(f"a bag can't be played at rate {rate:g} from {offset:g} s on.")
+    looped = ["--loop"] if given.flag("loop") else []
+    return ["--rate", f"{rate:g}", "--start-offset", f"{offset:g}", *looped]
+
+
+def player(given: Given, names: list[str], how: list[str]) -> ExecuteProcess:
     """Return what plays the topics that drones look at, and the clock; its end is the launch's."""
     bag, chosen = str(given.path("bag")), given.text("player")
-    rate, offset = given.number("rate"), given.number("start_offset")
-    if not (rate > 0 and offset >= 0):
-        raise Misuse(f"a bag can't be played at rate {rate:g} from {offset:g} s on.")
-    paced = ["--rate", f"{rate:g}", "--start-offset", f"{offset:g}"]
-    paced += ["--loop"] if given.flag("loop") else []
     if chosen == "ros2bag" or (chosen == "auto" and has("ros2bag")):
         topics = [f"/{name}/{topic}" for name in names for topic in PLAYED]
-        command = ["ros2", "bag", "play", bag, "--clock", *paced, "--topics", *topics]
+        command = ["ros2", "bag", "play", bag, "--clock", *how, "--topics", *topics]
     else:
         command = [sys.executable, "-m", "swarm_ledger", "replay", bag, "--publish", "--clock"]
-        command += paced
+        command += how
     return ExecuteProcess(cmd=command, name="player", on_exit=Shutdown())
 
 
 def play(given: Given) -> list[LaunchDescriptionEntity]:
     """Start the nodes, and then the player."""
     shown = [rviz(given, sim_time=True)] if given.flag("rviz") else []
+    given.path("bag")
+    how, delay = paced(given), given.number("delay")  # before anything is laid out
     if given.text("fleet"):
         names, nodes = fleet_drones(given, sim_time=True)
     else:
-        given.path("bag")  # before anything is laid out
         prepared = Prepared(mission(given, given.text("target")), given)
         names = prepared.mission.names()
         nodes = [*prepared.begin(), *prepared.drones(sim_time=True)]
-    late = TimerAction(period=given.number("delay"), actions=[player(given, names)])
+    late = TimerAction(period=delay, actions=[player(given, names, how)])
     return [tell_events(), *nodes, *shown, late]
 
 

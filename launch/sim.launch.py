@@ -15,7 +15,7 @@ from swarm_ledger.launching import Given, bag, describe, flag, process, rviz, te
 from swarm_ledger.launching.missions import (
     BAG,
     Prepared,
-    check_target,
+    check,
     mission,
     mission_arguments,
     recorded,
@@ -30,7 +30,7 @@ ARGUMENTS = [
 
 def fly(given: Given) -> list[LaunchDescriptionEntity]:
     """Lay out the run folder and start the nodes, which all read the same fleet file."""
-    flown = mission(given, check_target(given, TARGETS))
+    flown = mission(given, check(given, "target", TARGETS))
     timed, shown = given.flag("sim_time"), []
     if given.flag("rviz"):  # before anything is laid out: it may not be installed
         shown.append(rviz(given, sim_time=timed))

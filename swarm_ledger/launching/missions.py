@@ -63,6 +63,7 @@ def mission(given: Given, target: str) -> Mission:
 
     target: what the fleet file's world has: what liars deny.
     """
+    check(given, "transport", CARRIERS)
     seed, named = given.whole("seed"), given.text("run_dir")
     new = f"runs/{datetime.now():%Y%m%d-%H%M%S-%f}-{given.text('target')}-{seed}"
     return Mission(
@@ -175,9 +176,12 @@ def recorded(names: Sequence[str]) -> list[str]:
     return [*RECORDED, *(f"/{name}/{topic}" for name in names for topic in RECORDED_OF_EACH)]
 
 
-def check_target(given: Given, targets: Sequence[str]) -> str:
-    """Return the target that was asked for; Misuse for another than one of these."""
-    target = given.text("target")
-    if target not in targets:  # launch checks choices itself, but not where a file includes ours
-        raise Misuse(f"unknown target {target!r}.", remedy=f"Take {' or '.join(targets)}.")
-    return target
+def check(given: Given, name: str, choices: Sequence[str]) -> str:
+    """Return an argument that has choices; Misuse for another.
+
+    launch itself checks choices, but on Humble not where another launch file includes ours.
+    """
+    chosen = given.text(name)
+    if chosen not in choices:
+        raise Misuse(f"unknown {name} {chosen!r}.", remedy=f"Take {' or '.join(choices)}.")
+    return chosen
