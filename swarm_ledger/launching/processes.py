@@ -24,6 +24,8 @@ PACKAGE = "swarm_ledger"
 
 Values: TypeAlias = Mapping[str, "bool | int | float | str | list[str]"]
 
+_PATIENCE_S = "20"
+
 TOLD = ("decision", "flight")
 """The events of nodes that a launch tells."""
 
@@ -58,6 +60,8 @@ def process(
         exec_name=name or executable,
         parameters=[*map(str, files), typed],
         additional_env={**_environment(given), **(environment or {})},
+        sigterm_timeout=_PATIENCE_S,  # on a busy machine, DDS alone takes seconds to leave
+        sigkill_timeout=_PATIENCE_S,
         **more,
     )
 

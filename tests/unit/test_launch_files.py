@@ -426,6 +426,13 @@ def test_the_relay_signs_what_it_is_told(loader: Loader, tmp_path: Path, fleet: 
     assert "batched" not in values(one)
 
 
+@pytest.mark.parametrize("node", ["secure_relay", "secure_receiver"])
+def test_parameters_of_relays_are_on_their_page(node: str) -> None:
+    page = (ROOT / "docs" / "relay.md").read_text()
+    rows = set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| (.*?) \|", page, re.M))))
+    assert parameters_of(node)[0] <= rows
+
+
 def test_loading_again_is_no_different(loader: Loader) -> None:
     assert isinstance(loader.load(SIM), Launch)
     assert loader.load(SIM).defaults == loader.load(SIM).defaults
