@@ -126,8 +126,7 @@ def _camera(name: str, number: int) -> str:
         "</inertia></inertial>"
         '<sensor name="camera" type="camera"><always_on>1</always_on>'
         f"<update_rate>10</update_rate><topic>{name}/camera/image</topic>"
-        f"<camera><optical_frame_id>{name}/camera</optical_frame_id>"
-        "<horizontal_fov>0.75</horizontal_fov><image><width>320</width>"
+        "<camera><horizontal_fov>0.75</horizontal_fov><image><width>320</width>"
         "<height>240</height></image><clip><near>0.1</near><far>100</far></clip></camera>"
         "</sensor></link>"
         '<joint name="camera_joint" type="fixed"><parent>base_link</parent>'
