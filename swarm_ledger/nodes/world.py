@@ -21,6 +21,7 @@ from swarm_ledger.behaviour import Place
 from swarm_ledger.errors import Misuse
 from swarm_ledger.nodes.convert import image_message
 from swarm_ledger.nodes.declaring import declare
+from swarm_ledger.nodes.frames import MAP, Frames, base_frame, camera_frame
 from swarm_ledger.nodes.places import command, odometry
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.qos import CLOCK, SENSOR, STATUS
@@ -61,6 +62,7 @@ class WorldNode(Node):
         for number, name in enumerate(self._names, start=1):
             heard = partial(self._on_command, number)
             self.create_subscription(Twist, f"/{name}/cmd_vel", heard, STATUS)
+        self._frames = Frames(self)
         if given.flag("drive_clock"):
             self._drive_clock()
         self._turn = 0
@@ -94,19 +96,24 @@ class WorldNode(Node):
             )
 
     def _on_turn(self) -> None:
-        index = self._turn % len(self._names)
-        self._turn += 1
-        name, now = self._names[index], self.get_clock().now()
+        now = self.get_clock().now()
         if not now.nanoseconds:
             return  # simulated time has not begun
+        index = self._turn % len(self._names)
+        self._turn += 1
+        name = self._names[index]
         t = self._elapsed(now)
         pose = self._air.pose(index + 1, t)
         at = Place(pose.x, pose.y, pose.z, pose.yaw)
         velocity, stamp = self._air.velocity(index + 1), now.to_msg()
-        self._odometry[index].publish(odometry(at, velocity, stamp, "map", f"{name}/base_link"))
+        moved = odometry(at, velocity, stamp, MAP, base_frame(name))
+        self._odometry[index].publish(moved)
+        if self._turn <= len(self._names):
+            self._frames.mount(name, stamp)
+        self._frames.place(name, moved.pose.pose, stamp)
         if self._cameras[index].get_subscription_count():
             image = render(self._world, index + 1, t, self._air.flown(index + 1))
-            self._cameras[index].publish(image_message(image, f"{name}/camera", stamp))
+            self._cameras[index].publish(image_message(image, camera_frame(name), stamp))
 
 
 def make() -> Sequence[Node]:
