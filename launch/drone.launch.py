@@ -11,7 +11,7 @@ from launch import LaunchDescription, LaunchDescriptionEntity
 
 from swarm_ledger.launching import Given, argument, bag, describe, flag, process, tell_events
 from swarm_ledger.launching.common import as_given, node_arguments
-from swarm_ledger.launching.missions import clock, recorded
+from swarm_ledger.launching.missions import clock
 from swarm_ledger.runtime.fleet import Fleet
 
 ARGUMENTS = [
@@ -45,7 +45,7 @@ def fly(given: Given) -> list[LaunchDescriptionEntity]:
     if given.flag("behaviour"):
         entities.append(process("pilot", who, given, **common))
     if given.text("record"):
-        entities.append(bag(given.new("record"), recorded([name]), given, sim_time=timed))
+        entities.append(bag(given.new("record"), [name], path, given, sim_time=timed))
     return entities
 
 

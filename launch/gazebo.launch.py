@@ -26,14 +26,12 @@ from launch.events.process import ProcessIO
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
-from swarm_ledger.launching import Given, argument, bag, describe, flag, rviz, tell_events
+from swarm_ledger.launching import Given, argument, describe, flag, rviz, tell_events
 from swarm_ledger.launching.missions import (
-    BAG,
     Prepared,
     check,
     mission,
     mission_arguments,
-    recorded,
 )
 from swarm_ledger.launching.processes import require, share
 from swarm_ledger.sim import gazebo
@@ -142,7 +140,7 @@ def fly(given: Given) -> list[LaunchDescriptionEntity]:
     if given.flag("ground_station"):
         entities.append(prepared.ground_station(sim_time=True))
     if given.flag("record"):
-        entities.append(bag(folder / BAG, recorded(names), given, sim_time=True))
+        entities.append(prepared.recorder(sim_time=True))
     return entities
 
 

@@ -16,9 +16,9 @@ from swarm_ledger.runtime.fleet import Fleet
 
 ARGUMENTS = [
     argument("fleet", "Path of the fleet file."),
-    argument("operator", "The operator's key: its URI."),
-    argument("operator_name", "The operator's name in the roster.", "operator_1"),
-    argument("state", "Folder for what it remembers.", "ground_station"),
+    argument("operator", "URI of an operator's key; if empty, it only follows.", ""),
+    argument("operator_name", "Whose key that has to be, by the roster; if empty, anybody's.", ""),
+    argument("state", "Folder for what it remembers; if empty, one beside the fleet file.", ""),
     flag("autostart", "Configure and activate the node; false: a lifecycle manager does.", True),
     flag("rviz", "Show the swarm in RViz."),
     *node_arguments(),
@@ -33,7 +33,7 @@ def start(given: Given) -> list[LaunchDescriptionEntity]:
         "fleet": str(path),
         "operator": given.text("operator"),
         "operator_name": given.text("operator_name"),
-        "state": str(given.new("state")),
+        "state": str(given.new("state")) if given.text("state") else "",
         "autostart": given.flag("autostart"),
         **clock(timed),
     }

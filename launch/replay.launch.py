@@ -18,7 +18,7 @@ from launch.actions import ExecuteProcess, Shutdown, TimerAction
 from swarm_ledger.errors import Misuse
 from swarm_ledger.launching import Given, argument, describe, flag, rviz, tell_events
 from swarm_ledger.launching.missions import Prepared, fleet_drones, mission, mission_arguments
-from swarm_ledger.launching.processes import has
+from swarm_ledger.launching.processes import has, spoken
 from swarm_ledger.sim.world import TARGETS
 
 PLAYERS = ("auto", "ros2bag", "swarm_ledger")
@@ -56,6 +56,9 @@ def player(given: Given, names: list[str], how: list[str]) -> ExecuteProcess:
     else:
         command = [sys.executable, "-m", "swarm_ledger", "replay", bag, "--publish", "--clock"]
         command += how
+        # What was said then goes elsewhere, or it were heard as if it were said now.
+        for topic in spoken(names):
+            command += ["--remap", f"{topic}:=/recorded{topic}"]
     return ExecuteProcess(cmd=command, name="player", on_exit=Shutdown())
 
 

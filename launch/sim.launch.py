@@ -11,14 +11,12 @@ from __future__ import annotations
 from launch import LaunchDescription, LaunchDescriptionEntity
 from launch.actions import Shutdown
 
-from swarm_ledger.launching import Given, bag, describe, flag, process, rviz, tell_events
+from swarm_ledger.launching import Given, describe, flag, process, rviz, tell_events
 from swarm_ledger.launching.missions import (
-    BAG,
     Prepared,
     check,
     mission,
     mission_arguments,
-    recorded,
 )
 from swarm_ledger.sim.world import TARGETS
 
@@ -47,8 +45,7 @@ def fly(given: Given) -> list[LaunchDescriptionEntity]:
     if given.flag("ground_station"):
         entities.append(prepared.ground_station(sim_time=timed))
     if given.flag("record"):
-        topics = recorded(flown.names())
-        entities.append(bag(flown.run_dir / BAG, topics, given, sim_time=timed))
+        entities.append(prepared.recorder(sim_time=timed))
     return entities
 
 

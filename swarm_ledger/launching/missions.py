@@ -14,7 +14,7 @@ from launch.event_handlers import OnShutdown
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.launching.arguments import Given, argument, flag
-from swarm_ledger.launching.processes import Values, process
+from swarm_ledger.launching.processes import Values, bag, process
 from swarm_ledger.runtime.fleet import FLEET, LEDGER, Fleet
 from swarm_ledger.sim.byzantine import ATTACKS
 from swarm_ledger.sim.mission import KEY, KEY_STORES, OPERATOR, Mission, prepare, utc_now
@@ -24,8 +24,6 @@ CARRIERS = ("ros", "zmq")
 """What carries what drones say to each other."""
 
 BAG = "bag"
-RECORDED = ("/swarm/decisions", "/swarm/checkpoints", "/swarm/questions", "/swarm/signed")
-RECORDED_OF_EACH = ("camera/image", "odom", "observation", "status")
 
 
 def mission_arguments(
@@ -125,6 +123,11 @@ class Prepared:
         }
         return process("ground_station", parameters, self._given)
 
+    def recorder(self, *, sim_time: bool) -> LaunchDescriptionEntity:
+        """Return what records the mission, into its folder."""
+        names, folder = self.mission.names(), self.mission.run_dir / BAG
+        return bag(folder, names, self.fleet, self._given, sim_time=sim_time)
+
     def _process(
         self, executable: str, drone: str, shown: str, sim_time: bool
     ) -> LaunchDescriptionEntity:
@@ -169,11 +172,6 @@ def fleet_drones(
 def clock(sim_time: bool) -> dict[str, bool]:
     """Return the parameter that has a node follow /clock, where it is to."""
     return {"use_sim_time": True} if sim_time else {}
-
-
-def recorded(names: Sequence[str]) -> list[str]:
-    """Return the topics that a launch records of these drones."""
-    return [*RECORDED, *(f"/{name}/{topic}" for name in names for topic in RECORDED_OF_EACH)]
 
 
 def check(given: Given, name: str, choices: Sequence[str]) -> str:

@@ -26,6 +26,12 @@ Values: TypeAlias = Mapping[str, "bool | int | float | str | list[str]"]
 
 _PATIENCE_S = "20"
 
+SPOKEN = tuple(
+    f"/swarm/{topic}" for topic in ("decisions", "checkpoints", "questions", "signed", "envelopes")
+)
+OWN = ("odom", "observation", "status")
+IMAGES = "camera/image"
+
 TOLD = ("decision", "flight")
 """The events of nodes that a launch tells."""
 
@@ -100,14 +106,21 @@ def rviz(given: Given, *, sim_time: bool = False) -> LaunchDescriptionEntity:
     )
 
 
+def spoken(names: Sequence[str]) -> list[str]:
+    """Return the topics on which these drones say what a bag's audit checks."""
+    return [*SPOKEN, *(f"/swarm/inbox/{name}" for name in names)]
+
+
 def bag(
-    folder: Path, topics: Sequence[str], given: Given, *, sim_time: bool = False
+    folder: Path, names: Sequence[str], fleet: Path, given: Given, *, sim_time: bool = False
 ) -> LaunchDescriptionEntity:
-    """Return what records topics to a new bag folder in MCAP: rosbag2, or else our recorder.
+    """Return what records these drones to a new bag folder in MCAP: rosbag2, or our recorder.
 
     rosbag2 asks each topic's publishers for their QoS, so latched topics stay latched; a topic
-    that nobody publishes yet is taken up later.
+    that nobody publishes yet is taken up later. It takes all images; our recorder those that
+    drones judged, for which nothing has to be rendered or sent that wasn't anyway.
     """
+    topics = spoken(names) + [f"/{name}/{topic}" for name in names for topic in OWN]
     if has("ros2bag") and has("rosbag2_storage_mcap"):
         clock = ["--use-sim-time"] if sim_time else []
         named = ["--topics"] if _distro() not in ("humble", "iron") else []
@@ -126,7 +139,13 @@ def bag(
             ],
             name="recorder",
         )
-    parameters: Values = {"bag": str(folder), "topics": list(topics), "use_sim_time": sim_time}
+    parameters: Values = {
+        "bag": str(folder),
+        "topics": topics,
+        "images": True,
+        "fleet": str(fleet),
+        "use_sim_time": sim_time,
+    }
     return process("recorder", parameters, given)
 
 

@@ -363,6 +363,8 @@ def test_without_rosbag2_our_own_player_plays(loader: Loader, tmp_path: Path, fl
     assert command[1:4] == ["-m", "swarm_ledger", "replay"]
     assert {"--publish", "--clock"} <= set(command)
     assert ("--start-offset", "2") in pairwise(command)
+    elsewhere = "/swarm/envelopes:=/recorded/swarm/envelopes"
+    assert ("--remap", elsewhere) in pairwise(command)  # what was said then is not said again
 
 
 def test_a_replayed_fleet_has_no_ledgers(loader: Loader, tmp_path: Path, fleet: Path) -> None:
@@ -386,7 +388,7 @@ def test_recording_is_rosbag2s_where_it_is_installed(
     started = launched(loader, SIM, tmp_path, fleet, record="true", run_dir=str(tmp_path / "b"))
     (theirs,) = [one.named["cmd"] for one in started if "cmd" in one.named]
     assert theirs[:7] == ["ros2", "bag", "record", "-s", "mcap", "-o", str(tmp_path / "b" / "bag")]
-    assert theirs[8:] == topics
+    assert set(theirs[8:]) - set(topics) == {f"/drone_{n}/camera/image" for n in range(1, 5)}
     assert theirs[7] == "--topics"
 
 
