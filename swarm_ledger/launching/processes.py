@@ -123,6 +123,7 @@ def bag(
     topics = spoken(names) + [f"/{name}/{topic}" for name in names for topic in OWN]
     if has("ros2bag") and has("rosbag2_storage_mcap"):
         clock = ["--use-sim-time"] if sim_time else []
+        topics += [f"/{name}/{IMAGES}" for name in names]
         named = ["--topics"] if _distro() not in ("humble", "iron") else []
         return ExecuteProcess(
             cmd=[

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
@@ -40,8 +41,8 @@ class PilotNode(ManagedNode):
     publishes about decisions moves nothing; odometry is believed, within the limits.
     """
 
-    def __init__(self) -> None:
-        super().__init__("pilot", TABLE)
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("pilot", TABLE, **node_arguments)
 
     def open(self) -> None:
         """Read the fleet file."""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
@@ -42,8 +43,8 @@ class WorldNode(Node):
     Parameters: fleet, the fleet file, which must have a world; drive_clock.
     """
 
-    def __init__(self) -> None:
-        super().__init__("world")
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("world", **node_arguments)
         given = declare(self, TABLE)
         fleet = Fleet.load(Path(given.text("fleet")))
         if fleet.file.world is None:

@@ -380,9 +380,9 @@ def test_recording_is_rosbag2s_where_it_is_installed(
 ) -> None:
     (ours,) = named(launched(loader, SIM, tmp_path, fleet, record="true"), "recorder")
     topics = values(ours)["topics"]
-    assert {"/swarm/decisions", "/swarm/checkpoints", "/swarm/signed", "/drone_3/odom"} <= set(
-        topics
-    )
+    assert {"/swarm/decisions", "/swarm/envelopes", "/drone_3/odom"} <= set(topics)
+    assert "/swarm/inbox/drone_2" in topics
+    assert values(ours)["fleet"] == str(tmp_path / "run" / FLEET)
     monkeypatch.setenv("ROS_DISTRO", "jazzy")
     loader.index.installed |= {"ros2bag", "rosbag2_storage_mcap"}
     started = launched(loader, SIM, tmp_path, fleet, record="true", run_dir=str(tmp_path / "b"))
