@@ -57,7 +57,7 @@ def test_what_is_spawned_is_valid_to_the_schema(name: str, tmp_path: Path) -> No
     sdf = tmp_path / "spawned.sdf"
     sdf.write_text(text)
     assert schema_errors(sdf, tmp_path) == ""
-    sdf.write_text(text.replace("<model", "<modle").replace("</model", "</modle"))
+    sdf.write_text(text.replace("<model", "<mode").replace("</model", "</mode"))
     assert schema_errors(sdf, tmp_path)
 
 
