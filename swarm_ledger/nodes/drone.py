@@ -18,7 +18,7 @@ from swarm_interfaces.msg import Checkpoint, Decision, Observation, SwarmStatus
 from swarm_ledger.errors import SwarmLedgerError
 from swarm_ledger.identity.roster import Member
 from swarm_ledger.nodes import health
-from swarm_ledger.nodes.clock import NodeTime
+from swarm_ledger.nodes.clock import NodeTime, tell_of_jump
 from swarm_ledger.nodes.convert import (
     checkpoint_message,
     decision_message,
@@ -65,7 +65,7 @@ class DroneNode(ManagedNode):
         super().__init__("drone", TABLE, **node_arguments)
         self.name = self.given.text("drone")
         self.path = Path(self.given.text("fleet"))
-        self.time = NodeTime(self, self._tell_of_jump)
+        self.time = NodeTime(self, tell_of_jump(self))
         self._emit = StdoutEvents(self.name)
         self._helm: Helm | None = None
         self._links: Links | None = None
@@ -220,11 +220,6 @@ class DroneNode(ManagedNode):
             ]
         if not self._reporter.report(found):
             self._unsent += 1
-
-    def _tell_of_jump(self, seconds: float) -> None:
-        self.get_logger().warning(
-            f"/clock went back by {seconds:.3f} s: what is signed goes on from where it was."
-        )
 
 
 def classifier(drone: DroneNode, model: str) -> Classifier:
