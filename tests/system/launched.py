@@ -31,6 +31,17 @@ class Installed:
 
     environment: dict[str, str]
 
+    def ros2(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a `ros2` command to its end."""
+        return subprocess.run(
+            [*ROS2, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_SECONDS,
+        )
+
     @contextmanager
     def launch(self, *arguments: str, file: str = SIM) -> Iterator[subprocess.Popen[str]]:
         """Start `ros2 launch` as a shell does, in its own process group; end what is left of it.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import shlex
 import signal
 from pathlib import Path
 
@@ -14,8 +15,10 @@ import pytest
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.fleet import LEDGER
-from tests.launching import FILES, stand_ins
+from tests.launching import FILES, ROOT, stand_ins
 from tests.system.launched import Installed, children, install, lives, read_until
+
+README = (ROOT / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +101,26 @@ def test_nothing_outlives_a_killed_launch(installed: Installed, tmp_path: Path) 
             os.close(handle)
     assert len(ended) == 5
     assert all(ended)
+
+
+@pytest.mark.slow
+def test_the_readme_can_be_followed(installed: Installed, tmp_path: Path) -> None:
+    shown = re.search(r"<!-- ros2:begin -->\n```console\n(.*?)```", README, re.S)
+    assert shown is not None
+    launch, *others = [shlex.split(line[2:]) for line in shown[1].splitlines()]
+    assert launch[:3] == ["ros2", "launch", "swarm_ledger"]
+    said = {}
+    with installed.launch(*launch[4:], f"run_dir:={tmp_path}", file=launch[3]) as child:
+        read_until(child, r"drone_\d: clear$", times=4)
+        for command in others:
+            done = installed.ros2(*command[1:])
+            assert done.returncode == 0, (command, done.stdout, done.stderr)
+            said[" ".join(command[1:3]), command[-1]] = done.stdout
+        read_until(child, "drone_1: waiting", times=1)
+    nodes = {"/drone_1/drone", "/drone_4/perception", "/drone_4/pilot", "/world"}
+    assert nodes <= set(said["node list", "list"].split())
+    assert "label: two_faces" in said["topic echo", "/swarm/decisions"]
+    assert "child_frame_id: drone_1/base_link" in said["topic echo", "/drone_1/odom"]
+    assert "string label" in said["interface show", "swarm_interfaces/msg/Decision"]
+    assert "active" in said["lifecycle get", "/drone_1/drone"]
+    assert "1.0" in said["param get", "separation"]
