@@ -24,7 +24,7 @@ from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.places import place, seconds, twist
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.publishing import publish
-from swarm_ledger.nodes.qos import SENSOR, STATUS
+from swarm_ledger.nodes.qos import COMMANDS, SENSOR
 from swarm_ledger.nodes.tables.pilot import LIMITS, TABLE
 from swarm_ledger.runtime.fleet import LEDGER, Fleet
 from swarm_ledger.runtime.orders import Ordered, Orders
@@ -59,7 +59,7 @@ class PilotNode(ManagedNode):
         target = tuple(given.number(f"target_{axis}") for axis in "xyz")
         self.pilot = Pilot(names.index(name) + 1, limits, (target[0], target[1], target[2]))
         self._told = ""
-        self._commands = self.create_publisher(Twist, "cmd_vel", STATUS)
+        self._commands = self.create_publisher(Twist, "cmd_vel", COMMANDS)
 
     def start(self) -> None:
         """Listen, and steer."""
@@ -69,7 +69,7 @@ class PilotNode(ManagedNode):
             topic = self.given.text("neighbours").replace("{drone}", name)
             heard = partial(self._on_neighbour, number)
             self.create_subscription(Odometry, topic, heard, SENSOR)
-        self.create_subscription(Bool, "enable", self._on_enable, STATUS)
+        self.create_subscription(Bool, "enable", self._on_enable, COMMANDS)
         self.create_timer(_STEER_S, self._on_steer)
         self.create_timer(_ORDERS_S, self._on_orders)
 

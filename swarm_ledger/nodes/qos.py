@@ -84,3 +84,11 @@ CLOCK = QoSProfile(
     depth=1,
 )
 """/clock, as rclpy itself asks for it."""
+
+COMMANDS = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+)
+"""What a drone is to do: the newest counts, from whoever says it, `ros2 topic pub` as well."""

@@ -25,7 +25,7 @@ from swarm_ledger.nodes.declaring import declare
 from swarm_ledger.nodes.frames import MAP, Frames, base_frame, camera_frame
 from swarm_ledger.nodes.places import command, odometry
 from swarm_ledger.nodes.process import run
-from swarm_ledger.nodes.qos import CLOCK, SENSOR, STATUS
+from swarm_ledger.nodes.qos import CLOCK, COMMANDS, SENSOR
 from swarm_ledger.nodes.tables.world import TABLE
 from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.sim.airspace import Airspace
@@ -62,7 +62,7 @@ class WorldNode(Node):
         ]
         for number, name in enumerate(self._names, start=1):
             heard = partial(self._on_command, number)
-            self.create_subscription(Twist, f"/{name}/cmd_vel", heard, STATUS)
+            self.create_subscription(Twist, f"/{name}/cmd_vel", heard, COMMANDS)
         self._frames = Frames(self)
         if given.flag("drive_clock"):
             self._drive_clock()
