@@ -19,6 +19,7 @@ from std_msgs.msg import Bool
 
 from swarm_ledger.behaviour import Limits, Pilot
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
+from swarm_ledger.identity.roster import Member
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.places import place, seconds, twist
@@ -27,6 +28,7 @@ from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import COMMANDS, SENSOR
 from swarm_ledger.nodes.tables.pilot import LIMITS, TABLE
 from swarm_ledger.runtime.fleet import LEDGER, Fleet
+from swarm_ledger.runtime.machine import id_of
 from swarm_ledger.runtime.orders import Ordered, Orders
 from swarm_ledger.sim.events import StdoutEvents
 
@@ -51,7 +53,7 @@ class PilotNode(ManagedNode):
         self._emit = StdoutEvents(name)
         names = [entry.name for entry in fleet.file.drones]
         self._ledger = fleet.home(name) / LEDGER
-        self._member = bytes.fromhex(fleet.member(name).drone_id)
+        self._member = id_of(_member(fleet, name))
         self._store: Store | None = None
         self._orders: Orders | None = None
         self._others = {i: one for i, one in enumerate(names, start=1) if one != name}
@@ -125,6 +127,17 @@ class PilotNode(ManagedNode):
             self._orders = Orders(self._store, self._member, newest_ms)
         self._store.refresh()
         return self._orders.look(round(self._now_s() * 1000))
+
+
+def _member(fleet: Fleet, name: str) -> Member:
+    """Return who a drone is, by its listed id or name: a pilot has no business with its key."""
+    entry = fleet.drone(name)
+    found = fleet.trust.newest.listed(entry.id or entry.name)
+    if found is None:
+        raise Misuse(
+            f"{name} is not in the roster.", remedy="Give its `id` in the fleet file, or enrol it."
+        )
+    return found
 
 
 def make() -> Sequence[Node]:

@@ -24,7 +24,7 @@ from swarm_ledger.errors import Misuse
 from swarm_ledger.nodes.pilot import PilotNode
 from swarm_ledger.nodes.world import WorldNode
 from swarm_ledger.runtime.fleet import FLEET, LEDGER
-from swarm_ledger.sim.mission import Mission
+from swarm_ledger.sim.mission import KEY, Mission
 from swarm_ledger.sim.virtual import VirtualSwarm
 from swarm_ledger.sim.watch import Watch
 from tests.patience import until
@@ -167,4 +167,14 @@ def test_what_can_not_be_flown_is_told(ros: None, decided: Path) -> None:
     pilot = PilotNode(namespace="/drone_1", parameter_overrides=overrides(told))
     with pytest.raises(Misuse, match="these distances can't be flown"):
         pilot.begin()
+    pilot.destroy_node()
+
+
+def test_a_pilot_has_no_business_with_the_drones_key(ros: None, decided: Path) -> None:
+    (decided / "drone_3" / KEY).unlink()
+    told = {"fleet": str(decided / FLEET), "drone": "drone_3"}
+    pilot = PilotNode(namespace="/drone_3", parameter_overrides=overrides(told))
+    pilot.begin()
+    assert pilot.active
+    pilot.end()
     pilot.destroy_node()
