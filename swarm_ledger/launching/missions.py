@@ -25,6 +25,9 @@ CARRIERS = ("ros", "zmq")
 
 BAG = "bag"
 
+_DURATION_MS = 30_000
+"""Of the question: many processes on few cores need a while, and who is done earlier decides."""
+
 
 def mission_arguments(
     targets: Sequence[str], *, behaviour: bool = False
@@ -74,6 +77,7 @@ def mission(given: Given, target: str) -> Mission:
         keys=given.text("keys"),
         attack=given.text("attack"),
         allow_unsafe=given.flag("allow_unsafe"),
+        duration_ms=_DURATION_MS,
     )
 
 
