@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from swarm_interfaces.msg import SwarmStatus
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.errors import Misuse
 from swarm_ledger.nodes.drone import DroneNode
+from swarm_ledger.nodes.qos import HEARTBEAT
 from tests.ros.squad import Squad, overrides
 
 
@@ -95,6 +98,23 @@ def test_diagnostics_tell_who_it_is_and_how_it_is(squad: Squad) -> None:
     assert (values["peers"], values["standing"]) == ("3 of 3", "member")
     values = {value.key: value.value for value in found["looks"].values}
     assert "'neither' is no answer" in values["last_error"]
+
+
+def test_a_heartbeat_that_stops_is_noticed(squad: Squad) -> None:
+    """By whoever asks for it: the offer has a deadline and a lease."""
+    name = "rclpy.event_handler" if find_spec("rclpy.event_handler") else "rclpy.qos_event"
+    callbacks = importlib.import_module(name).SubscriptionEventCallbacks
+    squad.begin()
+    (offered,) = squad.tester.get_publishers_info_by_topic("/drone_1/status")
+    assert offered.qos_profile.deadline.nanoseconds == 1_000_000_000
+    missed: list[Any] = []
+    events = callbacks(deadline=missed.append)
+    squad.tester.create_subscription(
+        SwarmStatus, "/drone_1/status", lambda message: None, HEARTBEAT, event_callbacks=events
+    )
+    squad.until("it is there", lambda: squad.last("drone_1").drone == "drone_1")
+    squad.drones["drone_1"].end()
+    squad.until("it is missed", lambda: bool(missed))
 
 
 def test_a_fleet_file_that_is_wrong_can_be_mended(squad: Squad) -> None:
