@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import rclpy
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
@@ -19,9 +20,10 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool
 from swarm_interfaces.msg import Decision
 
-from swarm_ledger.behaviour import Order, Phase
+from swarm_ledger.behaviour import Command, Order, Phase, Place
 from swarm_ledger.errors import Misuse
 from swarm_ledger.nodes.pilot import PilotNode
+from swarm_ledger.nodes.places import command, odometry, place, seconds, twist
 from swarm_ledger.nodes.world import WorldNode
 from swarm_ledger.runtime.fleet import FLEET, LEDGER
 from swarm_ledger.sim.mission import KEY, Mission
@@ -160,6 +162,26 @@ def test_the_world_is_the_clock(air: Air) -> None:
     assert ticks[0].clock.sec < 30  # from 0 on
     stamps = [one.header.stamp for one in air.odometry["drone_1"]]
     assert all(0 < one.sec + one.nanosec / 1e9 < 120 for one in stamps)
+
+
+def test_places_and_commands_survive_their_messages() -> None:
+    at, stamp = Place(1.0, -2.0, 0.5, 2.5), Time(sec=7, nanosec=250_000_000)
+    message = odometry(at, (1.0, 0.0, -0.5), stamp, "map", "d/base_link")
+    back = place(message)
+    assert (back.x, back.y, back.z) == (1.0, -2.0, 0.5)
+    assert back.yaw == pytest.approx(2.5)
+    assert seconds(message.header.stamp) == 7.25
+    moved = message.twist.twist.linear  # along the drone's own axes
+    assert (moved.x, moved.y, moved.z) == pytest.approx((math.cos(2.5), -math.sin(2.5), -0.5))
+    flown = Command(0.5, -0.25, 0.125, 1.0)
+    assert command(twist(flown)) == flown
+
+
+@pytest.mark.parametrize("rotation", [(0.0, 0.0), (2.0, 0.0), (math.nan, 1.0), (math.inf, 0.0)])
+def test_what_is_no_rotation_is_no_place(rotation: tuple[float, float]) -> None:
+    message = Odometry()
+    message.pose.pose.orientation.z, message.pose.pose.orientation.w = rotation
+    assert not place(message).sane
 
 
 def test_what_can_not_be_flown_is_told(ros: None, decided: Path) -> None:
