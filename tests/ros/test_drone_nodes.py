@@ -127,8 +127,11 @@ def test_a_fleet_file_that_is_wrong_can_be_mended(squad: Squad) -> None:
     assert "foldr" in one.trouble.explain()
     with pytest.raises(Misuse, match="foldr"):
         one.begin()
+    with pytest.raises(Misuse, match="not configured yet"):
+        squad.perceptions["drone_1"].begin()
     path.write_text(right)
     one.begin()
+    squad.perceptions["drone_1"].begin()
     assert one.active
 
 
