@@ -21,7 +21,7 @@ from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_re
 from tests.launching import ROOT
 
 SIM = "sim.launch.py"
-LIMIT_SECONDS = 240.0
+LIMIT_SECONDS = 480.0
 ROS2 = [sys.executable, "-c", "import sys; from ros2cli.cli import main; sys.exit(main())"]
 
 
