@@ -8,6 +8,7 @@ import re
 import select
 import shlex
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,10 @@ README = (ROOT / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    return install(tmp_path_factory.mktemp("launch"))
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    made = install(tmp_path_factory.mktemp("launch"))
+    yield made
+    made.ros2("daemon", "stop")  # which `ros2 node list` and others start
 
 
 @pytest.mark.parametrize("file", FILES)
