@@ -124,6 +124,6 @@ def test_the_readme_can_be_followed(installed: Installed, tmp_path: Path) -> Non
     assert nodes <= set(said["node list", "list"].split())
     assert "label: two_faces" in said["topic echo", "/swarm/decisions"]
     assert "child_frame_id: drone_1/base_link" in said["topic echo", "/drone_1/odom"]
-    assert "string label" in said["interface show", "swarm_interfaces/msg/Decision"]
+    assert re.search(r"string\s+label\b", said["interface show", "swarm_interfaces/msg/Decision"])
     assert "active" in said["lifecycle get", "/drone_1/drone"]
     assert "1.0" in said["param get", "separation"]
