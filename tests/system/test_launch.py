@@ -17,6 +17,7 @@ from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.fleet import LEDGER
 from tests.launching import FILES, ROOT, stand_ins
+from tests.patience import until
 from tests.system.launched import Installed, children, install, lives, read_until
 
 README = (ROOT / "README.md").read_text()
@@ -120,10 +121,15 @@ def test_the_readme_can_be_followed(installed: Installed, tmp_path: Path) -> Non
             assert done.returncode == 0, (command, done.stdout, done.stderr)
             said[" ".join(command[1:3]), command[-1]] = done.stdout
         read_until(child, "drone_1: waiting", times=1)
-    nodes = {"/drone_1/drone", "/drone_4/perception", "/drone_4/pilot", "/world"}
-    assert nodes <= set(said["node list", "list"].split())
+        nodes = {"/drone_1/drone", "/drone_4/perception", "/drone_4/pilot", "/world"}
+        until(  # the daemon that the first of these commands starts has to discover them
+            "all nodes are listed",
+            lambda: nodes <= set(installed.ros2("node", "list").stdout.split()),
+        )
     assert "label: two_faces" in said["topic echo", "/swarm/decisions"]
     assert "child_frame_id: drone_1/base_link" in said["topic echo", "/drone_1/odom"]
-    assert re.search(r"string\s+label\b", said["interface show", "swarm_interfaces/msg/Decision"])
+    assert re.search(
+        r"string\S*\s+label\b", said["interface show", "swarm_interfaces/msg/Decision"]
+    )
     assert "active" in said["lifecycle get", "/drone_1/drone"]
     assert "1.0" in said["param get", "separation"]
