@@ -72,6 +72,7 @@ class DroneNode(ManagedNode):
         self._member: Member | None = None
         self._losses, self._refusals = health.Losses(), health.Losses()
         self._unsent = 0
+        self._turns = 0
 
     # the lifecycle
 
@@ -111,6 +112,15 @@ class DroneNode(ManagedNode):
         """Close the ledger."""
         with suppress(AttributeError):  # it was not opened
             self._store.close()
+
+    def pulse(self) -> tuple[int, str] | None:
+        """Return how often consensus has turned, and how it stands, for systemd's watchdog."""
+        if not self.active:
+            return None
+        if self.drone is None:
+            return self._turns, "beginning"
+        asked = len(self.questions())
+        return self._turns, f"height {self._store.height}, {asked} questions open"
 
     # what perception asks
 
@@ -156,6 +166,7 @@ class DroneNode(ManagedNode):
                 break
             self._helm.hear(messages, self.time.now_ms())
         self._helm.tick(self.time.now_ms())
+        self._turns += 1
 
     def _launch(self, links: Links) -> Helm:
         if self.time.simulated:
