@@ -37,6 +37,7 @@ OPTIONS = {
         "--run-dir",
         "--secret",
         "--allow-unsafe",
+        "--behaviour",
         "--json",
         "--help",
     },
