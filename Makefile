@@ -5,8 +5,9 @@ PYTHON ?= $(or $(shell scripts/find_python),false)
 VENV ?= .venv
 ROS_DISTRO_WHEELS ?= kilted
 PYTEST_ARGS ?=
-# Twice as many as there are processors, 16 at most: most tests wait for processes of their own.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or 2)))')
+# One more than there are processors, 16 at most: many tests wait for processes of their own, and
+# those starve each other where more of them run.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(16, 1 + (os.cpu_count() or 2)))')
 SOAK ?= --minutes 60
 FUZZ ?= --minutes 10
 

@@ -19,7 +19,8 @@ from swarm_ledger.identity.enrolment import make_request, open_request
 from swarm_ledger.identity.roster import Member
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.drone import Drone
-from swarm_ledger.runtime.fleet import FLEET, ConsensusEntry, DroneEntry, Fleet, wall_clock_ms
+from swarm_ledger.runtime.fleet import FLEET, Fleet, wall_clock_ms
+from swarm_ledger.runtime.fleet_file import ConsensusEntry, DroneEntry
 from swarm_ledger.runtime.lookout import Lookout
 from swarm_ledger.signers import SoftwareSigner, open_signer
 from swarm_ledger.sim.load import Load

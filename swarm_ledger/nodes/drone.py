@@ -18,10 +18,12 @@ from swarm_ledger.nodes.convert import (
     observation_message,
     status_message,
 )
+from swarm_ledger.nodes.declaring import declare
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.perception import PerceptionNode
-from swarm_ledger.nodes.process import run, text_parameter
+from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.qos import LATCHED, SENSOR, STATUS
+from swarm_ledger.nodes.tables.drone import TABLE
 from swarm_ledger.nodes.transport import RosTransport
 from swarm_ledger.perception import load as load_classifier
 from swarm_ledger.runtime.clerk import Clerk
@@ -53,8 +55,8 @@ class DroneNode(Node):
 
     def __init__(self) -> None:
         super().__init__("drone")
-        self.fleet = Fleet.load(Path(text_parameter(self, "fleet", "path of the fleet file")))
-        self.name = text_parameter(self, "drone", "name of this drone in the fleet file")
+        given = declare(self, TABLE)
+        self.fleet, self.name = Fleet.load(Path(given.text("fleet"))), given.text("drone")
         self.drone: Drone | None = None
         self._store = self.fleet.store(self.name)
         self._emit = StdoutEvents(self.name)
@@ -67,7 +69,7 @@ class DroneNode(Node):
         self._transport = RosTransport(self, self.fleet.trust.newest, member.index)
         self._lookout = Lookout(self.fleet, self.name, self._emit)
         self._courier = Courier(self.fleet.home(self.name), self._emit)
-        self._clerk = Clerk(self.fleet.home(self.name), self._emit)
+        self._clerk = Clerk(self.fleet.home(self.name), self._emit, self.fleet.rules())
         self._epoch = 0
         self.create_timer(_TICK_S, self._on_tick)
         self.create_timer(_STATUS_S, self._on_status)

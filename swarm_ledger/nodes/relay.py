@@ -16,15 +16,10 @@ from rclpy.qos import QoSProfile
 from swarm_interfaces.msg import SignedMessage
 
 from swarm_ledger.errors import Misuse
+from swarm_ledger.nodes.declaring import declare
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.flight import Aboard
-from swarm_ledger.nodes.process import (
-    flag_parameter,
-    list_parameter,
-    run,
-    text_parameter,
-    whole_parameter,
-)
+from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import SIGNED
 from swarm_ledger.nodes.signed import (
@@ -35,7 +30,8 @@ from swarm_ledger.nodes.signed import (
     signed_message,
     type_hash,
 )
-from swarm_ledger.relay.anchor import Anchoring
+from swarm_ledger.nodes.tables.secure_relay import TABLE
+from swarm_ledger.relay.anchor import LEAST_ANCHOR_MS, Anchoring
 from swarm_ledger.relay.sender import Credentials, Sender
 from swarm_ledger.relay.statement import Notarised
 from swarm_ledger.relay.verifier import MAX_TOPICS_PER_MEMBER
@@ -45,8 +41,6 @@ from swarm_ledger.runtime.starts import next_run
 
 _LOOK_S = 0.5
 _COMPLAIN_S = 10.0
-_LEAST_ANCHOR_MS = 12_000
-"""A little over what the ledger takes of one member for long."""
 
 
 @dataclass
@@ -70,33 +64,26 @@ class RelayNode(Node):
 
     def __init__(self) -> None:
         super().__init__("secure_relay")
-        fleet = Path(text_parameter(self, "fleet", "path of the fleet file"))
-        self.drone = text_parameter(self, "drone", "name of this drone in the fleet file")
-        self._singly = self._patterns("topics", "topics to sign message by message, or patterns")
-        self._batched = self._patterns("batched", "topics to sign by windows, or patterns")
+        given = declare(self, TABLE)
+        self.drone = given.text("drone")
+        self._singly = self._patterns(given.texts("topics"))
+        self._batched = self._patterns(given.texts("batched"))
         if not (self._singly or self._batched):
             raise Misuse(
                 f"neither topics nor batched of {self.get_fully_qualified_name()} is set.",
                 remedy="""Give at least one: -p topics:="['odom']".""",
             )
-        window_ms = whole_parameter(self, "window_ms", 50, (1, 1000), "length of a window, ms")
-        self._announce_us = 1_000 * whole_parameter(
-            self, "announce_ms", 1000, (0, 60_000), "how often a delegation comes along, ms"
-        )
-        self._anchor_ms = whole_parameter(
-            self, "anchor_ms", 30_000, (0, 3_600_000), "how often to anchor in the ledger, ms"
-        )
-        if 0 < self._anchor_ms < _LEAST_ANCHOR_MS:
+        self._announce_us = 1_000 * given.whole("announce_ms")
+        self._anchor_ms = given.whole("anchor_ms")
+        if 0 < self._anchor_ms < LEAST_ANCHOR_MS:
             raise Misuse(
                 f"anchor_ms is {self._anchor_ms}, and the ledger takes no anchors that often.",
-                remedy=f"Give 0, to anchor nothing, or {_LEAST_ANCHOR_MS} and more.",
+                remedy=f"Give 0, to anchor nothing, or {LEAST_ANCHOR_MS} and more.",
             )
-        begins = flag_parameter(
-            self, "begin_session", "begin sessions: only where no drone node runs on this drone"
-        )
+        fleet, begins = Path(given.text("fleet")), given.flag("begin_session")
         self._aboard = Aboard(fleet, self.drone, self._complain, begins=begins)
         self._outbox: Outbox | None = None
-        self._radio = Radio(self)
+        self._radio = Radio(self, given)
         self._publisher = self._radio.node.create_publisher(
             SignedMessage, self._radio.topic, SIGNED
         )
@@ -107,7 +94,7 @@ class RelayNode(Node):
         self.signed = self.unsigned = self.unsent = 0
         self.create_timer(_LOOK_S, self._on_look)
         self.create_timer(2 * _LOOK_S, self._on_diagnostics)
-        self.create_timer(window_ms / 1000, self._on_window)
+        self.create_timer(given.whole("window_ms") / 1000, self._on_window)
 
     def nodes(self) -> Sequence[Node]:
         """Return this node, and that on the air where it is another."""
@@ -125,8 +112,7 @@ class RelayNode(Node):
         self._radio.close()
         super().destroy_node()
 
-    def _patterns(self, name: str, description: str) -> list[str]:
-        given = list_parameter(self, name, description)
+    def _patterns(self, given: list[str]) -> list[str]:
         prefix = self.get_namespace().rstrip("/")
         return [one if one.startswith("/") else f"{prefix}/{one}" for one in given]
 

@@ -28,6 +28,9 @@ from swarm_ledger.relay.statement import (
 MAX_ANCHOR_BYTES = 8192
 """One is ordered in ten seconds, so that a member's part of the ledger grows by 3 MB an hour."""
 
+LEAST_ANCHOR_MS = 12_000
+"""Between two anchors: a little over what the ledger takes of one member for long."""
+
 MAX_LEAVES = 1 << 16
 MAX_RANGES = 512
 

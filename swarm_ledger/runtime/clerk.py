@@ -1,13 +1,15 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 """How rules and wishes for leases reach a drone, and how others on board learn what it holds.
 
-By files in the drone's folder. Operators' sealed instructions lie in one folder; which leases are
+By files in the drone's folder. Operators' sealed instructions lie in a folder there, or where the
+fleet file says; which leases are
 wanted is in a file that the pilot writes; what is held, and what is to be done, in one that the
 drone writes. Each file has one writer and is replaced at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -103,10 +105,10 @@ def write_wanted(folder: Path, wanted: dict[str, int]) -> None:
 
 
 class Clerk:
-    """The drone's end. folder: its own."""
+    """The drone's end. folder: its own; given: files of sealed instructions elsewhere."""
 
-    def __init__(self, folder: Path, emit: Emit) -> None:
-        self._folder, self._emit = folder, emit
+    def __init__(self, folder: Path, emit: Emit, given: Sequence[Path] = ()) -> None:
+        self._folder, self._emit, self._given = folder, emit, given
         self._looked_ms = self._sent_ms = 0
         self._wanted: dict[str, int] = {}
         self._over: set[bytes] = set()
@@ -174,10 +176,12 @@ class Clerk:
             self._complain(f"cannot read {folder}: {error.strerror}.")
             return
         seen: set[bytes] = set()
-        for path in found:
+        for path in (*self._given, *found):
             try:
                 raw = read_some(path, _SEALED_BYTES)
                 if raw is None:
+                    if path in self._given:
+                        self._complain(f"{path}, which the fleet file names, is not there.")
                     continue
                 seen.add(digest(raw))
                 if digest(raw) not in self._over and self._submit(drone, raw, now_ms):

@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""The fleet file: one YAML that simulation, drones and tools read alike."""
+"""A fleet: its file, which simulation, drones and tools read alike, its keys and its rosters."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import CHANNEL, ChannelKeys
-from swarm_ledger.identity.roster import Member, Roster
+from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.identity.trust import Trust, load_trust
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.fleet_file import (
+    DroneEntry,
+    FleetFile,
+    FleetText,
+    SignEntry,
+    parse_fleet_file,
+)
 from swarm_ledger.runtime.identity import FolderKeys, Identity, Keys
 from swarm_ledger.runtime.pruner import check_budget
 from swarm_ledger.runtime.starts import SHARING_RUNS, next_run
@@ -26,12 +31,6 @@ from swarm_ledger.transport.secret import Secrets
 
 FLEET = "fleet.yaml"
 LEDGER = "ledger.db"
-_MAX_FLEET_BYTES = 1 << 18
-_NESTING = (b"[", b"{", b"-", b"?")
-_MAX_NESTING = 4096
-"""What opens a collection in YAML, at most: the parser recurses, and would end the process."""
-_MAX_ALIASES = 16
-"""Stars, at most: in YAML an alias of a map that merges aliases doubles it, again and again."""
 
 WITHOUT_CHANNELS = (
     "Have the operators list the drones' channel keys (roster channel), or switch secrecy off in "
@@ -40,66 +39,6 @@ WITHOUT_CHANNELS = (
 
 _SESSION_SECONDS = 86_400
 _CLOCK_LEEWAY_SECONDS = 60
-
-
-_Path = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z")]
-
-
-class LedgerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a drone keeps its ledger. max_bytes: how large it may grow; 0 for an archive."""
-
-    max_bytes: Annotated[int, Meta(ge=0)] = 0
-
-
-class DroneEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One drone. key: URI of its root key; folder: where its ledger is; endpoint: for ZeroMQ.
-
-    name: a label for people and commands; who it is follows from its key. id: what the roster
-    knows it by, where it has another name there. channel: the file of its channel keys,
-    channel.key in its folder if left out. ledger: how it keeps its ledger, where that is not as
-    the fleet says. attack: only in simulation, how it lies. Paths are relative to the fleet file.
-    """
-
-    name: str
-    key: _Path
-    folder: _Path
-    endpoint: str = ""
-    attack: str = ""
-    id: Annotated[str, Meta(pattern=r"\A([0-9a-f]{32})?\Z")] = ""
-    channel: _Path = ""
-    ledger: LedgerEntry | None = None
-
-
-class ConsensusEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The protocol parameters that a fleet may set; milliseconds."""
-
-    request_timeout_ms: Annotated[int, Meta(ge=10)] = 2_000
-    batch_delay_ms: Annotated[int, Meta(ge=0)] = 10
-    resend_ms: Annotated[int, Meta(ge=1)] = 250
-    interval: Annotated[int, Meta(ge=1)] = 16
-
-
-class WorldEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The built-in world: what stands in it, and the seed of everything about it."""
-
-    target: str
-    seed: int
-
-
-class FleetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a fleet file holds. roster: the roster directory; question: a sealed one to submit.
-
-    secrecy: whether drones encrypt what they say to each other, and hear nothing else.
-    """
-
-    roster: _Path
-    drones: Annotated[list[DroneEntry], Meta(min_length=1)]
-    consensus: ConsensusEntry = ConsensusEntry()
-    looks: Annotated[int, Meta(ge=1, le=1000)] = 5
-    question: _Path = ""
-    world: WorldEntry | None = None
-    secrecy: bool = False
-    ledger: LedgerEntry = LedgerEntry()
 
 
 @dataclass(frozen=True)
@@ -120,18 +59,12 @@ class Fleet:
     def load(cls, path: Path) -> Fleet:
         """Read a fleet file; Misuse says what is wrong and where."""
         try:
-            raw = path.read_bytes()
-            if len(raw) > _MAX_FLEET_BYTES or sum(map(raw.count, _NESTING)) > _MAX_NESTING:
-                raise Misuse(f"{path} is too large to be a fleet file.")
-            if raw.count(b"*") > _MAX_ALIASES:
-                raise Misuse(f"{path} has more than {_MAX_ALIASES} aliases, or stars.")
-            file = msgspec.yaml.decode(raw, type=FleetFile)
+            text = parse_fleet_file(str(path), path.read_bytes())
         except OSError as error:
             raise Misuse(f"cannot read {path}: {error.strerror}.") from error
-        except (msgspec.MsgspecError, ValueError, AttributeError, RecursionError) as error:
-            # The last three are YAML's own: a date that is none, a tag that does not fit.
-            raise Misuse(f"{path} is not a valid fleet file: {error}.") from error
-        return cls(path, file, load_trust(path.parent / file.roster))
+        fleet = cls(path, text.file, load_trust(path.parent / text.file.roster))
+        fleet.check_roles(text)
+        return fleet
 
     def again(self) -> Fleet:
         """Read the same files once more; raises as load() does."""
@@ -149,6 +82,20 @@ class Fleet:
                 return entry
         names = ", ".join(entry.name for entry in self.file.drones)
         raise Misuse(f"the fleet file has no drone {name!r}; it has {names}.")
+
+    def check_roles(self, text: FleetText) -> None:
+        """Raise Misuse where the file says of a drone that it has other roles than it has."""
+        for place, entry in enumerate(self.file.drones):
+            listed = self.trust.newest.listed(entry.id or entry.name)
+            if entry.roles is None or listed is None:
+                continue
+            signed = sorted(role.value for role in listed.roles if role is not Role.OPERATOR)
+            if sorted(set(entry.roles)) != signed:
+                raise text.wrong(
+                    f"in the roster, {entry.name} is {' and '.join(signed) or 'revoked'}",
+                    *("drones", place, "roles"),
+                    remedy="Operators say who may do what: change the roster, or this line.",
+                )
 
     def member(self, name: str) -> Member:
         """Return who a drone of ours is in the newest roster, by its root key.
@@ -250,6 +197,15 @@ class Fleet:
             return (self.folder / self.file.question).read_bytes()
         except OSError as error:
             raise Misuse(f"cannot read {self.file.question}: {error.strerror}.") from error
+
+    def rules(self) -> list[Path]:
+        """Return the files of sealed rules that the fleet starts with."""
+        return [self.folder / name for name in self.file.rules]
+
+    def sign(self, name: str) -> SignEntry | None:
+        """Return which topics a drone's relay signs, None for none."""
+        wanted = self.drone(name).sign or self.file.sign
+        return wanted if wanted and (wanted.topics or wanted.batched) else None
 
     def home(self, name: str) -> Path:
         """Return a drone's own folder, which is there from then on."""

@@ -24,7 +24,8 @@ from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.errors import NotVerified
 from swarm_ledger.identity import draft as drafts
 from swarm_ledger.identity.channel import CHANNEL
-from swarm_ledger.runtime.fleet import ConsensusEntry, Fleet
+from swarm_ledger.runtime.fleet import Fleet
+from swarm_ledger.runtime.fleet_file import ConsensusEntry
 from swarm_ledger.signers import open_signer
 from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.links import Links

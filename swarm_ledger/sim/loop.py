@@ -34,7 +34,7 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     start_ms = wall_clock_ms()
     emit = StdoutEvents(name)
     lookout, courier = Lookout(fleet, name, emit), Courier(fleet.home(name), emit)
-    clerk = Clerk(fleet.home(name), emit)
+    clerk = Clerk(fleet.home(name), emit, fleet.rules())
     with fleet.store(name) as store, closing(Wiring(fleet, name, emit)) as wiring:
         secrets = fleet.secrets(name, start_ms)
         radio = veiled(wiring, secrets)

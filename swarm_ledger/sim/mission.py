@@ -22,14 +22,8 @@ from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import CHANNEL, ChannelKeys
 from swarm_ledger.identity.roster import Member, Role, parse_roster, render_roster
 from swarm_ledger.identity.trust import write_trust
-from swarm_ledger.runtime.fleet import (
-    FLEET,
-    ConsensusEntry,
-    DroneEntry,
-    Fleet,
-    FleetFile,
-    WorldEntry,
-)
+from swarm_ledger.runtime.fleet import FLEET, Fleet
+from swarm_ledger.runtime.fleet_file import ConsensusEntry, DroneEntry, FleetFile, WorldEntry
 from swarm_ledger.signers import Signer, SoftwareSigner
 from swarm_ledger.sim.byzantine import ATTACKS
 from swarm_ledger.sim.ports import free_ports
@@ -208,6 +202,7 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
         looks=mission.looks,
         question="question.bin",
         world=WorldEntry(mission.target, mission.seed),
+        transport="zmq" if mission.transport == "zmq" else "ros",
         secrecy=mission.secret,
     )
     (folder / FLEET).write_bytes(msgspec.yaml.encode(file))

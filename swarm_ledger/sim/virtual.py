@@ -14,7 +14,7 @@ from swarm_ledger.identity.roster import Role, Roster
 from swarm_ledger.perception import Classifier
 from swarm_ledger.perception import load as load_classifier
 from swarm_ledger.runtime.drone import Drone
-from swarm_ledger.runtime.fleet import DroneEntry
+from swarm_ledger.runtime.fleet_file import DroneEntry
 from swarm_ledger.runtime.identity import Identity, take_up
 from swarm_ledger.signers import Signer, SoftwareSigner
 from swarm_ledger.sim.byzantine import corrupt, eyes

@@ -22,7 +22,8 @@ from swarm_ledger.envelope import Kind, kind_of, seal
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.runtime.blocks import parse_certificate
-from swarm_ledger.runtime.fleet import ConsensusEntry, Fleet
+from swarm_ledger.runtime.fleet import Fleet
+from swarm_ledger.runtime.fleet_file import ConsensusEntry
 from swarm_ledger.signers import open_signer
 from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.mission import KEY, OPERATOR, Mission, prepare, utc_now
@@ -34,6 +35,8 @@ from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("cup", "two_faces")
+_OPEN_MS = 3_600_000
+"""Whoever is too slow is late (patience.py), not undecided."""
 _REQUESTS = (Kind.QUESTION, Kind.VOTE, Kind.TICK, Kind.SESSION)
 
 
@@ -214,7 +217,7 @@ class Field:
 
     def question(self, subject: str = "What stands at the centre?") -> bytes:
         """Return another sealed question."""
-        asked = Question(subject, LABELS, Majority(), 30_000, os.urandom(16))
+        asked = Question(subject, LABELS, Majority(), _OPEN_MS, os.urandom(16))
         return seal(Kind.QUESTION, encode(asked), self.operator, self.roster)
 
     def decisions(self, name: str) -> list[dict[str, Any]]:

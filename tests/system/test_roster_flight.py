@@ -12,7 +12,8 @@ import pytest
 
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.identity.trust import load_trust
-from swarm_ledger.runtime.fleet import FLEET, DroneEntry, Fleet, FleetFile
+from swarm_ledger.runtime.fleet import FLEET, Fleet
+from swarm_ledger.runtime.fleet_file import DroneEntry, FleetFile
 from swarm_ledger.runtime.membership import membership_of
 from swarm_ledger.signers import SoftwareSigner
 from swarm_ledger.sim.drill import Swarm

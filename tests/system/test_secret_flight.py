@@ -16,7 +16,8 @@ import pytest
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.identity.encrypt0 import parse0
 from swarm_ledger.identity.secrecy import KeyId, parse_key_id
-from swarm_ledger.runtime.fleet import ConsensusEntry, Fleet
+from swarm_ledger.runtime.fleet import Fleet
+from swarm_ledger.runtime.fleet_file import ConsensusEntry
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.processes import Processes, commands, environment
 from swarm_ledger.sim.watch import Watch

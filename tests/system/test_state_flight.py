@@ -10,7 +10,8 @@ import pytest
 
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.runtime import pruner, snapshot
-from swarm_ledger.runtime.fleet import LEDGER, LedgerEntry
+from swarm_ledger.runtime.fleet import LEDGER
+from swarm_ledger.runtime.fleet_file import LedgerEntry
 from tests.wired import Wired
 
 

@@ -191,3 +191,12 @@ def test_unsealed_is_what_was_sealed() -> None:
 
 def test_nothing_is_wanted_where_there_is_no_file(tmp_path: Path) -> None:
     assert read_wanted(tmp_path) == {}
+
+
+def test_files_that_the_fleet_file_names_are_handed_in(post: Post, tmp_path: Path) -> None:
+    named = [tmp_path / "pad.rule", tmp_path / "gone.rule"]
+    named[0].write_bytes(sealed_rule(CREW, lease_rule()))
+    post.clerk = Clerk(post.folder, post._note, named)
+    post.until(lambda: post.standing() is not None)
+    post.run(6_000)
+    assert post.told == [f"{named[1]}, which the fleet file names, is not there."]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from swarm_ledger.errors import Misuse
-from swarm_ledger.runtime import fleet as fleet_file
+from swarm_ledger.runtime import fleet_file
 from swarm_ledger.runtime.fleet import FLEET, Fleet
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 
@@ -43,7 +43,7 @@ def test_example_fleet_names_every_setting(prepared: Path) -> None:
     assert fleet.file.world == fleet_file.WorldEntry("cup", 0)
     assert fleet.file.drones[3].attack == "lie"
     assert fleet.question()
-    for entry in ("FleetFile", "DroneEntry", "ConsensusEntry", "WorldEntry"):
+    for entry in ("FleetFile", "DroneEntry", "ConsensusEntry", "WorldEntry", "SignEntry"):
         for name in getattr(fleet_file, entry).__struct_fields__:
             assert re.search(rf"^[ -]*{name}:", text, re.M), f"{entry}.{name}"
 

@@ -428,7 +428,8 @@ def test_a_drone_prunes_by_its_fleet_file(tmp_path: Path) -> None:
     ):
         path.write_bytes(given + text)
         assert Fleet.load(path).max_bytes("drone_1") == expected
-    path.write_bytes(given.replace(b"ledger: null", b"ledger: {max_bytes: 0}", 1) + text)
+    own = b"folder: drone_1\n  ledger: {max_bytes: 0}"
+    path.write_bytes(given.replace(b"folder: drone_1", own, 1) + text)
     assert Fleet.load(path).max_bytes("drone_1") == 0
     assert Fleet.load(path).max_bytes("drone_2") == MIN_BYTES
     path.write_bytes(given + b"ledger: {max_bytes: 1000}\n")
