@@ -102,6 +102,8 @@ setup(
             "secure_receiver = swarm_ledger.nodes.receiver:main",
             "prover = swarm_ledger.nodes.prover:main",
             "light_client = swarm_ledger.nodes.light:main",
+            "recorder = swarm_ledger.nodes.recorder:main",
+            "player = swarm_ledger.nodes.player:main",
         ]
     },
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -121,6 +122,7 @@ class ImageTold:
     """A raw image."""
 
     stamp_ns: int
+    frame: str
     height: int
     width: int
     encoding: str
@@ -133,6 +135,7 @@ class CompressedTold:
     """An image that is packed, such as a PNG."""
 
     stamp_ns: int
+    frame: str
     format: str
     data: bytes
 
@@ -208,15 +211,15 @@ def _status(cdr: Cdr) -> StatusTold:
 
 
 def _image(cdr: Cdr) -> ImageTold:
-    stamp_ns = _header(cdr)
+    stamp_ns, frame = cdr.time_ns(), cdr.text()
     height, width = cdr.numbers("II", 4)
     encoding = cdr.text()
     cdr.u8()
-    return ImageTold(stamp_ns, height, width, encoding, cdr.u32(), cdr.blob())
+    return ImageTold(stamp_ns, frame, height, width, encoding, cdr.u32(), cdr.blob())
 
 
 def _compressed(cdr: Cdr) -> CompressedTold:
-    return CompressedTold(_header(cdr), cdr.text(), cdr.blob())
+    return CompressedTold(cdr.time_ns(), cdr.text(), cdr.text(), cdr.blob())
 
 
 _FORMS: dict[str, Callable[[Cdr], Any]] = {
@@ -254,3 +257,12 @@ def parse(type_name: str, data: bytes) -> Any:
     found = _FORMS[type_name](cdr)
     cdr.end()
     return found
+
+
+def write_compressed(told: CompressedTold) -> bytes:
+    """Return a CompressedImage as it is serialised."""
+    seconds, nanos = divmod(told.stamp_ns, 1_000_000_000)
+    written = bytearray(b"\x00\x01\x00\x00" + struct.pack("<iI", seconds, nanos))
+    for value in (told.frame.encode() + b"\0", told.format.encode() + b"\0", told.data):
+        written += b"\0" * (-len(written) % 4) + struct.pack("<I", len(value)) + value
+    return bytes(written)

@@ -109,7 +109,7 @@ def parse_metadata(data: bytes) -> Metadata:
         if len(data) > MAX_METADATA_BYTES:
             raise ValueError(f"it has {len(data)} bytes")
         text = data.decode()
-        _check_shape(text)
+        check_shape(text)
         loaded = yaml.load(text, _LOADER)  # noqa: S506  - the safe one, in C where there is one
         said = msgspec.convert(loaded, _Document).rosbag2_bagfile_information
         if len(said.topics_with_message_count) > MAX_TOPICS or len(said.files) > _MAX_FILES:
@@ -151,7 +151,7 @@ def parse_metadata(data: bytes) -> Metadata:
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _check_shape(text: str) -> None:
+def check_shape(text: str) -> None:
     """Refuse what makes YAML's reader recurse or grow: rosbag2 writes neither."""
     depth = 0
     for event in yaml.parse(text, _LOADER):
@@ -207,5 +207,5 @@ def write_metadata(
         "custom_data": None,
         "ros_distro": "",
     }
-    text = yaml.safe_dump({"rosbag2_bagfile_information": information}, sort_keys=False)
+    text: str = yaml.safe_dump({"rosbag2_bagfile_information": information}, sort_keys=False)
     return text.encode()
