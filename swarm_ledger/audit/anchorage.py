@@ -16,10 +16,8 @@ from swarm_ledger.bags.form import Attachment
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import Trust, load_trust, read_file
 from swarm_ledger.identity.tuf import ROOT, ROSTER, TARGETS
+from swarm_ledger.runtime.logbook import FOLDER
 
-FOLDER = "roster/"
-POLICY = "policy"
-PROOFS = "proofs/"
 _NAME = re.compile(r"(?:([1-9][0-9]{0,9})\.)?(root|targets|roster)\.json")
 
 

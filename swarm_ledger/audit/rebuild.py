@@ -90,7 +90,11 @@ class _Commits:
 
 
 class Rebuilder:
-    """Takes what was opened, in the bag's order, and yields blocks as soon as they follow."""
+    """Takes what was opened, in the bag's order, and yields blocks as soon as they follow.
+
+    ends: by height, how many entries the log has after it, and their root; decisions: by number,
+    with the index of the entry.
+    """
 
     def __init__(self, speech: Speech) -> None:
         self._speech = speech
@@ -98,6 +102,7 @@ class Rebuilder:
         self._log = Frontier()
         self._log.append(leaf_hash(genesis_entry(speech.trust.genesis)))
         self.ends: dict[int, tuple[int, bytes]] = {0: (1, self._log.root())}
+        self.decisions: dict[int, tuple[Settled, int]] = {}
         self._bodies: OrderedDict[bytes, bytes] = OrderedDict()
         self._batches: OrderedDict[bytes, tuple[Batch, Place]] = OrderedDict()
         self._commits: OrderedDict[int, _Commits] = OrderedDict()
@@ -203,7 +208,9 @@ class Rebuilder:
         self._commits.pop(batch.seq, None)
         for name in [name for name, (old, _) in self._batches.items() if old.seq <= batch.seq]:
             del self._batches[name]
-        return Rebuilt(applied, first, *end, place)
+        block = Rebuilt(applied, first, *end, place)
+        self.decisions |= {one.decision.number: (one, index) for one, index in block.decided()}
+        return block
 
     def gap(self) -> Gap | None:
         """Return why it ends where it does, though blocks behind that were committed."""

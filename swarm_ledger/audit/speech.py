@@ -17,9 +17,13 @@ from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Proven, Trust
 from swarm_ledger.light_client.policies import sessions_of_policy
-from swarm_ledger.relay.statement import Notarised, micros, split_delegation
+from swarm_ledger.relay.statement import Notarised, micros
+from swarm_ledger.runtime.evidence import examine
 
-_CARRIED, _SESSION = bytes([Kind.CARRIED]), bytes([Kind.SESSION])
+_CARRIED, _SESSION, _ROSTER = (bytes([kind]) for kind in (Kind.CARRIED, Kind.SESSION, Kind.ROSTER))
+
+PROVES_ITSELF = (Kind.SESSION, Kind.ROSTER, Kind.EVIDENCE)
+"""Requests that are not signed as messages are, but hold by what is in them."""
 
 
 class Speech:
@@ -35,17 +39,15 @@ class Speech:
         """All that are known, ascending."""
         return tuple(self.openers[version].roster for version in sorted(self.openers))
 
-    def learn(self, envelope: Envelope) -> None:
-        """Take note of the session or the roster in an envelope, if there is one that holds."""
-        opener, data = self.openers.get(envelope.epoch), envelope.data
-        with suppress(PeerFault, NotVerified):
-            if data[:1] == bytes([Kind.ROSTER]):
-                self._learn_roster(data)
-            elif opener is not None and data[:1] == _SESSION:
-                opener.add_session(data)
-            elif opener is not None and data[:1] == _CARRIED:
-                delegation, _ = decode(data[1:], tuple[bytes, bytes], limit=MAX_ENVELOPE_BYTES)
-                opener.add_session(delegation)
+    def learn(self, taught: Envelope) -> None:
+        """Take note of the session or the roster in an envelope, if it is one that holds."""
+        opener = self.openers.get(taught.epoch)
+        with suppress(PeerFault):
+            if taught.data[:1] == _ROSTER:
+                roster = self.check_roster(taught.data).roster
+                self.openers.setdefault(roster.version, Opener(roster))
+            elif opener is not None:
+                opener.add_session(taught.data)
 
     def learn_policy(self, attachments: Iterable[Attachment], name: str) -> str:
         """Take note of the sessions in attached policies; return why one doesn't hold, or ""."""
@@ -66,12 +68,25 @@ class Speech:
 
         What the envelope says around the sealed bytes is held against the roster, too.
         """
+        return self._opener(envelope).open(envelope.data)
+
+    def check(self, envelope: Envelope) -> None:
+        """Verify what is no sealed message but proves itself: see PROVES_ITSELF; PeerFault."""
+        opener = self._opener(envelope)
+        if envelope.data[:1] == _SESSION:
+            opener.delegated(envelope.data)
+        elif envelope.data[:1] == _ROSTER:
+            self.check_roster(envelope.data)
+        else:
+            examine(envelope.data, opener)
+
+    def _opener(self, envelope: Envelope) -> Opener:
         if envelope.swarm_id != self.swarm_id:
             raise PeerFault("other_swarm", f"signed for {envelope.swarm_id[:40]!r}.")
         opener = self.openers.get(envelope.epoch)
         if opener is None:
             raise PeerFault("other_epoch", f"roster version {envelope.epoch} isn't known.")
-        return opener.open(envelope.data)
+        return opener
 
     def delegations(self) -> list[tuple[int, bytes]]:
         """Return all sessions that were shown, with their roster version: for other processes."""
@@ -91,10 +106,6 @@ class Speech:
         except NotVerified as error:
             raise PeerFault("bad_roster", f"operators did not sign it so: {error}") from error
 
-    def _learn_roster(self, raw: bytes) -> None:
-        roster = self.check_roster(raw).roster
-        self.openers.setdefault(roster.version, Opener(roster))
-
 
 def notarised(told: Signed) -> Notarised:
     """Return a recorded SignedMessage, to be verified; PeerFault for a stamp that isn't ours."""
@@ -112,8 +123,15 @@ def notarised(told: Signed) -> Notarised:
     )
 
 
-def delegation_in(sealed: bytes) -> bytes:
-    """Return the delegation that came along with a signed message, b"" if none did."""
-    with suppress(PeerFault):
-        return split_delegation(sealed)[0]
-    return b""
+def taught_by(envelope: Envelope) -> Envelope | None:
+    """Return the session or the roster that an envelope brings along, None if it brings none."""
+    data = envelope.data
+    if data[:1] == _CARRIED:
+        try:
+            parts: tuple[bytes, bytes] = decode(
+                data[1:], tuple[bytes, bytes], limit=MAX_ENVELOPE_BYTES
+            )
+        except PeerFault:
+            return None
+        return Envelope(envelope.swarm_id, envelope.epoch, parts[0])
+    return envelope if data[:1] in (_SESSION, _ROSTER) else None

@@ -186,23 +186,7 @@ def _differences(told: Metadata, readers: list[McapReader | SqliteReader]) -> It
             yield fault(f"the file {name[:80]!r} is missing")
     for name in sorted(names - {Path(name).name for name in told.listed}):
         yield fault(f"the file {name[:80]!r} isn't named there")
-    counts: Counter[tuple[str, str, str]] = Counter()
-    hashes: dict[str, str] = {}
-    for reader in readers:
-        for one in reader.channels.values():
-            counts[one.topic, one.type_name, one.encoding] += reader.counts[one.number]
-            hashes.setdefault(one.topic, one.type_hash)
-    said = Counter({(one.topic, one.type_name, one.encoding): one.messages for one in told.topics})
-    for key in sorted(counts.keys() | said.keys()):
-        if counts[key] != said[key]:
-            where = f"{key[0][:80]} ({key[1][:80]})"
-            yield fault(f"{where}: it counts {said[key]} messages, and there are {counts[key]}")
-    for topic in told.topics:
-        if topic.type_hash and hashes.get(topic.topic, "") not in ("", topic.type_hash):
-            yield fault(f"{topic.topic[:80]}: it states another type hash than the file")
-    total = sum(counts.values())
-    if told.messages != total:
-        yield fault(f"it counts {told.messages} messages, and there are {total}")
+    yield from (fault(what) for what in _topic_differences(told, readers))
     spans = [reader.span for reader in readers if reader.span]
     if spans:
         first, last = min(one for one, _ in spans), max(other for _, other in spans)
@@ -220,3 +204,23 @@ def _file_differences(
         reader = by_name.get(Path(one.path).name)
         if reader is not None and sum(reader.counts.values()) != one.messages:
             yield f"{one.path[:80]}: it counts {one.messages} messages, and there are others"
+
+
+def _topic_differences(told: Metadata, readers: list[McapReader | SqliteReader]) -> Iterator[str]:
+    counts: Counter[tuple[str, str, str]] = Counter()
+    hashes: dict[str, str] = {}
+    for reader in readers:
+        for one in reader.channels.values():
+            counts[one.topic, one.type_name, one.encoding] += reader.counts[one.number]
+            hashes.setdefault(one.topic, one.type_hash)
+    said = Counter({(one.topic, one.type_name, one.encoding): one.messages for one in told.topics})
+    for key in sorted(counts.keys() | said.keys()):
+        if counts[key] != said[key]:
+            where = f"{key[0][:80]} ({key[1][:80]})"
+            yield f"{where}: it counts {said[key]} messages, and there are {counts[key]}"
+    for topic in told.topics:
+        if topic.type_hash and hashes.get(topic.topic, "") not in ("", topic.type_hash):
+            yield f"{topic.topic[:80]}: it states another type hash than the file"
+    total = sum(counts.values())
+    if told.messages != total:
+        yield f"it counts {told.messages} messages, and there are {total}"

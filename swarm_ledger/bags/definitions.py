@@ -10,10 +10,7 @@ from swarm_ledger.errors import Misuse
 
 _BREAK = "=" * 80
 _FIELD = re.compile(r"([a-zA-Z][\w/]*)(?:<=\d+)?(?:\[[^\]]*\])?\s+[a-zA-Z]\w*")
-_BASIC = frozenset(
-    "bool byte char float32 float64 int8 uint8 int16 uint16 int32 uint32 int64 uint64"
-    " string wstring".split()
-)
+_BASIC = re.compile(r"(bool|byte|char|float(32|64)|u?int(8|16|32|64)|w?string)\Z")
 
 
 def definition_of(type_name: str, find: Callable[[str], str | None]) -> str:
@@ -34,7 +31,9 @@ def definition_of(type_name: str, find: Callable[[str], str | None]) -> str:
         waiting += _needed(found, name.split("/")[0])
     first, *others = texts.items()
     parts = [first[1].rstrip("\n")]
-    parts += [f"{_BREAK}\nMSG: {name.replace('/msg/', '/')}\n{text.rstrip()}" for name, text in others]
+    parts += [
+        f"{_BREAK}\nMSG: {name.replace('/msg/', '/')}\n{text.rstrip()}" for name, text in others
+    ]
     return "\n".join(parts) + "\n"
 
 
@@ -42,7 +41,7 @@ def _needed(text: str, package: str) -> list[str]:
     names = []
     for line in text.splitlines():
         field = _FIELD.match(line.split("#")[0].strip())
-        if field and field[1] not in _BASIC and not field[1].startswith("string"):
+        if field and not _BASIC.match(field[1]):
             name = field[1] if "/" in field[1] else f"{package}/{field[1]}"
             names.append(name if "/msg/" in name else name.replace("/", "/msg/"))
     return names

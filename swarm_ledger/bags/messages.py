@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarm_ledger.bags.cdr import Cdr
-from swarm_ledger.errors import PeerFault
 
 OURS = "swarm_interfaces/msg/"
 ENVELOPE = OURS + "Envelope"

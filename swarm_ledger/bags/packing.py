@@ -15,7 +15,7 @@ _RATIO = 4096
 _MAX_WINDOW = 1 << 27
 
 
-class Unpackable(ValueError):
+class Unpackable(ValueError):  # noqa: N818  - a fault, named as the house names it
     """Packed bytes that aren't what they are said to be."""
 
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""What publishers offered, as rosbag2 writes it, so that latched topics are latched in a replay."""
+"""What publishers offered, as rosbag2 writes it: latched topics are latched in a replay."""
 
 from __future__ import annotations
 

@@ -234,7 +234,8 @@ class McapReader:
                     )
                 else:
                     body = data[at + _MESSAGE_HEAD : end]
-                    yield self._recorded(channel, sequence, log_ns, published_ns, body, start)
+                    head = sequence, log_ns, published_ns
+                    yield self._recorded(channel, head, body, start)
             elif op in (Op.SCHEMA, Op.CHANNEL):
                 self._other(op, data[at + _HEAD : end], start)
             at = end
@@ -248,17 +249,18 @@ class McapReader:
             self._fault("damaged", f"a message on topic {number}, which isn't there", start)
             return
         data = body[MESSAGE.size :]
-        yield self._recorded(channel, sequence, log_ns, published_ns, data, start)
+        yield self._recorded(channel, (sequence, log_ns, published_ns), data, start)
 
     def _recorded(
-        self, channel: Channel, sequence: int, log_ns: int, published: int, data: bytes, start: int
+        self, channel: Channel, head: tuple[int, int, int], data: bytes, start: int
     ) -> Recorded:
+        sequence, log_ns, published_ns = head
         self.counts[channel.number] += 1
         low, high = self.span or (log_ns, log_ns)
         self.span = min(low, log_ns), max(high, log_ns)
         number = self._number
         self._number += 1
-        return Recorded(channel, sequence, log_ns, published, data, number, self.name, start)
+        return Recorded(channel, sequence, log_ns, published_ns, data, number, self.name, start)
 
     def _message_index(self, fields: Fields, start: int) -> None:
         (number,) = fields.unpack(U16)

@@ -50,6 +50,7 @@ class Recording:
         self._topics: dict[str, Topic] = {}
         self._numbers: dict[str, int] = {}
         self._since_ns: int | None = None
+        self._latest_ns = 0
         self.failed = False
         try:
             folder.mkdir(parents=True)
@@ -80,9 +81,13 @@ class Recording:
     def write(
         self, name: str, log_ns: int, data: bytes, published_ns: int, steady_ns: int
     ) -> None:
-        """Record a message of a topic that was begun. steady_ns: by a clock that only goes on."""
+        """Record a message of a topic that was begun. steady_ns: by a clock that only goes on.
+
+        Where log_ns goes back, because a clock was set, time stands still until it has caught up.
+        """
         if self.failed:
             return
+        log_ns = self._latest_ns = max(log_ns, self._latest_ns)
         try:
             if self._max_bytes and self._writer.messages and self._writer.size >= self._max_bytes:
                 self._end_file()

@@ -36,7 +36,7 @@ class Op(IntEnum):
     DATA_END = 0x0F
 
 
-class Cut(ValueError):
+class Cut(ValueError):  # noqa: N818  - a fault, named as the house names it
     """A record that ends before its fields do."""
 
 

@@ -21,6 +21,9 @@ from swarm_ledger.bags.form import (
     Recorded,
 )
 
+_LIMIT_LENGTH = 0
+"""SQLITE_LIMIT_LENGTH, which sqlite3 has by name only since Python 3.11."""
+
 _STEPS = 1_000_000
 """Of SQLite's machine, between two rows: a hostile schema may make a query go on for ever."""
 
@@ -48,7 +51,8 @@ class SqliteReader:
             with closing(sqlite3.connect(uri, uri=True)) as database:
                 self._guard(database)
                 self._topics(database)
-                for row, found in self._rows(database):
+                for found in self._rows(database):
+                    row = found.offset
                     self.counts[found.channel.number] += 1
                     low, high = self.span or (found.log_ns, found.log_ns)
                     self.span = min(low, found.log_ns), max(high, found.log_ns)
@@ -64,7 +68,7 @@ class SqliteReader:
         database.execute("PRAGMA cell_size_check = ON")
         database.set_progress_handler(lambda: 0, _STEPS)
         if hasattr(database, "setlimit"):  # Python 3.11
-            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_MESSAGE_BYTES + (1 << 16))
+            database.setlimit(_LIMIT_LENGTH, MAX_MESSAGE_BYTES + (1 << 16))
         kinds = database.execute(
             "SELECT type FROM sqlite_master WHERE name IN ('topics', 'messages')"
         )
@@ -82,8 +86,9 @@ class SqliteReader:
             name if name in columns else "''"
             for name in ("offered_qos_profiles", "type_description_hash")
         ]
-        query = f"SELECT id, name, type, serialization_format, {', '.join(optional)} FROM topics"
-        for number, *texts in database.execute(query + " LIMIT ?", (MAX_TOPICS + 1,)):
+        query = f"""SELECT id, name, type, serialization_format, {", ".join(optional)}
+            FROM topics LIMIT ?"""  # noqa: S608  - nothing in it is anybody's
+        for number, *texts in database.execute(query, (MAX_TOPICS + 1,)):
             topic, name, encoding, qos, type_hash = map(str, texts)
             if len(self.channels) >= MAX_TOPICS or len(topic) + len(name) > MAX_NAME_BYTES:
                 raise ValueError("too many topics, or a name that is too long")
@@ -101,7 +106,7 @@ class SqliteReader:
         rows = database.execute(query, (MAX_DEFINITION_BYTES, MAX_TOPICS))
         return {str(name): str(definition) for name, definition in rows}
 
-    def _rows(self, database: sqlite3.Connection) -> Iterator[tuple[int, Recorded]]:
+    def _rows(self, database: sqlite3.Connection) -> Iterator[Recorded]:
         query = "SELECT id, topic_id, timestamp, data FROM messages ORDER BY id"
         for row, topic, when, data in database.execute(query):
             channel = self.channels.get(topic)
@@ -110,4 +115,4 @@ class SqliteReader:
                 continue
             number = self._number
             self._number += 1
-            yield row, Recorded(channel, 0, when, when, data, number, self.name, int(row))
+            yield Recorded(channel, 0, when, when, data, number, self.name, int(row))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,8 +49,8 @@ class McapWriter:
         self._file: BinaryIO = path.open("xb", buffering=0)
         self.channels: list[Channel] = []
         self._schemas: dict[tuple[str, str], int] = {}
-        self._sequences: list[int] = []
-        self._counts: list[int] = []
+        self._sequences: Counter[int] = Counter()
+        self._counts: Counter[int] = Counter()
         self._chunk = bytearray()
         self._index: dict[int, list[tuple[int, int]]] = {}
         self._chunk_indexes: list[bytes] = []
@@ -68,12 +69,7 @@ class McapWriter:
     @property
     def messages(self) -> int:
         """How many messages were written."""
-        return sum(self._counts)
-
-    @property
-    def counts(self) -> list[int]:
-        """How many, channel by channel."""
-        return list(self._counts)
+        return self._counts.total()
 
     @property
     def span(self) -> tuple[int, int]:
@@ -89,11 +85,9 @@ class McapWriter:
         self, topic: str, type_name: str, definition: str, *, qos: str = "", type_hash: str = ""
     ) -> int:
         """Begin a topic; return its number."""
-        number = len(self.channels)
+        number = len(self.channels) + 1  # from 1: rosbags 0.11 passes over 0
         channel = Channel(number, topic, type_name, CDR, qos, type_hash, definition)
         self.channels.append(channel)
-        self._sequences.append(0)
-        self._counts.append(0)
         schema = type_name, definition
         if schema not in self._schemas:
             self._schemas[schema] = len(self._schemas) + 1
@@ -180,7 +174,7 @@ class McapWriter:
 
     def _summary(self) -> bytes:
         first, last = self.span
-        counts = b"".join(U16.pack(n) + U64.pack(count) for n, count in enumerate(self._counts))
+        counts = b"".join(U16.pack(n) + U64.pack(count) for n, count in self._counts.items())
         statistics = STATISTICS.pack(
             self.messages,
             len(self._schemas),

@@ -120,7 +120,9 @@ class RecorderNode(ManagedNode):
             return
         sensor = type_name in (IMAGE, COMPRESSED)
         try:
-            self._listen(name, type_name, qos_profile_sensor_data if sensor else adapted(publishers))
+            self._listen(
+                name, type_name, qos_profile_sensor_data if sensor else adapted(publishers)
+            )
         except Misuse as error:
             self._heard.add(name)
             self.get_logger().warning(f"{name} is not recorded: {error.explain()}")
@@ -182,7 +184,8 @@ class RecorderNode(ManagedNode):
     def _topic(self, name: str, source: str, type_name: str) -> Topic:
         publishers = self.get_publishers_info_by_topic(source)
         own = next((type_hash(one) for one in publishers if name == source), "")
-        qos = write_qos([_offered(one.qos_profile) for one in publishers])
+        known = ENVELOPES if type_name == ENVELOPE else _FIRST.get(name, ("", LATCHED))[1]
+        qos = write_qos([_offered(one.qos_profile, known.depth) for one in publishers])
         return Topic(
             name, type_name, definition_of(type_name, _find), qos, own or HASHES.get(type_name, "")
         )
@@ -193,11 +196,12 @@ def _stamp(raw: bytes) -> int:
     return stamp_ns
 
 
-def _offered(profile: QoSProfile) -> Offered:
+def _offered(profile: QoSProfile, depth: int) -> Offered:
+    """Return a publisher's QoS; its depth isn't told by discovery, so that of the house counts."""
     return Offered(
         profile.reliability == ReliabilityPolicy.RELIABLE,
         profile.durability == DurabilityPolicy.TRANSIENT_LOCAL,
-        max(1, profile.depth),
+        depth,
     )
 
 

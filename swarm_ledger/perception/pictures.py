@@ -51,7 +51,7 @@ def pack(image: Pixels) -> bytes:
 
 
 def of_raw(data: bytes, height: int, width: int, step: int, encoding: str) -> Pixels:
-    """Return a sensor_msgs/Image's pixels, (height, width, 3) RGB; Misuse for what we don't read."""
+    """Return a raw image's pixels, (height, width, 3) RGB; Misuse for what we don't read."""
     channels = {"rgb8": 3, "bgr8": 3, "mono8": 1}.get(encoding)
     if channels is None:
         raise Misuse(f"images are in {encoding[:40]!r}.", remedy="Publish rgb8, bgr8, mono8.")

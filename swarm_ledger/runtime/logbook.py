@@ -51,9 +51,11 @@ def proof_files(fleet: Fleet, now_ns: int) -> list[Attachment]:
     for entry in fleet.file.drones:
         path = fleet.home(entry.name) / LEDGER
         if path.is_file():
-            with suppress(Misuse, NotVerified, PeerFault, OSError):
-                with Store.open(path, read_only=True) as store:
-                    found.append((store.size, list(_proofs(store, fleet, now_ns))))
+            with (
+                suppress(Misuse, NotVerified, PeerFault, OSError),
+                Store.open(path, read_only=True) as store,
+            ):
+                found.append((store.size, list(_proofs(store, fleet, now_ns))))
     return max(found, key=lambda one: one[0], default=(0, []))[1]
 
 
