@@ -240,7 +240,8 @@ class Claims:
                 what = f"a status of {told.drone} is on {place.topic}."
                 self.findings.add("topic", what, place)
             elif end is not None and end[0] != told.log_size:
-                what = f"{told.drone} tells {told.log_size} entries at height {told.height}."self.findings.add("status", what, place)
+                what = f"{told.drone} tells {told.log_size} entries at height {told.height}."
+                self.findings.add("status", what, place)
 
 
 def _note(kept: dict[_T, Place], message: _T, place: Place) -> None:
