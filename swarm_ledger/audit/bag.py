@@ -37,7 +37,7 @@ from swarm_ledger.bags.messages import (
     parse,
 )
 from swarm_ledger.envelope import Kind, Opened, kind_of
-from swarm_ledger.errors import Misuse, PeerFault
+from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.runtime.logbook import POLICY
 from swarm_ledger.voting.observation import parse_observation
 from swarm_ledger.voting.question import parse_question, question_id
@@ -122,13 +122,13 @@ class BagAudit:
         return min(inside, key=lambda one: one.place) if inside else next(iter(wrong), None)
 
 
-class Unreadable(Misuse):
-    """Something that is no bag at all, or names no swarm that could be audited."""
-
-
 def audit_bag(path: Path, options: Options) -> BagAudit:
-    """Audit one bag. Raises Unreadable; NotVerified where its rosters don't hold."""
-    return _Auditor(path, options).run()
+    """Audit one bag. Raises Misuse where it can't be read, or nobody is named to be trusted."""
+    auditor = _Auditor(path, options)
+    try:
+        return auditor.run()
+    except NotVerified as error:
+        return auditor.without_rosters(error)
 
 
 class _Auditor:
@@ -156,6 +156,14 @@ class _Auditor:
         self._settle(anchorage, streams)
         return self._report
 
+    def without_rosters(self, error: NotVerified) -> BagAudit:
+        """Return what is left to say where the bag's rosters don't follow from the root."""
+        self._found.add("roster", f"the rosters in the bag don't hold: {error}")
+        for fault in self._bag.faults:
+            self._found.add(fault.reason, fault.what, Place(-1, 0, fault.file, fault.offset))
+        self._report.wrong, self._report.findings = self._found.wrong, self._found.ordered()
+        return self._report
+
     def _learn(self) -> tuple[Anchorage, int]:
         """Read the bag for whom to trust, and what they delegated; count what is signed."""
         teaching: dict[bytes, Envelope] = {}
@@ -175,7 +183,7 @@ class _Auditor:
                     teaching.setdefault(taught.data, taught)
         if self._bag.unreadable:
             what = "; ".join(fault.what for fault in self._bag.faults[:1])
-            raise Unreadable(f"{self._bag.path} is no bag: {what}.")
+            raise Misuse(f"{self._bag.path} is no bag: {what}.")
         anchorage = choose(self._bag.attachments, self._options.roster, self._options.root)
         self._speech = Speech(anchorage.trust)
         for envelope in teaching.values():

@@ -10,6 +10,7 @@ import typer
 import swarm_ledger
 from swarm_ledger.cli import (
     attest,
+    audit,
     bench,
     doctor,
     drill,
@@ -44,6 +45,8 @@ app.command("simulate")(simulate.simulate)
 app.command("drill")(drill.drill)
 app.command("twins")(twins.twins)
 app.command("verify")(verify.verify)
+app.command("audit")(audit.audit)
+app.command("reindex")(audit.reindex)
 app.command("light")(light.light)
 app.command("doctor")(doctor.doctor)
 key.app.command("answer")(attest.answer)
