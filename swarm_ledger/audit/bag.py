@@ -246,7 +246,7 @@ class _Auditor:
         elif opened.kind is Kind.VOTE:
             seen = parse_observation(opened.payload)
             self._claims.take_vote(opened.author.index, seen)
-            self._images.take_vote(opened.author.name, seen, place)
+            self._images.take_vote(opened.author.name, seen)
             if place.log_ns + EARLY_NS < seen.stamp_ms * 1_000_000:
                 what = f"{opened.author.name}'s vote was recorded before its image was taken."
                 self._found.add("early", what, place, who=opened.author.name)
@@ -285,6 +285,7 @@ class _Auditor:
             careful = fault.reason == "truncated" and not self._options.strict
             place = Place(-1, 0, fault.file, fault.offset)
             self._found.add(fault.reason, fault.what, place, careful=careful)
+        streams.settle()
         self._claims.settle(self._ledger, bag.attachments)
         self._images.settle()
         report.gap = self._ledger.gap()

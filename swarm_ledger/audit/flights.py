@@ -26,7 +26,7 @@ class Divergence:
 
 @dataclass(frozen=True)
 class FlightsAudit:
-    """All bags, as they were named. unreadable: those that are none, and why.
+    """All bags, as they were named. unreadable: those that are none, and why."""
 
     bags: tuple[BagAudit, ...]
     unreadable: tuple[tuple[Path, str], ...]

@@ -43,7 +43,7 @@ class Images:
     images: dict[tuple[str, int], tuple[bytes, Place]] = field(default_factory=dict)
     shown: int = 0
     unshown: int = 0
-    _said: dict[tuple[str, int, bytes, bool], Place] = field(default_factory=dict)
+    _said: dict[tuple[str, int, bytes, bool], None] = field(default_factory=dict)
 
     def take_image(self, told: CompressedTold | ImageTold, place: Place) -> None:
         """Take an image as a camera gave it."""
@@ -64,15 +64,15 @@ class Images:
             what = f"an observation of {told.drone[:40]!r} is on {place.topic[:80]}."
             self.findings.add("topic", what, place)
             return
-        self._note(told.drone, told.stamp_ns // 1_000_000, told.image, place, signed=False)
+        self._note(told.drone, told.stamp_ns // 1_000_000, told.image, signed=False)
 
-    def take_vote(self, drone: str, seen: Observation, place: Place) -> None:
+    def take_vote(self, drone: str, seen: Observation) -> None:
         """Take a vote whose signature holds."""
-        self._note(drone, seen.stamp_ms, seen.image, place, signed=True)
+        self._note(drone, seen.stamp_ms, seen.image, signed=True)
 
     def settle(self) -> None:
         """Compare."""
-        for (drone, stamp_ms, image, signed), place in self._said.items():
+        for drone, stamp_ms, image, signed in self._said:
             known = self.images.get((drone, stamp_ms))
             if signed:
                 self.shown += known is not None and known[0] == image
@@ -80,10 +80,8 @@ class Images:
             if known is not None and known[0] != image:
                 who = f"{drone} signed" if signed else f"{drone} told"
                 what = f"the image of {stamp_ms} ms is not the one whose digest {who}."
-                self.findings.add("image", what, known[1] if signed else place, who=drone)
+                self.findings.add("image", what, known[1], who=drone)
 
-    def _note(
-        self, drone: str, stamp_ms: int, image: bytes, place: Place, *, signed: bool
-    ) -> None:
+    def _note(self, drone: str, stamp_ms: int, image: bytes, *, signed: bool) -> None:
         if image != _NONE and len(self._said) < _MOST:
-            self._said.setdefault((drone, stamp_ms, image, signed), place)
+            self._said.setdefault((drone, stamp_ms, image, signed))

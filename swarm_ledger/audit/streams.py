@@ -13,6 +13,7 @@ from swarm_ledger.relay.statement import number_of, run_of
 from swarm_ledger.relay.stream import Stream
 
 _REORDER = 1 << 14
+_MOST_MISSING = 1 << 12
 EARLY_NS = 5_000_000_000
 """How far the recorder's clock may be behind a signer's."""
 
@@ -29,10 +30,13 @@ class Said:
 
 @dataclass
 class _Line:
-    """The numbers under one key on one topic."""
+    """The numbers under one key on one topic. missing: with the place where that showed."""
 
+    signer: str
+    topic: str
     stream: Stream = field(default_factory=lambda: Stream(_REORDER))
     highest: int = 0
+    missing: dict[int, Place] = field(default_factory=dict)
 
 
 class SignedStreams:
@@ -55,7 +59,9 @@ class SignedStreams:
         if verdict.reason:
             self._add(verdict.reason, verdict.what, place, verdict.signer)
             return
-        line = self._lines.setdefault((verdict.kid, verdict.topic), _Line())
+        line = self._lines.setdefault(
+            (verdict.kid, verdict.topic), _Line(verdict.signer, verdict.topic)
+        )
         fault = line.stream.fault(verdict.sequence)
         number = number_of(verdict.sequence)
         if fault:
@@ -64,8 +70,7 @@ class SignedStreams:
         before = line.stream.lost
         line.stream.mark(verdict.sequence)
         lost = line.stream.lost - before
-        self._check_order(line, verdict, lost, place)
-        line.highest = max(line.highest, verdict.sequence)
+        self._check_order(line, verdict, place)
         self.held += 1
         key = verdict.signer, verdict.topic
         said = self.said.setdefault(key, Said(verdict.type_name))
@@ -73,21 +78,33 @@ class SignedStreams:
         said.bytes += verdict.size
         said.lost += lost
 
-    def _check_order(self, line: _Line, verdict: Verdict, lost: int, place: Place) -> None:
-        where, signer = verdict.topic, verdict.signer
-        number = number_of(verdict.sequence)
-        if lost > 0:
-            what = f"{where}: {lost} numbers before {number} are missing."
-            self._add("gap", what, place, signer, careful=self._lossy)
-        if verdict.sequence < line.highest:
-            same = run_of(verdict.sequence) == run_of(line.highest)
+    def settle(self) -> None:
+        """Tell what is missing, when all was taken: what came late is not."""
+        for line in self._lines.values():
+            runs: dict[Place, list[int]] = {}
+            for sequence, place in line.missing.items():
+                runs.setdefault(place, []).append(number_of(sequence))
+            for place, numbers in runs.items():
+                what = f"{line.topic}: {len(numbers)} numbers from {min(numbers)} on are missing."
+                self._add("gap", what, place, line.signer, careful=self._lossy)
+
+    def _check_order(self, line: _Line, verdict: Verdict, place: Place) -> None:
+        where, signer, sequence = verdict.topic, verdict.signer, verdict.sequence
+        number, same = number_of(sequence), run_of(sequence) == run_of(line.highest)
+        if sequence < line.highest:
+            line.missing.pop(sequence, None)
             behind = number_of(line.highest) if same else "a later run"
             what = f"{where}: number {number} comes behind {behind}."
             self._add("order", what, place, signer, careful=self._lossy)
+        else:
+            due = line.highest + 1 if same else sequence - number + 1
+            if line.highest:
+                room = _MOST_MISSING - len(line.missing)
+                line.missing |= dict.fromkeys(range(due, min(sequence, due + room)), place)
+            line.highest = sequence
         if place.log_ns and place.log_ns + EARLY_NS < verdict.stamp_us * 1_000:
-            self._add(
-                "early", f"{where}: {number} was recorded before it was signed.", place, signer
-            )
+            what = f"{where}: {number} was recorded before it was signed."
+            self._add("early", what, place, signer)
 
     def _add(
         self, reason: str, what: str, place: Place, who: str, *, careful: bool = False

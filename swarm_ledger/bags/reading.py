@@ -92,7 +92,7 @@ class McapReader:
         with self.path.open("rb") as self._file:
             self._size = os.fstat(self._file.fileno()).st_size
             try:
-                if self._take(len(MAGIC)) != MAGIC:
+                if self._size < len(MAGIC) or self._take(len(MAGIC)) != MAGIC:
                     self._fault("no_bag", "it doesn't begin as an MCAP file does", 0)
                     return
                 yield from self._records()

@@ -87,6 +87,8 @@ class RecorderNode(ManagedNode):
         for entry in self._fleet.file.drones if self._fleet else ():
             if self._wanted(f"{INBOX}/{entry.name}", ENVELOPE):
                 self._listen(f"{INBOX}/{entry.name}", ENVELOPE, ENVELOPES)
+            if self._images:
+                self._listen(f"/{entry.name}{_CAMERA}", IMAGE, qos_profile_sensor_data)
         self.create_timer(_LOOK_S, self._look)
         self._look()
 
