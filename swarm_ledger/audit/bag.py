@@ -1,9 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""The audit of one bag: all that it holds, checked again from a root and nothing else.
-
-Twice through the bag: first for sessions and rosters, which may be recorded after what needs them;
-then for everything, in the order of recording.
-"""
+"""The audit of one bag: all that it holds, checked again from a root and nothing else."""
 
 from __future__ import annotations
 
@@ -11,13 +7,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from swarm_ledger.audit.anchorage import Anchorage, choose
+from swarm_ledger.audit.anchorage import Anchorage
 from swarm_ledger.audit.claims import Claims, Head, Told
 from swarm_ledger.audit.findings import Finding, Findings, Place, place_of
 from swarm_ledger.audit.images import Images, names_of
+from swarm_ledger.audit.listening import Heard, listen
 from swarm_ledger.audit.rebuild import Gap, Rebuilder
 from swarm_ledger.audit.signing import Court
-from swarm_ledger.audit.speech import PROVES_ITSELF, Speech, taught_by
+from swarm_ledger.audit.speech import PROVES_ITSELF
 from swarm_ledger.audit.streams import EARLY_NS, RecorderNumbers, Said, SignedStreams
 from swarm_ledger.bags.bag import Bag
 from swarm_ledger.bags.form import CDR, Channel, Recorded
@@ -47,7 +44,6 @@ _WORTH_PROCESSES = 20_000
 TIMELINE = 200
 """Parts into which a bag's span is cut to be drawn."""
 
-_MOST_TAUGHT = 1 << 14
 _TOPICS = {
     ENVELOPE: ("/swarm/envelopes", "/swarm/inbox/"),
     DECISION: ("/swarm/decisions", ""),
@@ -140,7 +136,7 @@ class _Auditor:
         self._report = BagAudit(path)
 
     def run(self) -> BagAudit:
-        anchorage, held = self._learn()
+        heard = self._learn()
         self._claims = Claims(self._speech, self._found)
         self._ledger = Rebuilder(self._speech)
         self._images = Images(self._found, names_of(self._speech.rosters))
@@ -148,12 +144,12 @@ class _Auditor:
         self._channels: set[tuple[str, int]] = set()
         self._bag_span = self._bag.span or (0, 0)
         streams = SignedStreams(self._found, lossy=self._options.lossy)
-        jobs = self._options.jobs if held >= _WORTH_PROCESSES else 1
+        jobs = self._options.jobs if heard.signed >= _WORTH_PROCESSES else 1
         with Court(self._speech, jobs, streams.take) as court:
             for one in self._bag.messages():
                 self._take(one, court)
             court.finish()
-        self._settle(anchorage, streams)
+        self._settle(heard.anchorage, streams)
         return self._report
 
     def without_rosters(self, error: NotVerified) -> BagAudit:
@@ -164,36 +160,16 @@ class _Auditor:
         self._report.wrong, self._report.findings = self._found.wrong, self._found.ordered()
         return self._report
 
-    def _learn(self) -> tuple[Anchorage, int]:
-        """Read the bag for whom to trust, and what they delegated; count what is signed."""
-        teaching: dict[bytes, Envelope] = {}
-        signed = 0
-        for one in self._bag.messages():
-            self._report.messages += 1
-            self._report.size += len(one.data)
-            signed += one.channel.type_name == SIGNED
-            if one.channel.type_name in (ENVELOPE, SIGNED) and len(teaching) < _MOST_TAUGHT:
-                try:
-                    told = parse(one.channel.type_name, one.data)
-                except PeerFault:
-                    continue  # told when it is looked at again
-                envelope = told if one.channel.type_name == ENVELOPE else told.envelope
-                taught = taught_by(envelope)
-                if taught is not None:
-                    teaching.setdefault(taught.data, taught)
-        if self._bag.unreadable:
-            what = "; ".join(fault.what for fault in self._bag.faults[:1])
-            raise Misuse(f"{self._bag.path} is no bag: {what}.")
-        anchorage = choose(self._bag.attachments, self._options.roster, self._options.root)
-        self._speech = Speech(anchorage.trust)
-        for envelope in teaching.values():
-            self._speech.learn(envelope)
-        fault = self._speech.learn_policy(self._bag.attachments, POLICY)
+    def _learn(self) -> Heard:
+        heard = listen(self._bag, self._options.roster, self._options.root)
+        self._report.messages, self._report.size = heard.messages, heard.size
+        self._speech = heard.speech
+        fault = heard.speech.learn_policy(self._bag.attachments, POLICY)
         if fault:
             self._found.add("attachment", f"{POLICY}: {fault}")
-        if anchorage.fault:
-            self._found.add("attachment", f"roster: {anchorage.fault}")
-        return anchorage, signed
+        if heard.anchorage.fault:
+            self._found.add("attachment", f"roster: {heard.anchorage.fault}")
+        return heard
 
     def _take(self, one: Recorded, court: Court) -> None:
         """Look at one message."""
