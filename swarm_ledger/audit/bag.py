@@ -34,7 +34,7 @@ from swarm_ledger.bags.messages import (
     parse,
 )
 from swarm_ledger.envelope import Kind, Opened, kind_of
-from swarm_ledger.errors import Misuse, NotVerified, PeerFault
+from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.runtime.logbook import POLICY
 from swarm_ledger.voting.observation import parse_observation
 from swarm_ledger.voting.question import parse_question, question_id

@@ -22,6 +22,8 @@ from swarm_ledger.bags.messages import (
     ENVELOPE,
     IMAGE,
     OBSERVATION,
+    CompressedTold,
+    ImageTold,
     ObservationTold,
     parse,
 )
@@ -153,7 +155,7 @@ class _Eyes:
         self._told: dict[tuple[str, int], ObservationTold] = {}
         self.unread = 0
 
-    def take_image(self, topic: str, told: object) -> None:
+    def take_image(self, topic: str, told: CompressedTold | ImageTold) -> None:
         drone = drone_of(topic, self._names)
         if drone and len(self._seen) < _MOST:
             pixels = pixels_of(told)

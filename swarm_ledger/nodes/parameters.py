@@ -53,6 +53,7 @@ class Parameter:
 class Table:
     """A node's parameters. purpose: of the node, a sentence; executables: that start it.
 
+    within: those in whose process it runs as well, and is told by them what has to be given.
     lifecycle: whether it is a managed node.
     """
 
@@ -61,6 +62,7 @@ class Table:
     executables: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     lifecycle: bool = False
+    within: tuple[str, ...] = ()
 
     def named(self, name: str) -> Parameter:
         """Return the parameter of that name; KeyError if the table has none."""

@@ -27,8 +27,8 @@ from swarm_ledger.runtime.light import Prover
 class ProverNode(Node):
     """Serves `get_proof`. Parameters ledger (a drone's folder) and roster (the roster folder)."""
 
-    def __init__(self) -> None:
-        super().__init__("prover")
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("prover", **node_arguments)
         given = declare(self, TABLE)
         path = Path(given.text("ledger")) / LEDGER
         trust = load_trust(Path(given.text("roster")))

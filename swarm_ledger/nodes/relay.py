@@ -16,11 +16,12 @@ from rclpy.qos import QoSProfile
 from swarm_interfaces.msg import SignedMessage
 
 from swarm_ledger.errors import Misuse
-from swarm_ledger.nodes.declaring import declare
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.flight import Aboard
+from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.publishing import publish
+from swarm_ledger.nodes.qos import DIAGNOSTICS as QOS
 from swarm_ledger.nodes.qos import SIGNED
 from swarm_ledger.nodes.signed import (
     Radio,
@@ -36,6 +37,8 @@ from swarm_ledger.relay.sender import Credentials, Sender
 from swarm_ledger.relay.statement import Notarised
 from swarm_ledger.relay.verifier import MAX_TOPICS_PER_MEMBER
 from swarm_ledger.runtime.courier import Outbox
+from swarm_ledger.runtime.fleet import Fleet
+from swarm_ledger.runtime.fleet_file import SignEntry
 from swarm_ledger.runtime.identity import Identity
 from swarm_ledger.runtime.starts import next_run
 
@@ -52,56 +55,46 @@ class _Ear:
     subscription: Any
 
 
-class RelayNode(Node):
+class RelayNode(ManagedNode):
     """Signs the messages of some topics with the drone's session.
 
-    Parameters: fleet, drone; topics and batched, lists of names and patterns such as
-    "/drone_1/*": what is batched is signed by windows of window_ms; announce_ms: how often a
-    delegation comes along; anchor_ms: how often the ledger is to hold what was signed;
-    begin_session; radio_domain and signed_topic. Topics and types are
-    found by ROS's graph, and QoS is that of the publishers.
+    Which ones, and how, its parameters say (docs/parameters/secure_relay.md), or else the section
+    `sign` of the fleet file. Topics and types are found by ROS's graph, and QoS is that of the
+    publishers.
     """
 
-    def __init__(self) -> None:
-        super().__init__("secure_relay")
-        given = declare(self, TABLE)
-        self.drone = given.text("drone")
-        self._singly = self._patterns(given.texts("topics"))
-        self._batched = self._patterns(given.texts("batched"))
-        if not (self._singly or self._batched):
-            raise Misuse(
-                f"neither topics nor batched of {self.get_fully_qualified_name()} is set.",
-                remedy="""Give at least one: -p topics:="['odom']".""",
-            )
-        self._announce_us = 1_000 * given.whole("announce_ms")
-        self._anchor_ms = given.whole("anchor_ms")
-        if 0 < self._anchor_ms < LEAST_ANCHOR_MS:
-            raise Misuse(
-                f"anchor_ms is {self._anchor_ms}, and the ledger takes no anchors that often.",
-                remedy=f"Give 0, to anchor nothing, or {LEAST_ANCHOR_MS} and more.",
-            )
-        fleet, begins = Path(given.text("fleet")), given.flag("begin_session")
-        self._aboard = Aboard(fleet, self.drone, self._complain, begins=begins)
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("secure_relay", TABLE, **node_arguments)
+        self.drone = self.given.text("drone")
         self._outbox: Outbox | None = None
-        self._radio = Radio(self, given)
-        self._publisher = self._radio.node.create_publisher(
-            SignedMessage, self._radio.topic, SIGNED
-        )
-        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
+        self._radio: Radio | None = None
         self._ears: dict[str, _Ear] = {}
         self._identity: Identity | None = None
         self._sender: Sender | None = None
         self.signed = self.unsigned = self.unsent = 0
-        self.create_timer(_LOOK_S, self._on_look)
+
+    def open(self) -> None:
+        """Find out what to sign, and go on the air."""
+        path = Path(self.given.text("fleet"))
+        self._sign = sign = self._wanted(path)
+        self._singly, self._batched = self._patterns(sign.topics), self._patterns(sign.batched)
+        begins = self.given.flag("begin_session")
+        self._aboard = Aboard(path, self.drone, self._complain, begins=begins)
+        self._radio = Radio(self, self.given)
+        self._topic = self._radio.topic
+        self._publisher = self._radio.node.create_publisher(
+            SignedMessage, self._radio.topic, SIGNED
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
         self.create_timer(2 * _LOOK_S, self._on_diagnostics)
-        self.create_timer(given.whole("window_ms") / 1000, self._on_window)
 
-    def nodes(self) -> Sequence[Node]:
-        """Return this node, and that on the air where it is another."""
-        return (self,) if self._radio.node is self else (self, self._radio.node)
+    def start(self) -> None:
+        """Begin to look for topics, and to sign."""
+        self.create_timer(_LOOK_S, self._on_look)
+        self.create_timer(self._sign.window_ms / 1000, self._on_window)
 
-    def destroy_node(self) -> None:
-        """Send what waits, and leave."""
+    def stop(self) -> None:
+        """Send what waits, and listen no more."""
         self._on_window()
         try:
             self._anchor(last=True)
@@ -109,8 +102,37 @@ class RelayNode(Node):
             self._complain(error.explain())
         if self._outbox is not None:
             self._outbox.close()
-        self._radio.close()
-        super().destroy_node()
+        self._outbox = self._sender = self._identity = None
+        self._ears = {}
+
+    def close(self) -> None:
+        """Leave the air."""
+        if self._radio is not None:
+            if self._radio.node is not self:
+                self._radio.node.destroy_publisher(self._publisher)
+            self._radio.close()
+            self._radio = None
+
+    def _wanted(self, path: Path) -> SignEntry:
+        """Return what to sign, by parameters, or else by the fleet file; Misuse for nothing."""
+        topics, batched = self.given.texts("topics"), self.given.texts("batched")
+        if not (topics or batched):
+            sign = Fleet.load(path).sign(self.drone)
+            if sign is None:
+                raise Misuse(
+                    f"neither topics nor batched of {self.get_fully_qualified_name()} is set, and "
+                    f"the fleet file names no topics to sign for {self.drone}.",
+                    remedy="""Name them there, in its section sign; or -p topics:="['odom']".""",
+                )
+            return sign
+        anchor_ms = self.given.whole("anchor_ms")
+        if 0 < anchor_ms < LEAST_ANCHOR_MS:
+            raise Misuse(
+                f"anchor_ms is {anchor_ms}, and the ledger takes no anchors that often.",
+                remedy=f"Give 0, to anchor nothing, or {LEAST_ANCHOR_MS} and more.",
+            )
+        window_ms, announce_ms = self.given.whole("window_ms"), self.given.whole("announce_ms")
+        return SignEntry(topics, batched, window_ms, announce_ms, anchor_ms)
 
     def _patterns(self, given: list[str]) -> list[str]:
         prefix = self.get_namespace().rstrip("/")
@@ -133,7 +155,7 @@ class RelayNode(Node):
             self._complain(error.explain())
         for topic, types in self.get_topic_names_and_types():
             wanted = any(fnmatchcase(topic, one) for one in (*self._singly, *self._batched))
-            if wanted and relayable(topic, types) and topic != self._radio.topic:
+            if wanted and relayable(topic, types) and topic != self._topic:
                 self._listen(topic, types)
 
     def _take_up(self, now_s: int) -> None:
@@ -148,7 +170,7 @@ class RelayNode(Node):
                 self._sender = Sender(
                     credentials,
                     self._next_run,
-                    announce_us=self._announce_us,
+                    announce_us=1_000 * self._sign.announce_ms,
                     anchoring=self._moor(),
                 )
             else:
@@ -160,14 +182,14 @@ class RelayNode(Node):
 
     def _moor(self) -> Anchoring | None:
         """Begin to anchor, unless another relay of this drone does."""
-        if not self._anchor_ms:
+        if not self._sign.anchor_ms:
             return None
         try:
             self._outbox = Outbox(self._aboard.folder)
         except Misuse as error:
             self._complain(error.explain())
             return None
-        return Anchoring(1_000 * self._anchor_ms, self._outbox.pending())
+        return Anchoring(1_000 * self._sign.anchor_ms, self._outbox.pending())
 
     def _anchor(self, *, last: bool = False) -> None:
         """Hand in what is to be anchored now: on disk first, so that it isn't forgotten."""
@@ -259,8 +281,8 @@ class RelayNode(Node):
 
 
 def make() -> Sequence[Node]:
-    """Return the relay's nodes."""
-    return RelayNode().nodes()
+    """Return the relay's node."""
+    return (RelayNode(),)
 
 
 def main() -> None:

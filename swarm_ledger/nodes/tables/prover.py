@@ -7,6 +7,7 @@ TABLE = Table(
     node="prover",
     purpose="Answers light clients from a drone's ledger, which it only reads.",
     executables=("prover",),
+    within=("drone",),
     parameters=(
         text("ledger", "a drone's folder"),
         text("roster", "the roster folder"),

@@ -2,6 +2,7 @@
 """What the relay can be told."""
 
 from swarm_ledger.nodes.parameters import (
+    AUTOSTART,
     RADIO_DOMAIN,
     SIGNED_TOPIC,
     Table,
@@ -11,12 +12,17 @@ from swarm_ledger.nodes.parameters import (
     whole,
 )
 
-_PATTERNS = "relative names are the drone's; * stands for anything"
+_PATTERNS = (
+    "relative names are the drone's; * stands for anything; if neither this nor the other list "
+    "is given, what the fleet file's section sign says counts, with its times"
+)
 
 TABLE = Table(
     node="secure_relay",
     purpose="Signs what a drone's own topics say, of any type, as it went over the wire.",
     executables=("secure_relay",),
+    within=("drone",),
+    lifecycle=True,
     parameters=(
         text("fleet", "path of the fleet file"),
         text("drone", "name of this drone in the fleet file"),
@@ -34,5 +40,6 @@ TABLE = Table(
         flag("begin_session", "begin sessions: only where no drone node runs on this drone"),
         RADIO_DOMAIN,
         SIGNED_TOPIC,
+        AUTOSTART,
     ),
 )
