@@ -34,7 +34,7 @@ from swarm_ledger.consensus.messages import parse as parse_consensus
 from swarm_ledger.encoding import decode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.identity import cose
-from swarm_ledger.perception.pictures import pack, unpack
+from swarm_ledger.perception.frames import from_compressed, to_png
 from swarm_ledger.relay.statement import Windowed, split_delegation
 
 FLIGHT = Path(__file__).parent / "data" / "flight"
@@ -340,10 +340,10 @@ def _channel(where: str, **named: str) -> Edit:
 def _image(film: Film) -> None:
     one = next(m for m in film.messages if m.channel.type_name == COMPRESSED)
     told = parse(COMPRESSED, one.data)
-    pixels = unpack(told.data)
+    pixels = from_compressed(told.data)
     pixels[50:60, 50:60] = 255 - pixels[50:60, 50:60]
     one.data = write_compressed(
-        CompressedTold(told.stamp_ns, told.frame, told.format, pack(pixels))
+        CompressedTold(told.stamp_ns, told.frame, told.format, to_png(pixels))
     )
 
 

@@ -8,20 +8,27 @@ from dataclasses import dataclass, field
 from swarm_ledger.audit.findings import Findings, Place
 from swarm_ledger.bags.messages import CompressedTold, ImageTold, ObservationTold
 from swarm_ledger.encoding import digest
-from swarm_ledger.errors import Misuse
+from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Roster
-from swarm_ledger.perception.pictures import Pixels, of_raw, unpack
+from swarm_ledger.perception.frames import Picture, from_compressed, from_raw
 from swarm_ledger.voting.observation import Observation
 
 _MOST = 1 << 16
 _NONE = bytes(32)
 
 
-def pixels_of(told: CompressedTold | ImageTold) -> Pixels:
-    """Return an image's pixels, (height, width, 3) RGB; Misuse for what we can't read."""
+def picture_of(told: CompressedTold | ImageTold) -> tuple[Picture, tuple[bytes, ...]]:
+    """Return an image as RGB, and what drones may have signed of it; PeerFault for what is none.
+
+    That is the digest of its pixels, or, where the camera packed it, of what came from there.
+    """
     if isinstance(told, CompressedTold):
-        return unpack(told.data)
-    return of_raw(told.data, told.height, told.width, told.step, told.encoding)
+        picture = from_compressed(told.data)
+        return picture, (digest(picture.tobytes()), digest(told.data))
+    picture = from_raw(
+        told.encoding, told.width, told.height, told.step, told.data, big_endian=told.big_endian
+    )
+    return picture, (digest(picture.tobytes()),)
 
 
 def drone_of(topic: str, names: frozenset[str]) -> str:
@@ -40,7 +47,8 @@ class Images:
 
     findings: Findings
     names: frozenset[str]
-    images: dict[tuple[str, int], tuple[bytes, Place]] = field(default_factory=dict)
+    images: dict[tuple[str, int], tuple[tuple[bytes, ...], Place]] = field(default_factory=dict)
+    _digests: set[tuple[str, bytes]] = field(default_factory=set)
     shown: int = 0
     unshown: int = 0
     _said: dict[tuple[str, int, bytes, bool], None] = field(default_factory=dict)
@@ -51,11 +59,12 @@ class Images:
         if not drone or len(self.images) >= _MOST:
             return
         try:
-            found = digest(pixels_of(told).tobytes())
-        except Misuse as error:
-            self.findings.add("image", error.what, place)
+            _, digests = picture_of(told)
+        except PeerFault as fault:
+            self.findings.add("image", fault.what, place)
             return
-        self.images[drone, told.stamp_ns // 1_000_000] = found, place
+        self.images[drone, told.stamp_ns // 1_000_000] = digests, place
+        self._digests |= {(drone, one) for one in digests}
 
     def take_look(self, told: ObservationTold, place: Place) -> None:
         """Take what a drone tells of one look."""
@@ -73,11 +82,12 @@ class Images:
     def settle(self) -> None:
         """Compare."""
         for drone, stamp_ms, image, signed in self._said:
+            there = (drone, image) in self._digests
             known = self.images.get((drone, stamp_ms))
             if signed:
-                self.shown += known is not None and known[0] == image
-                self.unshown += known is None
-            if known is not None and known[0] != image:
+                self.shown += there
+                self.unshown += not there
+            if known is not None and not there:
                 who = f"{drone} signed" if signed else f"{drone} told"
                 what = f"the image of {stamp_ms} ms is not the one whose digest {who}."
                 self.findings.add("image", what, known[1], who=drone)

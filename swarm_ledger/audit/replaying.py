@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm_ledger.audit.findings import place_of
-from swarm_ledger.audit.images import drone_of, names_of, pixels_of
+from swarm_ledger.audit.images import drone_of, names_of, picture_of
 from swarm_ledger.audit.listening import listen
 from swarm_ledger.audit.rebuild import Rebuilder, Rebuilt
 from swarm_ledger.bags.bag import Bag
@@ -28,7 +28,7 @@ from swarm_ledger.bags.messages import (
     parse,
 )
 from swarm_ledger.consensus.quorum import faulty
-from swarm_ledger.encoding import digest, encode
+from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.perception import Classifier, Perceived
@@ -150,7 +150,7 @@ class _Eyes:
 
     def __init__(self, classifier: Classifier, names: frozenset[str]) -> None:
         self._classifier, self._names = classifier, names
-        self._seen: dict[tuple[str, int], tuple[Perceived, bytes]] = {}
+        self._seen: dict[tuple[str, int], tuple[Perceived, tuple[bytes, ...]]] = {}
         self._looks: dict[tuple[str, bytes], list[ObservationTold]] = {}
         self._told: dict[tuple[str, int], ObservationTold] = {}
         self.unread = 0
@@ -158,8 +158,8 @@ class _Eyes:
     def take_image(self, topic: str, told: CompressedTold | ImageTold) -> None:
         drone = drone_of(topic, self._names)
         if drone and len(self._seen) < _MOST:
-            pixels = pixels_of(told)
-            found = self._classifier.classify(pixels), digest(pixels.tobytes())
+            picture, digests = picture_of(told)
+            found = self._classifier.classify(picture), digests
             self._seen[drone, told.stamp_ns // 1_000_000] = found
 
     def take_look(self, told: ObservationTold) -> None:
@@ -170,7 +170,7 @@ class _Eyes:
     def judged(self) -> list[Judged]:
         """Return all images, drone by drone, in the order of their stamps."""
         found = []
-        for (drone, stamp_ms), (perceived, image) in sorted(
+        for (drone, stamp_ms), (perceived, digests) in sorted(
             self._seen.items(), key=lambda one: one[0]
         ):
             told = self._told.get((drone, stamp_ms))
@@ -182,7 +182,7 @@ class _Eyes:
                     round(told.confidence, 6) if told else 0.0,
                     perceived.label,
                     round(perceived.confidence, 6),
-                    told is not None and told.image == image,
+                    told is not None and told.image in digests,
                 )
             )
         return found
@@ -196,7 +196,7 @@ class _Eyes:
             seen = self._seen.get((drone, stamp_ms))
             if seen is not None and stamp_ms <= vote.stamp_ms:
                 bearing, distance = vote.bearing_mrad / 1000, vote.distance_mm / 1000
-                found.append(Look(seen[0], stamp_ms, seen[1], bearing, distance))
+                found.append(Look(seen[0], stamp_ms, seen[1][0], bearing, distance))
         return found
 
 

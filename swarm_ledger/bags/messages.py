@@ -125,6 +125,7 @@ class ImageTold:
     height: int
     width: int
     encoding: str
+    big_endian: bool
     step: int
     data: bytes
 
@@ -212,9 +213,8 @@ def _status(cdr: Cdr) -> StatusTold:
 def _image(cdr: Cdr) -> ImageTold:
     stamp_ns, frame = cdr.time_ns(), cdr.text()
     height, width = cdr.numbers("II", 4)
-    encoding = cdr.text()
-    cdr.u8()
-    return ImageTold(stamp_ns, frame, height, width, encoding, cdr.u32(), cdr.blob())
+    encoding, big_endian = cdr.text(), bool(cdr.u8())
+    return ImageTold(stamp_ns, frame, height, width, encoding, big_endian, cdr.u32(), cdr.blob())
 
 
 def _compressed(cdr: Cdr) -> CompressedTold:

@@ -16,7 +16,7 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.tuf import ROOT, ROSTER, TARGETS
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.light_client.policies import policy_file
-from swarm_ledger.perception.pictures import of_raw, pack
+from swarm_ledger.perception.frames import from_raw, to_png
 from swarm_ledger.runtime.export import each, prove, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER, Fleet
 
@@ -130,7 +130,9 @@ def _packed(picture: Picture) -> Picture:
     if picture.type_name != IMAGE:
         return picture
     told: ImageTold = parse(IMAGE, picture.data)
-    pixels = of_raw(told.data, told.height, told.width, told.step, told.encoding)
-    packed = CompressedTold(told.stamp_ns, told.frame, FORMAT, pack(pixels))
+    pixels = from_raw(
+        told.encoding, told.width, told.height, told.step, told.data, big_endian=told.big_endian
+    )
+    packed = CompressedTold(told.stamp_ns, told.frame, FORMAT, to_png(pixels))
     data = write_compressed(packed)
     return Picture(picture.type_name, data, picture.log_ns, picture.published_ns)
