@@ -3,11 +3,13 @@
 
     .venv/bin/python scripts/flight_bag.py tests/data/flight
 
-It needs ROS 2, and a quiet machine: what DDS or the recorder lose is missing in the bag.
+It needs ROS 2, a ROS_DOMAIN_ID in which nobody else speaks (a random one unless it is set), and a
+quiet machine: what DDS or the recorder lose is missing in the bag.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -49,6 +51,7 @@ def fly(run: Path) -> None:
     with open_rack(mission) as rack:
         prepare(mission, now=utc_now(), rack=rack)
         around = {**processes.environment(mission), **rack.environment}
+        around["ROS_DOMAIN_ID"] = os.environ.get("ROS_DOMAIN_ID", around["ROS_DOMAIN_ID"])
         recorder = ["-m", "swarm_ledger.nodes.recorder", *_RECORDED.format(run=run).split()]
         with processes.Processes(run, {"recorder": recorder}, around):
             time.sleep(_BEGIN_S)  # so that it hears each drone's first word

@@ -239,7 +239,7 @@ class Claims:
             elif space in names and space != told.drone:
                 what = f"a status of {told.drone} is on {place.topic}."
                 self.findings.add("topic", what, place)
-            elif end is not None and end[0] != told.log_size:
+            elif end is not None and (told.height or told.log_size) and end[0] != told.log_size:
                 what = f"{told.drone} tells {told.log_size} entries at height {told.height}."
                 self.findings.add("status", what, place)
 

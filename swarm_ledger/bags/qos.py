@@ -37,10 +37,10 @@ def write_qos(offered: Sequence[Offered]) -> str:
             "depth": one.depth,
             "reliability": 1 if one.reliable else 2,
             "durability": 1 if one.latched else 2,
-            "deadline": _FOREVER,
-            "lifespan": _FOREVER,
+            "deadline": dict(_FOREVER),
+            "lifespan": dict(_FOREVER),
             "liveliness": 1,
-            "liveliness_lease_duration": _FOREVER,
+            "liveliness_lease_duration": dict(_FOREVER),
             "avoid_ros_namespace_conventions": False,
         }
         for one in dict.fromkeys(offered)
