@@ -9,7 +9,7 @@ from pathlib import Path
 from swarm_ledger.audit.anchorage import Anchorage, choose
 from swarm_ledger.audit.speech import Speech, taught_by
 from swarm_ledger.bags.bag import Bag
-from swarm_ledger.bags.messages import ENVELOPE, SIGNED, Envelope, parse
+from swarm_ledger.bags.messages import ENVELOPE, SIGNED, Envelope, envelope_in, parse
 from swarm_ledger.errors import Misuse, PeerFault
 
 _MOST_TAUGHT = 1 << 14
@@ -35,12 +35,11 @@ def listen(bag: Bag, roster: Path | None, root: Path | None) -> Heard:
         size += len(one.data)
         signed += one.channel.type_name == SIGNED
         if one.channel.type_name in (ENVELOPE, SIGNED) and len(taught) < _MOST_TAUGHT:
+            whole = one.channel.type_name == ENVELOPE
             try:
-                told = parse(one.channel.type_name, one.data)
+                found = taught_by(parse(ENVELOPE, one.data) if whole else envelope_in(one.data))
             except PeerFault:
                 continue  # told when it is looked at again
-            envelope = told if one.channel.type_name == ENVELOPE else told.envelope
-            found = taught_by(envelope)
             if found is not None:
                 taught.setdefault(found.data, found)
     if bag.unreadable:

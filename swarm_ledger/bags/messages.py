@@ -151,8 +151,19 @@ def _envelope(cdr: Cdr) -> Envelope:
     return Envelope(cdr.text(), cdr.u32(), cdr.blob())
 
 
+def envelope_in(data: bytes) -> Envelope:
+    """Return the envelope of a SignedMessage without looking at the rest; PeerFault."""
+    cdr = Cdr(data)
+    cdr.raw(8)
+    for _ in range(4):
+        cdr.skip()
+    cdr.u64()
+    cdr.skip()
+    return _envelope(cdr)
+
+
 def _signed(cdr: Cdr) -> Signed:
-    sec, nanosec = cdr.numbers("iI", 4)
+    (sec,), (nanosec,) = cdr.numbers("i"), cdr.numbers("I")
     cdr.text()
     topic, type_name, type_hash = cdr.text(), cdr.text(), cdr.text()
     return Signed(sec, nanosec, topic, type_name, type_hash, cdr.u64(), cdr.blob(), _envelope(cdr))
@@ -203,16 +214,16 @@ def _status(cdr: Cdr) -> StatusTold:
     _header(cdr)
     cdr.raw(2)
     drone, fingerprint, swarm_id, epoch = cdr.text(), cdr.text(), cdr.text(), cdr.u32()
-    _, height, _, size = cdr.numbers("QQQQ", 8)
-    cdr.numbers("I", 4)
-    cdr.numbers("HHH", 2)
+    _, height, _, size = cdr.numbers("QQQQ")
+    cdr.numbers("I")
+    cdr.numbers("HHH")
     cdr.f32()
     return StatusTold(drone, fingerprint, swarm_id, epoch, height, size)
 
 
 def _image(cdr: Cdr) -> ImageTold:
     stamp_ns, frame = cdr.time_ns(), cdr.text()
-    height, width = cdr.numbers("II", 4)
+    height, width = cdr.numbers("II")
     encoding, big_endian = cdr.text(), bool(cdr.u8())
     return ImageTold(stamp_ns, frame, height, width, encoding, big_endian, cdr.u32(), cdr.blob())
 

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from swarm_ledger.bags.definitions import definition_of
-from swarm_ledger.bags.messages import HASHES, KNOWN, OURS, SIGNED, CompressedTold, parse, write_compressed
+from swarm_ledger.bags.messages import (
+    HASHES,
+    KNOWN,
+    OURS,
+    SIGNED,
+    CompressedTold,
+    parse,
+    write_compressed,
+)
 from swarm_ledger.errors import Misuse, PeerFault
 from tests.bags import MESSAGES
 
@@ -47,7 +55,9 @@ def _value(hint: str, place: int) -> Any:
         return "x" * place
     if "ndarray" in hint:
         kind = re.search(r"np\.dtype\[np\.(\w+)\]", hint)
-        return np.arange(32 if kind and kind[1] == "uint8" else 3, dtype=kind[1] if kind else np.uint8)
+        return np.arange(
+            32 if kind and kind[1] == "uint8" else 3, dtype=kind[1] if kind else np.uint8
+        )
     if "float" in hint:
         return place / 4
     if "bool" in hint:
@@ -63,7 +73,9 @@ def test_a_layout_is_that_of_its_definition(name: str) -> None:
     told = parse(name, raw)
     written = {v if not isinstance(v, np.ndarray) else tuple(v.tolist()) for v in _flat(message)}
     read = {tuple(v) if isinstance(v, bytes) else v for v in _told(told)}
-    assert read <= written | {place * 1_000_000_000 + place + 1 for place in range(40)}, read - written
+    assert read <= written | {place * 1_000_000_000 + place + 1 for place in range(40)}, (
+        read - written
+    )
     for cut in range(len(raw)):
         with pytest.raises(PeerFault, match=r"."):
             parse(name, raw[:cut])
@@ -86,7 +98,9 @@ def _told(told: Any) -> list[Any]:
     found: list[Any] = []
     for name in told.__slots__:
         value = getattr(told, name)
-        found += _told(value) if hasattr(value, "__slots__") and not isinstance(value, str) else [value]
+        found += (
+            _told(value) if hasattr(value, "__slots__") and not isinstance(value, str) else [value]
+        )
     return found
 
 

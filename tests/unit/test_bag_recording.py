@@ -53,12 +53,23 @@ def test_what_rosbags_reads_is_what_was_recorded(tmp_path: Path) -> None:
 
     filled(tmp_path / "bag").close([Attachment("policy", "text/plain", 2, b"log x")])
     with AnyReader([tmp_path / "bag"]) as reader:
-        found = [(t, reader.deserialize(raw, "std_msgs/msg/String").data) for _, t, raw in reader.messages()]
+        found = [
+            (t, reader.deserialize(raw, "std_msgs/msg/String").data)
+            for _, t, raw in reader.messages()
+        ]
         (connection,) = reader.connections
     assert found == [(1_000 + number, "abcd") for number in range(40)]
-    assert (connection.topic, connection.msgtype, connection.msgcount) == ("/said", STRING.type_name, 40)
+    assert (connection.topic, connection.msgtype, connection.msgcount) == (
+        "/said",
+        STRING.type_name,
+        40,
+    )
     (qos,) = connection.ext.offered_qos_profiles
-    assert (qos.depth, qos.reliability.name, qos.durability.name) == (7, "RELIABLE", "TRANSIENT_LOCAL")
+    assert (qos.depth, qos.reliability.name, qos.durability.name) == (
+        7,
+        "RELIABLE",
+        "TRANSIENT_LOCAL",
+    )
 
 
 def test_what_is_read_is_what_was_recorded(tmp_path: Path) -> None:
@@ -69,7 +80,10 @@ def test_what_is_read_is_what_was_recorded(tmp_path: Path) -> None:
     assert [(m.log_ns, m.published_ns, m.sequence, m.data) for m in messages] == [
         (1_000 + number, 900 + number, number + 1, TEXT) for number in range(40)
     ]
-    assert [(one.name, one.data) for one in bag.attachments] == [(ROOT.name, b"{}"), ("policy", b"log x")]
+    assert [(one.name, one.data) for one in bag.attachments] == [
+        (ROOT.name, b"{}"),
+        ("policy", b"log x"),
+    ]
     channel = messages[0].channel
     assert (channel.qos, channel.type_hash) == (LATCHED, STRING.type_hash)
     assert parse_qos(channel.qos) == Offered(reliable=True, latched=True, depth=7)

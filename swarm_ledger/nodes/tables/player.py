@@ -11,9 +11,7 @@ TABLE = Table(
         text("bag", "a bag's folder, or an .mcap or .db3 file"),
         number("rate", "how much faster than it was recorded", 1.0, (0.01, 100.0)),
         number("start_offset", "seconds of the bag to pass over", 0.0, (0.0, 1e9)),
-        number(
-            "delay", "seconds for others to find topics before it begins", 1.0, (0.0, 60.0)
-        ),
+        number("delay", "seconds for others to find topics before it begins", 1.0, (0.0, 60.0)),
         flag("clock", "publish /clock, at 40 Hz and with each message, in the bag's time"),
         flag("loop", "begin again at the end; time jumps back then"),
         texts("topics", "topics to publish, or patterns; all if empty"),
