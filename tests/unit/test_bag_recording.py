@@ -44,6 +44,11 @@ def filled(folder: Path, count: int = 40, max_bytes: int = 0) -> Recording:
     return recording
 
 
+def fill(recording: Recording) -> None:
+    for number in range(1_000):
+        recording.write("/said", number, b"x" * 1_000, number, 0)
+
+
 def times(folder: Path) -> list[int]:
     return [one.log_ns for one in Bag(folder).messages()]
 
@@ -161,8 +166,7 @@ def test_a_full_disk_is_told_once_and_leaves_a_bag(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
     try:
         with pytest.raises(Misuse, match="File too large") as caught:
-            for number in range(1_000):
-                recording.write("/said", number, b"x" * 1_000, number, 0)
+            fill(recording)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "Free some space" in caught.value.explain()
