@@ -55,11 +55,11 @@ class PlayerNode(Node):
             offset_s=self.given.number("start_offset"),
             loop=self.given.flag("loop"),
         )
-        self._publishers: dict[str, Publisher] = {}
+        self._outs: dict[str, Publisher] = {}
         self._kinds = {one.topic: self._begin(one) for one in self.playback.channels}
-        self._clock: Publisher | None = None
+        self._clock_out: Publisher | None = None
         if self.given.flag("clock"):
-            self._clock = self.create_publisher(ClockMessage, _CLOCK, 10)
+            self._clock_out = self.create_publisher(ClockMessage, _CLOCK, 10)
         self._told_ns = 0
         self._begins_ns = time.monotonic_ns() + int(self.given.number("delay") * 1e9)
         self._ends_ns: int | None = None
@@ -91,8 +91,8 @@ class PlayerNode(Node):
             else DurabilityPolicy.VOLATILE,
         )
         name = self._remaps.get(channel.topic, channel.topic)
-        if channel.topic not in self._publishers:
-            self._publishers[channel.topic] = self.create_publisher(kind, name, profile)
+        if channel.topic not in self._outs:
+            self._outs[channel.topic] = self.create_publisher(kind, name, profile)
         return True
 
     def _on_set(self, parameters: Sequence[Parameter]) -> SetParametersResult:
@@ -116,7 +116,7 @@ class PlayerNode(Node):
         for one in self.playback.due(now_ns):
             if self._kinds.get(one.channel.topic):
                 self._tell_time(one.log_ns)
-                publish(self._publishers[one.channel.topic], one.data)
+                publish(self._outs[one.channel.topic], one.data)
         if self.playback.rounds != rounds:
             self._told_ns = 0  # time jumps back
         elif not self.playback.paused and self.playback.now_ns - self._told_ns >= _CLOCK_NS:
@@ -128,9 +128,9 @@ class PlayerNode(Node):
 
     def _tell_time(self, now_ns: int) -> None:
         self._told_ns = now_ns
-        if self._clock is not None:
+        if self._clock_out is not None:
             seconds, nanos = divmod(now_ns, 1_000_000_000)
-            publish(self._clock, ClockMessage(clock=Time(sec=seconds, nanosec=nanos)))
+            publish(self._clock_out, ClockMessage(clock=Time(sec=seconds, nanosec=nanos)))
 
 
 def _space_pressed() -> bool:

@@ -132,7 +132,7 @@ def test_a_packed_image_is_written_as_it_is_read() -> None:
 
 def test_a_definition_brings_what_it_is_made_of() -> None:
     known = {
-        "a_msgs/msg/A": "# about\nstd_msgs/Header header\nB[] bs  # many\nstring<=3 s\nuint8 X=1\n",
+        "a_msgs/msg/A": "# about\nstd_msgs/Header header\nB[] bs  # many\nstring<=3 s\n",
         "std_msgs/msg/Header": "builtin_interfaces/Time stamp\nstring frame_id\n",
         "builtin_interfaces/msg/Time": "int32 sec\nuint32 nanosec\n",
         "a_msgs/msg/B": "float64[3] x\n",
