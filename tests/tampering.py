@@ -29,7 +29,7 @@ from swarm_ledger.bags.messages import (
 )
 from swarm_ledger.bags.metadata import METADATA
 from swarm_ledger.bags.writing import McapWriter
-from swarm_ledger.consensus.messages import Commit, PrePrepare
+from swarm_ledger.consensus.messages import Commit, Committed, PrePrepare
 from swarm_ledger.consensus.messages import parse as parse_consensus
 from swarm_ledger.encoding import decode
 from swarm_ledger.envelope import Kind
@@ -219,14 +219,11 @@ def _hash_of_signed(film: Film) -> None:
     )
 
 
-def _path_of_window(film: Film) -> None:
-    for one in film.signed_by("drone_3"):
-        _, sealed = split_delegation(parse(SIGNED, one.data).envelope.data)
-        path = decode(sealed[1:], Windowed, limit=4096).path
-        if path:
-            one.data = flip(one.data, one.data.index(path[-1]))
-            return
-    raise AssertionError("no window of two")
+def _window(film: Film) -> None:
+    one = film.signed_by("drone_3")[2]
+    _, sealed = split_delegation(parse(SIGNED, one.data).envelope.data)
+    window = decode(sealed[1:], Windowed, limit=4096).window
+    one.data = flip(one.data, one.data.index(window) + len(window) - 1)
 
 
 def _drop_signed(film: Film) -> None:
@@ -254,7 +251,9 @@ def _no_vote(film: Film) -> None:
 
 
 def _no_commits(film: Film) -> None:
-    _remove(film, film.consensus(Commit, 3))
+    """And what was handed on with its commits to whoever missed it."""
+    later = [one for one in film.messages if _is(one, Committed, 3)]
+    _remove(film, film.consensus(Commit, 3) + later)
 
 
 def _no_proposal(film: Film) -> None:
@@ -388,7 +387,7 @@ CAREFUL: dict[str, tuple[Edit, set[str]]] = {
     "a signed message's stamp": (_stamp_of_signed, {"mismatch", "gap"}),
     "a signed message's topic": (_topic_of_signed, {"mismatch", "gap"}),
     "a signed message's type hash": (_hash_of_signed, {"mismatch", "gap"}),
-    "a path in a window": (_path_of_window, {"bad_path", "gap"}),
+    "a window's signature": (_window, {"bad_signature", "gap"}),
     "a signed message dropped": (_drop_signed, {"gap"}),
     "a signed message doubled": (_double_signed, {"replayed"}),
     "two signed messages swapped": (_swap_signed, {"order"}),
@@ -450,8 +449,9 @@ def careless(name: str, folder: Path) -> Path:
             film.messages.insert(film.messages.index(one), replace(one))
         else:
             assert name == "swapped"
-            at = film.messages.index(one)
-            film.messages[at : at + 2] = film.messages[at + 1], film.messages[at]
+            other = film.on("/swarm/envelopes")[8]
+            at, behind = film.messages.index(one), film.messages.index(other)
+            film.messages[at], film.messages[behind] = other, one
         shutil.rmtree(bag)
         film.write(bag)
     return bag

@@ -262,6 +262,7 @@ class _Auditor:
             place = Place(-1, 0, fault.file, fault.offset)
             self._found.add(fault.reason, fault.what, place, careful=careful)
         streams.settle()
+        self._claims.cut = bag.truncated
         self._claims.settle(self._ledger, bag.attachments)
         self._images.settle()
         report.gap = self._ledger.gap()

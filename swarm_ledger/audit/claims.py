@@ -57,10 +57,14 @@ class Told:
 
 @dataclass
 class Claims:
-    """Collects claims, each distinct one once; settle() judges them in the end."""
+    """Collects claims, each distinct one once; settle() judges them in the end.
+
+    cut: whether the bag ends in the middle of its data, as is known in the end.
+    """
 
     speech: Speech
     findings: Findings
+    cut: bool = False
     heads: dict[int, Head] = field(default_factory=dict)
     decisions: dict[int, Told] = field(default_factory=dict)
     _notes: dict[bytes, tuple[CheckpointTold, Place]] = field(default_factory=dict)
@@ -118,6 +122,9 @@ class Claims:
             if root and (root, height) != (head.root, told.height):
                 what = f"size {head.size} isn't what the votes in this bag lead to."
                 self.findings.add("fork" if root != head.root else "checkpoint", what, place)
+            elif not root and ledger.height and head.size > ledger.size and ledger.gap() is None:
+                what = f"a quorum vouches for {head.size} entries; the bag leads to {ledger.size}."
+                self.findings.add("missing_commits", what, place, careful=self.cut)
             elif not root and head.size < ledger.size:
                 what = f"size {head.size} is not the end of a block."
                 self.findings.add("checkpoint", what, place)
