@@ -46,16 +46,20 @@ class NodeTime:
 
     def now_ms(self) -> int:
         """Return the time, POSIX milliseconds; 0 if it has not begun."""
+        return self.now_us() // 1_000
+
+    def now_us(self) -> int:
+        """Return the time, POSIX microseconds; 0 if it has not begun."""
         now_ns = int(self._clock.now().nanoseconds)
         if not self.simulated or not now_ns:
-            return now_ns // _MS
+            return now_ns // 1_000
         if now_ns < self._read_ns:
             self.jumps += 1
             self._on_jump((self._read_ns - now_ns) / 1e9)
         self._read_ns = now_ns
         self._ahead_ns = max(self._ahead_ns, self._last_ns - now_ns)
         self._last_ns = now_ns + self._ahead_ns
-        return self._last_ns // _MS
+        return self._last_ns // 1_000
 
     def at_least(self, ms: int) -> None:
         """Have simulated time go on from a time that was signed before, such as a ledger's."""
@@ -70,4 +74,11 @@ class NodeTime:
         self._handle.unregister()
 
     def _jumped(self, jump: Any) -> None:
-        self.now_ms()
+        self.now_us()
+
+
+def tell_of_jump(node: Node) -> Callable[[float], None]:
+    """Return what logs how far a node's /clock went back."""
+    return lambda seconds: node.get_logger().warning(
+        f"/clock went back by {seconds:.3f} s: time goes on here from where it was."
+    )

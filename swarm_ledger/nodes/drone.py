@@ -18,7 +18,7 @@ from swarm_interfaces.msg import Checkpoint, Decision, Observation, SwarmStatus
 from swarm_ledger.errors import SwarmLedgerError
 from swarm_ledger.identity.roster import Member
 from swarm_ledger.nodes import health
-from swarm_ledger.nodes.clock import NodeTime
+from swarm_ledger.nodes.clock import NodeTime, tell_of_jump
 from swarm_ledger.nodes.convert import (
     checkpoint_message,
     decision_message,
@@ -65,13 +65,14 @@ class DroneNode(ManagedNode):
         super().__init__("drone", TABLE, **node_arguments)
         self.name = self.given.text("drone")
         self.path = Path(self.given.text("fleet"))
-        self.time = NodeTime(self, self._tell_of_jump)
+        self.time = NodeTime(self, tell_of_jump(self))
         self._emit = StdoutEvents(self.name)
         self._helm: Helm | None = None
         self._links: Links | None = None
         self._member: Member | None = None
         self._losses, self._refusals = health.Losses(), health.Losses()
         self._unsent = 0
+        self._turns = 0
 
     # the lifecycle
 
@@ -111,6 +112,15 @@ class DroneNode(ManagedNode):
         """Close the ledger."""
         with suppress(AttributeError):  # it was not opened
             self._store.close()
+
+    def pulse(self) -> tuple[int, str] | None:
+        """Return how often consensus has turned, and how it stands, for systemd's watchdog."""
+        if not self.active:
+            return None
+        if self.drone is None:
+            return self._turns, "beginning"
+        asked = len(self.questions())
+        return self._turns, f"height {self._store.height}, {asked} questions open"
 
     # what perception asks
 
@@ -156,6 +166,7 @@ class DroneNode(ManagedNode):
                 break
             self._helm.hear(messages, self.time.now_ms())
         self._helm.tick(self.time.now_ms())
+        self._turns += 1
 
     def _launch(self, links: Links) -> Helm:
         if self.time.simulated:
@@ -220,11 +231,6 @@ class DroneNode(ManagedNode):
             ]
         if not self._reporter.report(found):
             self._unsent += 1
-
-    def _tell_of_jump(self, seconds: float) -> None:
-        self.get_logger().warning(
-            f"/clock went back by {seconds:.3f} s: what is signed goes on from where it was."
-        )
 
 
 def classifier(drone: DroneNode, model: str) -> Classifier:

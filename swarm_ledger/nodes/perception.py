@@ -74,7 +74,12 @@ class PerceptionNode(ManagedNode):
         self._looks_s: deque[float] = deque()
 
     def open(self) -> None:
-        """Load the model, or find the types of what is taken over."""
+        """Load the model, or find the types of what is taken over; the drone goes first."""
+        if not self._viewer.hardware_id:
+            raise Misuse(
+                f"the node of {self._viewer.name} is not configured yet.",
+                remedy="Configure drone first, then perception.",
+            )
         source = self.given.text("source")
         if source == CAMERA:
             self._classifier = self._load(self.given.text("model"))

@@ -16,6 +16,7 @@ from swarm_interfaces.msg import Rejection, SignedMessage
 
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.roster import Roster
+from swarm_ledger.nodes.clock import NodeTime, tell_of_jump
 from swarm_ledger.nodes.declaring import declare
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.flight import Aboard, Ashore
@@ -111,6 +112,7 @@ class ReceiverNode(Node):
                 remedy="Give -p roster:=FOLDER; on a drone, -p fleet:=FILE -p drone:=NAME.",
             )
         self._radio = Radio(self, given)
+        self._time = NodeTime(self, tell_of_jump(self))
         self._receiver: Receiver | None = None
         self._patience = Patience()
         self._outlets: dict[tuple[str, str], _Outlet] = {}
@@ -137,11 +139,8 @@ class ReceiverNode(Node):
     def _complain(self, what: str) -> None:
         self.get_logger().error(what, throttle_duration_sec=_COMPLAIN_S)
 
-    def _now_us(self) -> int:
-        return int(self.get_clock().now().nanoseconds) // 1_000
-
     def _on_look(self) -> None:
-        now_us = self._now_us()
+        now_us = self._time.now_us()
         roster = self._in_force.roster(now_us // 1_000_000) if now_us else None
         if roster is None:
             return
@@ -160,7 +159,7 @@ class ReceiverNode(Node):
             self._hear(*taken)
 
     def _hear(self, raw: bytes, info: Any) -> None:
-        receiver, now_us = self._receiver, self._now_us()
+        receiver, now_us = self._receiver, self._time.now_us()
         if receiver is None:
             return
         publisher, now_ms = publisher_of(info), now_us // 1_000

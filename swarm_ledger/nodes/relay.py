@@ -16,6 +16,7 @@ from rclpy.qos import QoSProfile
 from swarm_interfaces.msg import SignedMessage
 
 from swarm_ledger.errors import Misuse
+from swarm_ledger.nodes.clock import NodeTime, tell_of_jump
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.flight import Aboard
 from swarm_ledger.nodes.lifecycle import ManagedNode
@@ -66,6 +67,7 @@ class RelayNode(ManagedNode):
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__("secure_relay", TABLE, **node_arguments)
         self.drone = self.given.text("drone")
+        self._time = NodeTime(self, tell_of_jump(self))
         self._outbox: Outbox | None = None
         self._radio: Radio | None = None
         self._ears: dict[str, _Ear] = {}
@@ -141,11 +143,8 @@ class RelayNode(ManagedNode):
     def _complain(self, what: str) -> None:
         self.get_logger().error(what, throttle_duration_sec=_COMPLAIN_S)
 
-    def _now_us(self) -> int:
-        return int(self.get_clock().now().nanoseconds) // 1_000
-
     def _on_look(self) -> None:
-        now_us = self._now_us()
+        now_us = self._time.now_us()
         if not now_us:
             return  # simulated time has not begun
         try:
@@ -178,7 +177,7 @@ class RelayNode(ManagedNode):
             self._identity = identity
 
     def _next_run(self) -> int:
-        return next_run(self._aboard.folder, self._now_us() // 1_000_000)
+        return next_run(self._aboard.folder, self._time.now_us() // 1_000_000)
 
     def _moor(self) -> Anchoring | None:
         """Begin to anchor, unless another relay of this drone does."""
@@ -196,7 +195,7 @@ class RelayNode(ManagedNode):
         told = self._outbox.told() if self._outbox else None
         if self._outbox is None or self._sender is None or told is None:
             return
-        anchored = self._sender.anchor(told, self._now_us(), last=last)
+        anchored = self._sender.anchor(told, self._time.now_us(), last=last)
         if anchored is not None:
             self._outbox.put(anchored.sealed)
             if anchored.leaves is not None:
@@ -236,7 +235,7 @@ class RelayNode(ManagedNode):
         if self._sender is None:
             self.unsigned += 1
             return
-        now_us = self._now_us()
+        now_us = self._time.now_us()
         try:
             if singly:
                 self._send(self._sender.sign(topic, type_name, hashed, data, now_us))
@@ -248,7 +247,7 @@ class RelayNode(ManagedNode):
 
     def _on_window(self) -> None:
         if self._sender is not None:
-            for notarised in self._sender.close(self._now_us()):
+            for notarised in self._sender.close(self._time.now_us()):
                 self._send(notarised)
 
     def _send(self, notarised: Notarised) -> None:

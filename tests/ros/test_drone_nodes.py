@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from swarm_interfaces.msg import SwarmStatus
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
 from swarm_ledger.errors import Misuse
 from swarm_ledger.nodes.drone import DroneNode
+from swarm_ledger.nodes.qos import HEARTBEAT
 from tests.ros.squad import Squad, overrides
 
 
@@ -97,6 +100,23 @@ def test_diagnostics_tell_who_it_is_and_how_it_is(squad: Squad) -> None:
     assert "'neither' is no answer" in values["last_error"]
 
 
+def test_a_heartbeat_that_stops_is_noticed(squad: Squad) -> None:
+    """By whoever asks for it: the offer has a deadline and a lease."""
+    name = "rclpy.event_handler" if find_spec("rclpy.event_handler") else "rclpy.qos_event"
+    callbacks = importlib.import_module(name).SubscriptionEventCallbacks
+    squad.begin()
+    (offered,) = squad.tester.get_publishers_info_by_topic("/drone_1/status")
+    assert offered.qos_profile.deadline.nanoseconds == 1_000_000_000
+    missed: list[Any] = []
+    events = callbacks(deadline=missed.append)
+    squad.tester.create_subscription(
+        SwarmStatus, "/drone_1/status", lambda message: None, HEARTBEAT, event_callbacks=events
+    )
+    squad.until("it is there", lambda: squad.last("drone_1").drone == "drone_1")
+    squad.drones["drone_1"].end()
+    squad.until("it is missed", lambda: bool(missed))
+
+
 def test_a_fleet_file_that_is_wrong_can_be_mended(squad: Squad) -> None:
     path = squad.mission.run_dir / "fleet.yaml"
     right = path.read_text()
@@ -107,8 +127,11 @@ def test_a_fleet_file_that_is_wrong_can_be_mended(squad: Squad) -> None:
     assert "foldr" in one.trouble.explain()
     with pytest.raises(Misuse, match="foldr"):
         one.begin()
+    with pytest.raises(Misuse, match="not configured yet"):
+        squad.perceptions["drone_1"].begin()
     path.write_text(right)
     one.begin()
+    squad.perceptions["drone_1"].begin()
     assert one.active
 
 
