@@ -107,7 +107,8 @@ setup(
             "secure_relay = swarm_ledger.nodes.relay:main",
             "secure_receiver = swarm_ledger.nodes.receiver:main",
             "prover = swarm_ledger.nodes.prover:main",
-            "light_client = swarm_ledger.nodes.light:main",
+            "observer = swarm_ledger.nodes.observer:main",
+            "ground_station = swarm_ledger.nodes.ground_station:main",
             "recorder = swarm_ledger.nodes.recorder:main",
             "player = swarm_ledger.nodes.player:main",
         ]

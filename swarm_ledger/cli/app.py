@@ -20,6 +20,7 @@ COMMANDS = {
     "reindex": "audit:reindex",
     "replay": "replay:replay",
     "light": "light:light",
+    "ask": "ask:ask",
     "doctor": "doctor:doctor",
     "bench": "bench:app",
     "key": "key:app",

@@ -33,6 +33,7 @@ from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.prover import ProverNode
 from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import HEARTBEAT, LATCHED, SENSOR, STATUS_EVERY_S
+from swarm_ledger.nodes.questions import Questions
 from swarm_ledger.nodes.relay import RelayNode
 from swarm_ledger.nodes.tables.drone import TABLE
 from swarm_ledger.nodes.transport import RosTransport
@@ -84,6 +85,7 @@ class DroneNode(ManagedNode):
         self._store = self.fleet.store(self.name)
         self._decisions = self.create_publisher(Decision, "/swarm/decisions", LATCHED)
         self._checkpoints = self.create_publisher(Checkpoint, "/swarm/checkpoints", LATCHED)
+        self._questions = Questions(self)
         self._observations = self.create_publisher(Observation, "observation", SENSOR)
         self._status = self.create_publisher(SwarmStatus, "status", HEARTBEAT)
         self._reporter = Reporter(self, self.name, member.drone_id)
@@ -178,10 +180,12 @@ class DroneNode(ManagedNode):
         last = tally.decision(tally.decided)
         if last is not None and last.height >= self._store.base:
             self._publish_decision(last.number, last.height)
+        self._questions.begin(helm.drone, self.get_clock().now().to_msg())
         return helm
 
     def _on_event(self, event: str, fields: dict[str, Any]) -> None:
         self._emit(event, fields)
+        self._questions.on_event(event, fields, self.get_clock().now().to_msg())
         if event == "decision":
             self._publish_decision(fields["number"], fields["height"])
         elif event == "checkpoint":

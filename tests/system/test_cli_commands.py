@@ -84,6 +84,10 @@ OPTIONS = {
         *("--root", "--state", "--question", "--decision", "--index", "--roster"),
         *("--json", "--help"),
     },
+    ("ask",): {
+        *("--fleet", "--operator", "--labels", "--deadline", "--from", "--channel"),
+        *("--state", "--out", "--json", "--help"),
+    },
     ("doctor",): {"--fleet", "--drone", "--json", "--help"},
     ("key",): {"--help"},
     ("key", "new"): {"--algorithm", "--label", "--json", "--help"},
