@@ -25,7 +25,6 @@ def package_data() -> list[str]:
     return sorted(path.relative_to(PACKAGE).as_posix() for path in kept)
 
 
-BAGS = ["rosbags>=0.10,<1"]
 ONNX = ["onnxruntime>=1.16,<2"]
 PARQUET = ["pyarrow>=16,<27"]
 PKCS11 = ["python-pkcs11>=0.10,<1"]
@@ -49,8 +48,8 @@ DEV = [
     "pytest-rerunfailures>=14,<17",
     "pytest-timeout>=2.3,<3",
     "pytest-xdist>=3.5,<4",
+    "rosbags>=0.10,<1",
     "ruff>=0.8,<1",
-    *BAGS,
     *ONNX,
     *PARQUET,
     *PKCS11,
@@ -81,6 +80,7 @@ setup(
     install_requires=[
         "cbor2>=6,<7",
         "cryptography>=47",
+        "lz4>=4,<5",
         "msgspec>=0.18.6,<1",
         "numpy>=1.21.5,<3",
         "opencv-python-headless>=4.8,<6",
@@ -90,9 +90,9 @@ setup(
         "rich>=13.7,<16",
         "tuf>=5,<8",
         "typer>=0.12,<1",
+        "zstandard>=0.21,<1",
     ],
     extras_require={
-        "bags": BAGS,
         "dev": DEV,
         "onnx": ONNX,
         "parquet": PARQUET,
@@ -111,6 +111,8 @@ setup(
             "prover = swarm_ledger.nodes.prover:main",
             "observer = swarm_ledger.nodes.observer:main",
             "ground_station = swarm_ledger.nodes.ground_station:main",
+            "recorder = swarm_ledger.nodes.recorder:main",
+            "player = swarm_ledger.nodes.player:main",
         ]
     },
 )

@@ -25,6 +25,7 @@ EXECUTABLES = {
     *("swarm-ledger", "drone", "world", "pilot", "secure_relay", "secure_receiver", "prover"),
     "observer",
     "ground_station",
+    *("recorder", "player"),
 }
 SOURCES = ["setup.py", "setup.cfg", "pyproject.toml", "package.xml", "colcon.pkg"]
 
