@@ -36,7 +36,6 @@ from tests.launching import (
 SIM, GAZEBO, DRONE = "sim.launch.py", "gazebo.launch.py", "drone.launch.py"
 REPLAY, STATION, RELAY = "replay.launch.py", "ground_station.launch.py", "relay.launch.py"
 PAGE = (ROOT / "docs" / "ros2.md").read_text()
-AWAITED = {"ground_station", "recorder"}  # until their nodes are merged
 THEIRS = {"ros_gz_sim", "ros_gz_bridge", "rviz2"}
 
 
@@ -94,8 +93,6 @@ def test_nodes_are_what_the_package_has(
         if node["package"] in THEIRS:
             continue
         assert node["package"] == package
-        if node["executable"] in AWAITED - executables.keys():
-            continue
         module, function = executables[node["executable"]].split(":")
         assert f"def {function}(" in (ROOT / f"{module.replace('.', '/')}.py").read_text()
         given, (known, required) = values(node), parameters_of(node["executable"])
