@@ -28,6 +28,7 @@ from swarm_ledger.relay.statement import Notarised
 from swarm_ledger.relay.verifier import Limits, Receiver
 from swarm_ledger.runtime.identity import take_up
 from swarm_ledger.signers import KeyStore, SoftwareSigner
+from swarm_ledger.sim.domains import free_domain
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
 
@@ -245,7 +246,7 @@ def main() -> None:
     if environment is None:
         print(ros_unavailable_reason())
         return
-    environment["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+    environment["ROS_DOMAIN_ID"] = str(free_domain())
     show_ros(environment, given.pings, given.ros_runs)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import queue
-import secrets
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from types import TracebackType
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.runtime.fleet import FLEET
+from swarm_ledger.sim.domains import free_domain
 from swarm_ledger.sim.events import PARENT, Event, parse_line
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
@@ -149,8 +149,7 @@ def environment(mission: Mission) -> dict[str, str]:
             f"ROS 2 can't be used here: {ros_unavailable_reason()}",
             remedy="Run `make setup`, source a ROS 2, or take --transport zmq.",
         )
-    # Missions on one machine must not hear each other; below 102, ports stay clear of others'.
-    domain = {"ROS_DOMAIN_ID": str(1 + secrets.randbelow(100))}
+    domain = {"ROS_DOMAIN_ID": str(free_domain())}  # or they would hear each other
     local = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_LOCALHOST_ONLY": "1"}
     return {**ros, **local, **domain, "OMP_NUM_THREADS": "1"}
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from queue import Empty, Queue
 
+from swarm_ledger.sim.domains import free_domain
 from tests.patience import PATIENCE_S, Late
 
 ROOT = Path(__file__).parents[2]
@@ -73,8 +73,7 @@ class Peers:
     def __init__(self, around: Mapping[str, str]) -> None:
         path = os.pathsep.join([str(ROOT), *filter(None, [around.get("PYTHONPATH")])])
         self._around = {**around, "PYTHONPATH": path, "SKIP_DEFAULT_XML": "1"}
-        # Below 102, ports stay clear of those that connections take.
-        self.domain = 1 + secrets.randbelow(100)
+        self.domain = free_domain()
         self._started: list[Peer] = []
 
     def start(self, *arguments: str, profile: Path | None = None, **more: str) -> Peer:

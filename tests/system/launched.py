@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm_ledger.sim.domains import free_domain
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
 from tests.launching import ROOT
 
@@ -125,7 +126,7 @@ def install(folder: Path) -> Installed:
     for name, path in before.items():
         environment[name] = f"{path}:{environment.get(name, '')}".strip(":")
     environment |= {
-        "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
+        "ROS_DOMAIN_ID": str(free_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "ROS_LOCALHOST_ONLY": "1",
         "ROS_LOG_DIR": str(folder / "ros_log"),

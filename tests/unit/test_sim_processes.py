@@ -125,10 +125,8 @@ def test_missions_on_ros_are_kept_to_this_machine(
 ) -> None:
     monkeypatch.setattr(processes, "ros_environment", lambda: {"ROS_DOMAIN_ID": "7"})
     mission = Mission(run_dir=tmp_path, transport="ros")
-    found = [environment(mission) for _ in range(50)]
-    domains = {int(one["ROS_DOMAIN_ID"]) for one in found}
-    assert domains <= set(range(1, 101))
-    assert len(domains) > 10, "missions at the same time are kept apart"
+    found = [environment(mission) for _ in range(5)]
+    assert len({one["ROS_DOMAIN_ID"] for one in found}) == 5
     assert {one["ROS_AUTOMATIC_DISCOVERY_RANGE"] for one in found} == {"LOCALHOST"}
     monkeypatch.setattr(processes, "ros_environment", lambda: None)
     with pytest.raises(Misuse):
