@@ -18,6 +18,7 @@ from swarm_ledger.ledger.note import Note
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.voting.decision import Settled
+from swarm_ledger.voting.question import Question
 
 _CHANNELS = {"rgb8": (3, False), "bgr8": (3, True), "mono8": (1, False)}
 
@@ -71,15 +72,20 @@ def observation_message(look: Look, drone: str, question: bytes) -> Observation:
 
 
 def decision_message(settled: Settled, index: int, now: Time) -> Decision:
-    """Return a settled question as a Decision. index: of its entry in the log."""
+    """Return a settled question as a Decision. index: of its entry in the log.
+
+    Of a number, label is the number with its unit, and there are no labels to count.
+    """
     decision, question = settled.decision, settled.question
+    labels = list(question.labels) if isinstance(question, Question) else []
+    votes = settled.votes
     message = Decision(
         outcome=int(decision.outcome),
         number=decision.number,
         subject=question.subject,
         label=settled.answer or "",
-        labels=list(question.labels),
-        counts=list(decision.counts),
+        labels=labels,
+        counts=[votes[label] for label in labels],
         abstentions=decision.abstentions,
         voided=decision.voided,
         voters=decision.voters,

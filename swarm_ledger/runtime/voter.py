@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from swarm_ledger.perception import Perceived, fuse
-from swarm_ledger.voting.limits import ABSTAIN
-from swarm_ledger.voting.observation import FULL_CIRCLE_MRAD, Observation
-from swarm_ledger.voting.tally import OpenQuestion
+from swarm_ledger.voting.limits import ABSTAIN, FULL_CIRCLE_MRAD
+from swarm_ledger.voting.observation import AnyObservation, NumberObservation, Observation
+from swarm_ledger.voting.poll import OpenQuestion
+from swarm_ledger.voting.question import NumberQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,7 @@ class Look:
     """One image, judged. stamp_ms: when it was taken; image: SHA-256 of its pixels, 32 bytes.
 
     bearing: from the target to the drone, radians counter-clockwise from east; distance: metres.
+    measured: integers by their unit, for questions about numbers.
     """
 
     perceived: Perceived
@@ -24,6 +27,7 @@ class Look:
     image: bytes
     bearing: float
     distance: float
+    measured: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -50,10 +54,11 @@ class Voter:
             for question in questions
         )
 
-    def due(self, question: OpenQuestion, now_ms: int) -> Observation | None:
+    def due(self, question: OpenQuestion, now_ms: int) -> AnyObservation | None:
         """Return the vote on a question once there are enough looks, or half its time is over."""
         seen = self._seen.get(question.question_id, [])
-        late = now_ms >= question.opened_ms + question.question.duration_ms // 2
+        end_ms = question.reveal_from_ms or question.deadline_ms
+        late = now_ms >= (question.opened_ms + end_ms) // 2
         if question.question_id in self._voted or not seen:
             return None
         if len(seen) < self.looks and not late:
@@ -68,18 +73,36 @@ class Voter:
         self._seen.pop(question_id, None)
 
 
-def observe(question: OpenQuestion, looks: list[Look]) -> Observation:
-    """Fuse looks into one observation, in the integers that are signed."""
-    perceived = fuse([look.perceived for look in looks])
-    labels = question.question.labels
-    last = looks[-1]
+def observe(question: OpenQuestion, looks: list[Look]) -> AnyObservation:
+    """Fuse looks into one observation, in the integers that are signed.
+
+    Of a number it is the lower median of what was measured in the question's unit.
+    """
+    asked, last = question.question, looks[-1]
     turn = round(math.fmod(last.bearing, math.tau) * 1000) % (FULL_CIRCLE_MRAD + 1)
+    distance_mm = min(round(last.distance * 1000), 1_000_000_000)
+    perceived = fuse([look.perceived for look in looks])
+    confidence_ppm = round(min(max(perceived.confidence, 0.0), 1.0) * 1_000_000)
+    if isinstance(asked, NumberQuestion):
+        values = [look.measured[asked.unit] for look in looks if asked.unit in look.measured]
+        value = sorted(values)[(len(values) - 1) // 2] if values else None
+        known = value is not None and asked.low <= value <= asked.high
+        return NumberObservation(
+            question=question.question_id,
+            value=value if known else None,
+            confidence_ppm=confidence_ppm,
+            stamp_ms=last.stamp_ms,
+            image=last.image,
+            bearing_mrad=turn,
+            distance_mm=distance_mm,
+        )
+    labels = asked.labels
     return Observation(
         question=question.question_id,
         label=labels.index(perceived.label) if perceived.label in labels else ABSTAIN,
-        confidence_ppm=round(min(max(perceived.confidence, 0.0), 1.0) * 1_000_000),
+        confidence_ppm=confidence_ppm,
         stamp_ms=last.stamp_ms,
         image=last.image,
         bearing_mrad=turn,
-        distance_mm=min(round(last.distance * 1000), 1_000_000_000),
+        distance_mm=distance_mm,
     )

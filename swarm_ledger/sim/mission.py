@@ -29,7 +29,7 @@ from swarm_ledger.sim.byzantine import ATTACKS
 from swarm_ledger.sim.ports import free_ports
 from swarm_ledger.sim.world import TARGETS
 from swarm_ledger.voting.question import Question
-from swarm_ledger.voting.rules import Majority
+from swarm_ledger.voting.rules import AnyRule, Sealed, rule_named
 
 TRANSPORTS = ("memory", "zmq", "ros")
 KEY_STORES = ("software", "pkcs11", "tpm2")
@@ -49,6 +49,7 @@ class Mission:
     channels: whether the roster lists channel keys, by which links over ZeroMQ are encrypted.
     secret: whether drones encrypt what they say to each other, whatever carries it.
     allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
+    rule: how the question is settled, by name; sealed: whether votes are committed to first.
     """
 
     run_dir: Path
@@ -67,6 +68,8 @@ class Mission:
     secret: bool = False
     consensus: ConsensusEntry = field(default_factory=ConsensusEntry)
     hardware_only: bool = False
+    rule: str = "majority"
+    sealed: bool = False
 
     def __post_init__(self) -> None:
         if not 4 <= self.drones <= MAX_DRONES:
@@ -98,6 +101,7 @@ class Mission:
             raise Misuse(
                 "software keys can't be hardware_only.", remedy="Take --keys pkcs11 or tpm2."
             )
+        rule_named(self.rule)
         if not 0 <= self.seed < 2**63:
             raise Misuse(
                 f"the seed {self.seed} is not from 0 to 2^63 - 1.", remedy="Take another one."
@@ -113,6 +117,11 @@ class Mission:
         names = self.names()
         draw = random.Random(f"liars {self.seed}")  # noqa: S311  - a simulation, not a secret
         return frozenset(draw.sample(names, self.byzantine))
+
+    def settles_by(self) -> AnyRule:
+        """Return the rule; of a sealed one, half of the time is for opening ballots."""
+        rule = rule_named(self.rule)
+        return Sealed(rule, self.duration_ms // 2) if self.sealed else rule
 
     def names(self) -> list[str]:
         """Return the drones' names, drone_1 first."""
@@ -185,7 +194,7 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
     question = Question(
         subject="What stands at the centre?",
         labels=TARGETS,
-        rule=Majority(),
+        rule=mission.settles_by(),
         duration_ms=mission.duration_ms,
         nonce=_secret(mission, "nonce")[:16],
     )

@@ -35,6 +35,8 @@ OPTIONS = {
         "--looks",
         "--timeout",
         "--run-dir",
+        "--rule",
+        "--sealed",
         "--secret",
         "--allow-unsafe",
         "--json",
