@@ -9,6 +9,7 @@ import typer
 
 import swarm_ledger
 from swarm_ledger.cli import (
+    analyse,
     attest,
     bench,
     doctor,
@@ -17,6 +18,7 @@ from swarm_ledger.cli import (
     ledger,
     ledger_compare,
     ledger_export,
+    ledger_reputation,
     ledger_rules,
     ledger_serve,
     light,
@@ -51,10 +53,12 @@ roster.app.command("challenge")(attest.challenge)
 roster.app.command("attest")(attest.attest)
 ledger.app.command("compare")(ledger_compare.compare)
 ledger.app.command("export")(ledger_export.export)
+ledger.app.command("reputation")(ledger_reputation.reputation)
 ledger.app.command("rules")(ledger_rules.rules)
 ledger.app.command("serve")(ledger_serve.serve)
 relay.app.command("prove")(relay_prove.prove)
 relay.app.command("check")(relay_prove.check)
+app.add_typer(analyse.app, name="analyse")
 app.add_typer(bench.app, name="bench")
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")
