@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from msgspec import Meta
+from msgspec import Meta, to_builtins
 
 from swarm_ledger.encoding import Record
 from swarm_ledger.errors import Misuse
@@ -62,9 +62,14 @@ RULES: dict[str, LabelRule] = {
 
 NUMBER_RULES: dict[str, NumberRule] = {"median": Median(), "trimmed_mean": TrimmedMean()}
 
-NAMES: dict[type, str] = {
+NAMES: dict[type[Record], str] = {
     type(rule): name for name, rule in (*RULES.items(), *NUMBER_RULES.items())
 }
+
+TAGS: dict[str, int] = {
+    name: to_builtins(rule)[0] for name, rule in (*RULES.items(), *NUMBER_RULES.items())
+}
+"""What messages of ROS 2 call the rules, as the ledger does; never used again."""
 
 
 def rule_named(name: str) -> LabelRule:
@@ -80,6 +85,7 @@ __all__ = [
     "NAMES",
     "NUMBER_RULES",
     "RULES",
+    "TAGS",
     "AnyNumberRule",
     "AnyRule",
     "Ballot",
