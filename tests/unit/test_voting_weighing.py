@@ -210,5 +210,5 @@ def test_who_stands_beside_a_voter_and_says_something_else_takes_nothing_from_it
 
 def test_rules_have_names() -> None:
     assert [rule_named(name) for name in RULES] == list(RULES.values())
-    with pytest.raises(Misuse, match="plurality"):
+    with pytest.raises(Misuse, match="loudest"):
         rule_named("loudest")
