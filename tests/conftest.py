@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.crew import Crew
 from tests.lab import Lab
 
 # A busy machine takes its time; what an example costs is for benchmarks to say.
-settings.register_profile("unhurried", settings())
+settings.register_profile(
+    "unhurried", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+)
 settings.load_profile("unhurried")
 
 
