@@ -30,6 +30,7 @@ from swarm_ledger.runtime.chronicle import (
     decision_fields,
     grant_fields,
     label_name,
+    measured,
     question_fields,
     rule_fields,
     standing_fields,
@@ -197,8 +198,8 @@ def _ballot(said: Ballot, machine: Machine) -> dict[str, Any]:
         "confidence": said.confidence_ppm / 1_000_000,
         "stamp_ms": said.stamp_ms,
         "image": said.image.hex(),
-        "bearing": said.bearing_mrad / 1000,
-        "distance": said.distance_mm / 1000,
+        "bearing": measured(said.bearing_mrad),
+        "distance": measured(said.distance_mm),
     }
 
 

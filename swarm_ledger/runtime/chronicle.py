@@ -22,7 +22,7 @@ from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.voting.commitment import Commitment, Reveal
 from swarm_ledger.voting.decision import Settled
-from swarm_ledger.voting.limits import ABSTAIN_NAME
+from swarm_ledger.voting.limits import ABSTAIN_NAME, UNMEASURED
 from swarm_ledger.voting.observation import AnyObservation, NumberObservation
 from swarm_ledger.voting.question import AnyQuestion, NumberQuestion, Question
 from swarm_ledger.voting.reputation import ONE, StandingChange
@@ -84,6 +84,11 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
         yield "invalid", fields
 
 
+def measured(thousandths: int) -> float | None:
+    """Return a bearing in radians or a distance in metres, None where nothing measured it."""
+    return None if thousandths == UNMEASURED else thousandths / 1000
+
+
 def question_fields(question: AnyQuestion) -> dict[str, Any]:
     """Return what is asked as a person would want to read it."""
     fields = {"subject": question.subject, "rule": rule_name(question)}
@@ -107,7 +112,7 @@ def vote_fields(said: AnyObservation, machine: Machine) -> dict[str, Any]:
     return {
         "label": named,
         "confidence": said.confidence_ppm / 1_000_000,
-        "bearing": said.bearing_mrad / 1000,
+        "bearing": measured(said.bearing_mrad),
     }
 
 

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from swarm_ledger.perception import Perceived, fuse
-from swarm_ledger.voting.limits import ABSTAIN, FULL_CIRCLE_MRAD
+from swarm_ledger.perception import Perceived, agree, fuse
+from swarm_ledger.voting.limits import ABSTAIN, FULL_CIRCLE_MRAD, UNMEASURED
 from swarm_ledger.voting.observation import AnyObservation, NumberObservation, Observation
 from swarm_ledger.voting.poll import OpenQuestion
 from swarm_ledger.voting.question import NumberQuestion
@@ -16,10 +16,11 @@ from swarm_ledger.voting.question import NumberQuestion
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One image, judged. stamp_ms: when it was taken; image: SHA-256 of its pixels, 32 bytes.
+    """One image, judged. stamp_ms: when it was taken; image: its SHA-256, 32 bytes, 0 for none.
 
-    bearing: from the target to the drone, radians counter-clockwise from east; distance: metres.
-    measured: integers by their unit, for questions about numbers.
+    bearing: from the target to the drone, radians counter-clockwise from east; distance: metres;
+    NaN if unmeasured. measured: integers by their unit, for questions about
+    numbers. question: the one that somebody else's label is on, b"" for our own looks.
     """
 
     perceived: Perceived
@@ -27,7 +28,12 @@ class Look:
     image: bytes
     bearing: float
     distance: float
+    question: bytes = b""
     measured: Mapping[str, int] = field(default_factory=dict)
+
+    def is_on(self, question_id: bytes) -> bool:
+        """Whether it answers that question."""
+        return self.question in (b"", question_id)
 
 
 @dataclass
@@ -41,7 +47,7 @@ class Voter:
     def look(self, look: Look, questions: tuple[OpenQuestion, ...]) -> None:
         """Take one look into account for each question that was open when it was taken."""
         for question in questions:
-            if question.question_id not in self._voted:
+            if question.question_id not in self._voted and look.is_on(question.question_id):
                 seen = self._seen.setdefault(question.question_id, [])
                 seen.append(look)
                 del seen[: -self.looks]
@@ -79,9 +85,8 @@ def observe(question: OpenQuestion, looks: list[Look]) -> AnyObservation:
     Of a number it is the lower median of what was measured in the question's unit.
     """
     asked, last = question.question, looks[-1]
-    turn = round(math.fmod(last.bearing, math.tau) * 1000) % (FULL_CIRCLE_MRAD + 1)
-    distance_mm = min(round(last.distance * 1000), 1_000_000_000)
-    perceived = fuse([look.perceived for look in looks])
+    own = all(look.question == b"" for look in looks)
+    perceived = (fuse if own else agree)([look.perceived for look in looks])
     confidence_ppm = round(min(max(perceived.confidence, 0.0), 1.0) * 1_000_000)
     if isinstance(asked, NumberQuestion):
         values = [look.measured[asked.unit] for look in looks if asked.unit in look.measured]
@@ -93,8 +98,8 @@ def observe(question: OpenQuestion, looks: list[Look]) -> AnyObservation:
             confidence_ppm=confidence_ppm,
             stamp_ms=last.stamp_ms,
             image=last.image,
-            bearing_mrad=turn,
-            distance_mm=distance_mm,
+            bearing_mrad=_milliradians(last.bearing),
+            distance_mm=_millimetres(last.distance),
         )
     labels = asked.labels
     return Observation(
@@ -103,6 +108,16 @@ def observe(question: OpenQuestion, looks: list[Look]) -> AnyObservation:
         confidence_ppm=confidence_ppm,
         stamp_ms=last.stamp_ms,
         image=last.image,
-        bearing_mrad=turn,
-        distance_mm=distance_mm,
+        bearing_mrad=_milliradians(last.bearing),
+        distance_mm=_millimetres(last.distance),
     )
+
+
+def _milliradians(bearing: float) -> int:
+    if math.isnan(bearing):
+        return UNMEASURED
+    return round(math.fmod(bearing, math.tau) * 1000) % (FULL_CIRCLE_MRAD + 1)
+
+
+def _millimetres(distance: float) -> int:
+    return UNMEASURED if math.isnan(distance) else min(round(distance * 1000), 1_000_000_000)

@@ -22,6 +22,9 @@ ABSTAIN = -1
 
 FULL_CIRCLE_MRAD = 6283
 
+UNMEASURED = -1
+"""Instead of a bearing or a distance that nothing measured."""
+
 MAX_MAGNITUDE = 10**12
 """Of a number that is asked for, in its unit."""
 

@@ -12,6 +12,7 @@ from swarm_ledger.voting.limits import (
     ABSTAIN,
     FULL_CIRCLE_MRAD,
     MAX_TIME_MS,
+    UNMEASURED,
     ConfidencePpm,
     Digest,
     LabelIndex,
@@ -22,8 +23,8 @@ OBSERVATION_LIMIT = 128
 """Most bytes that an encoded observation has."""
 
 _Stamp = Annotated[int, msgspec.Meta(ge=1, le=MAX_TIME_MS)]
-_Bearing = Annotated[int, msgspec.Meta(ge=0, le=FULL_CIRCLE_MRAD)]
-_Distance = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+_Bearing = Annotated[int, msgspec.Meta(ge=UNMEASURED, le=FULL_CIRCLE_MRAD)]
+_Distance = Annotated[int, msgspec.Meta(ge=UNMEASURED, le=1_000_000_000)]
 
 
 class Observation(Record, frozen=True, tag=1):
@@ -33,7 +34,7 @@ class Observation(Record, frozen=True, tag=1):
     that the label is right. stamp_ms: when the image was taken, by the drone's clock; 0, a
     simulated clock that nobody has set, is refused. image: SHA-256 of the image. bearing_mrad:
     0..6283, from the subject to the drone, counter-clockwise from east (REP 103). distance_mm: to
-    the subject.
+    the subject. Either may be UNMEASURED.
     """
 
     question: Digest

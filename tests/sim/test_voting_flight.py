@@ -136,7 +136,7 @@ def test_a_number_is_measured_asked_for_and_decided() -> None:
     votes = []
     for place, height_mm in enumerate((1_200, 1_210, 1_190, 9_000)):
         looks = [
-            Look(perceived(), T0_MS, bytes(32), 0.5, 3.0, {"mm": height_mm + error})
+            Look(perceived(), T0_MS, bytes(32), 0.5, 3.0, measured={"mm": height_mm + error})
             for error in (-5, 0, 5)
         ]
         seen = observe(poll, looks)

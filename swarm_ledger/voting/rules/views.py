@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from swarm_ledger.encoding import Record
-from swarm_ledger.voting.limits import ABSTAIN, FULL_CIRCLE_MRAD
+from swarm_ledger.voting.limits import ABSTAIN, FULL_CIRCLE_MRAD, UNMEASURED
 from swarm_ledger.voting.rules.base import Ballot
 
 _WHOLE = 1000
@@ -37,10 +37,10 @@ def independent(
     weights: one for each ballot. One ballot more takes from all others together at most half of
     the largest weight, and a unit of rounding from each.
     """
-    bearings: dict[int, list[int]] = {}
+    bearings: dict[tuple[int, bool], list[int]] = {}
     if views is not None:
         for ballot in ballots:
-            bearings.setdefault(ballot.label, []).append(ballot.bearing_mrad % FULL_CIRCLE_MRAD)
+            bearings.setdefault(_kin(ballot), []).append(ballot.bearing_mrad % FULL_CIRCLE_MRAD)
         for around in bearings.values():
             around.sort()
     said = []
@@ -48,12 +48,20 @@ def independent(
         if ballot.label == ABSTAIN:
             continue
         if views is not None:
-            near = _near(bearings[ballot.label], ballot.bearing_mrad, views.sector_mrad)
+            near = _near(bearings[_kin(ballot)], ballot.bearing_mrad, views.sector_mrad)
             shared = _WHOLE + (near - 1) * views.shared_permille
             said.append((ballot.label, weight * _WHOLE // shared))
         else:
             said.append((ballot.label, weight))
     return tuple(said)
+
+
+def _kin(ballot: Ballot) -> tuple[int, bool]:
+    """Return what two ballots have in common that may share a view.
+
+    Those without a bearing may all be from one, and no others are known to be.
+    """
+    return ballot.label, ballot.bearing_mrad == UNMEASURED
 
 
 def _near(bearings: Sequence[int], bearing_mrad: int, sector_mrad: int) -> int:
