@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.voting import ABSTAIN, Ballot, Outcome, OutcomeKind
+from swarm_ledger.voting.limits import UNMEASURED
 from swarm_ledger.voting.rules import (
     RULES,
     Bayes,
@@ -212,3 +213,10 @@ def test_rules_have_names() -> None:
     assert [rule_named(name) for name in RULES] == list(RULES.values())
     with pytest.raises(Misuse, match="loudest"):
         rule_named("loudest")
+
+
+def test_who_has_no_bearing_may_stand_anywhere() -> None:
+    """Two without one may be at one place; neither is beside who looks from just below east."""
+    blind = [Ballot(voter, 0, 0, UNMEASURED) for voter in range(2)]
+    one = Ballot(2, 0, 0, 6_282)
+    assert independent([*blind, one], [9_000] * 3, VIEWS) == ((0, 6_000), (0, 6_000), (0, 9_000))
