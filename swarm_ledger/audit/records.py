@@ -26,12 +26,12 @@ from swarm_ledger.rules.rule import Answer, Ask, Release, Rule, Withdrawal
 from swarm_ledger.runtime.blocks import Genesis, parse_header
 from swarm_ledger.runtime.chronicle import (
     action_fields,
+    asked_fields,
     conviction_fields,
     decision_fields,
     grant_fields,
     label_name,
     measured,
-    question_fields,
     rule_fields,
     standing_fields,
 )
@@ -175,7 +175,7 @@ def _said(receipt: Receipt, machine: Machine) -> dict[str, Any]:
     if isinstance(said, AnyQuestion):
         return {
             "question": question_id(encode(said)).hex(),
-            **question_fields(said),
+            **asked_fields(said),
             "open_ms": said.duration_ms,
         }
     if isinstance(said, Ballot):

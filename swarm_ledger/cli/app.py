@@ -17,6 +17,7 @@ COMMANDS = {
     "twins": "twins:twins",
     "verify": "verify:verify",
     "light": "light:light",
+    "ask": "ask:ask",
     "doctor": "doctor:doctor",
     "analyse": "analyse:app",
     "bench": "bench:app",

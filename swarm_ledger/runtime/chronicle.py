@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from swarm_ledger.encoding import digest, encode
 from swarm_ledger.relay.anchor import Anchor
 from swarm_ledger.rules.rule import (
     Action,
@@ -19,6 +20,7 @@ from swarm_ledger.rules.rule import (
     Withdrawal,
 )
 from swarm_ledger.runtime.evidence import Charge
+from swarm_ledger.runtime.goal import rule_number
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.voting.commitment import Commitment, Reveal
 from swarm_ledger.voting.decision import Settled
@@ -62,7 +64,7 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
     content = receipt.content
     fields = {"author": author, "result": receipt.result, "height": applied.height}
     if isinstance(content, AnyQuestion):
-        yield "question", {**question_fields(content), **fields}
+        yield "question", {**question_fields(content, applied.time_ms), **fields}
     elif isinstance(content, Commitment):
         yield "commitment", fields
     elif isinstance(content, AnyObservation | Reveal):
@@ -84,14 +86,25 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
         yield "invalid", fields
 
 
+def question_fields(question: AnyQuestion, opened_ms: int) -> dict[str, Any]:
+    """Return a question as a person would want to read it. opened_ms: the block's ledger time."""
+    return {
+        "question": digest(encode(question)).hex(),
+        **asked_fields(question),
+        "rule": rule_number(question.rule),
+        "duration_ms": question.duration_ms,
+        "opened_ms": opened_ms,
+    }
+
+
 def measured(thousandths: int) -> float | None:
     """Return a bearing in radians or a distance in metres, None where nothing measured it."""
     return None if thousandths == UNMEASURED else thousandths / 1000
 
 
-def question_fields(question: AnyQuestion) -> dict[str, Any]:
-    """Return what is asked as a person would want to read it."""
-    fields = {"subject": question.subject, "rule": rule_name(question)}
+def asked_fields(question: AnyQuestion) -> dict[str, Any]:
+    """Return what is asked, and how it is settled, such as "sealed bayes"."""
+    fields = {"subject": question.subject, "settled_by": rule_name(question)}
     if isinstance(question, NumberQuestion):
         span = {"low": question.low, "high": question.high, "tolerance": question.tolerance}
         return {**fields, "labels": [], "unit": question.unit, **span}
