@@ -45,9 +45,10 @@ class Goal:
         self._check()
         question = Question(self.subject, self.labels, RULES[self.rule], self.duration_ms, nonce)
         try:
-            return parse_question(encode(question))
+            parse_question(encode(question))
         except PeerFault as fault:
             raise Misuse(f"the labels are too long together: {fault.what}") from fault
+        return question
 
     def _check(self) -> None:
         if not self.subject:
@@ -66,7 +67,7 @@ class Goal:
         if self.rule not in RULES:
             raise Misuse(
                 f"there is no rule {self.rule}.",
-                remedy=f"Take one of RULE_* of Question, 1 to {max(RULES)}.",
+                remedy=f"Take 1 to {max(RULES)}, RULE_* of Question.",
             )
         if not 1 <= self.duration_ms <= MAX_DURATION_MS:
             raise Misuse(
