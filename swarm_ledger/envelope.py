@@ -47,6 +47,8 @@ class Kind(IntEnum):
     ANCHOR = 7
     RULE = 8
     CLAIM = 9
+    COMMIT = 10
+    REVEAL = 11
     CONSENSUS = 16
     CARRIED = 17
     WELCOME = 18
@@ -64,11 +66,18 @@ class Kind(IntEnum):
     DECISION = 34
     GRANT = 35
     ACTION = 36
+    STANDING = 37
+
+
+BALLOTS = (Kind.VOTE, Kind.COMMIT, Kind.REVEAL)
+"""What a voter says about a question: at most one of each kind."""
 
 
 _ROLE_FOR = {
     Kind.QUESTION: Role.OPERATOR,
     Kind.VOTE: Role.VOTER,
+    Kind.COMMIT: Role.VOTER,
+    Kind.REVEAL: Role.VOTER,
     Kind.TICK: Role.VALIDATOR,
     Kind.ANCHOR: Role.VOTER,
     Kind.RULE: Role.OPERATOR,
@@ -264,7 +273,7 @@ class Opener:
             raise PeerFault("wrong_role", f"{author.name} may not send a {kind.name}.")
         aad = domain(self.roster.swarm_id, kind, self.roster.version)
         cose.verify1(message, public_key, aad)
-        if session is not None and kind is Kind.VOTE and author.hardware_only:
+        if session is not None and kind in BALLOTS and author.hardware_only:
             raise PeerFault("wrong_key", f"{author.name} votes with its root key only.")
         return Opened(kind, author, message.payload, whole or raw, session)
 
@@ -285,5 +294,5 @@ class Opener:
 def _speaks_itself(member: Member, kind: Kind) -> bool:
     """Whether a member signs that kind of message with its root key."""
     return Role.OPERATOR in member.roles or (
-        kind is Kind.VOTE and member.hardware_only and bool(member.roles)
+        kind in BALLOTS and member.hardware_only and bool(member.roles)
     )

@@ -216,8 +216,10 @@ class CrewKeys:
     def ready(self, roster: Roster, now_s: int) -> bool:
         return self.signs
 
-    def vote(self, held: Identity, payload: bytes, now_s: int) -> bytes | None:
-        return held.seal_vote(payload) if self.votes or held.root is None else None
+    def vote(
+        self, held: Identity, payload: bytes, now_s: int, kind: Kind = Kind.VOTE
+    ) -> bytes | None:
+        return held.seal_vote(payload, kind) if self.votes or held.root is None else None
 
     def kept(self, roster: Roster) -> Identity | None:
         return self.begin(roster, T0_S)

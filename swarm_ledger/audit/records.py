@@ -26,18 +26,21 @@ from swarm_ledger.rules.rule import Answer, Ask, Release, Rule, Withdrawal
 from swarm_ledger.runtime.blocks import Genesis, parse_header
 from swarm_ledger.runtime.chronicle import (
     action_fields,
+    asked_fields,
     conviction_fields,
     decision_fields,
     grant_fields,
     label_name,
     measured,
     rule_fields,
+    standing_fields,
 )
 from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.judging import begins_with
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt, Tick
-from swarm_ledger.voting.observation import Observation
-from swarm_ledger.voting.question import Question, question_id
+from swarm_ledger.runtime.said import Ballot
+from swarm_ledger.voting.commitment import Commitment, Reveal
+from swarm_ledger.voting.question import AnyQuestion, question_id
 
 _GENESIS_LIMIT = 512
 _TICK_LIMIT = 32
@@ -161,33 +164,43 @@ def _block(block: Block, applied: Applied, machine: Machine) -> Iterator[EntryRe
     for action in applied.actions:
         fields = action_fields(action, machine)
         yield EntryRecord(next(places), height, "action", None, time_ms, None, fields)
+    for change in applied.standings:
+        fields = standing_fields(change, machine)
+        yield EntryRecord(next(places), height, "standing", None, time_ms, None, fields)
 
 
 def _said(receipt: Receipt, machine: Machine) -> dict[str, Any]:
     """Return what the state machine understood; {} for what has no content of its own."""
     said = receipt.content
-    if isinstance(said, Question):
+    if isinstance(said, AnyQuestion):
         return {
             "question": question_id(encode(said)).hex(),
-            "subject": said.subject,
-            "labels": list(said.labels),
+            **asked_fields(said),
             "open_ms": said.duration_ms,
         }
-    if isinstance(said, Observation):
-        return {
-            "question": said.question.hex(),
-            "label": label_name(machine.asked(said.question), said.label),
-            "confidence": said.confidence_ppm / 1_000_000,
-            "stamp_ms": said.stamp_ms,
-            "image": said.image.hex(),
-            "bearing": measured(said.bearing_mrad),
-            "distance": measured(said.distance_mm),
-        }
+    if isinstance(said, Ballot):
+        return _ballot(said, machine)
     if isinstance(said, Rule | Withdrawal | Answer | Ask | Release):
         return rule_fields(said, machine)
     if isinstance(said, Charge):
         return conviction_fields(said.culprit.name, said.about, machine.height)
     return {}
+
+
+def _ballot(said: Ballot, machine: Machine) -> dict[str, Any]:
+    if isinstance(said, Commitment):
+        return {"question": said.question.hex(), "hidden": said.hidden.hex()}
+    if isinstance(said, Reveal):
+        return {**_ballot(said.observation, machine), "salt": said.salt.hex()}
+    return {
+        "question": said.question.hex(),
+        "label": label_name(machine.asked(said.question), said),
+        "confidence": said.confidence_ppm / 1_000_000,
+        "stamp_ms": said.stamp_ms,
+        "image": said.image.hex(),
+        "bearing": measured(said.bearing_mrad),
+        "distance": measured(said.distance_mm),
+    }
 
 
 def _stated(receipt: Receipt, opener: Opener) -> dict[str, Any]:

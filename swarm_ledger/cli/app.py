@@ -22,6 +22,7 @@ COMMANDS = {
     "light": "light:light",
     "ask": "ask:ask",
     "doctor": "doctor:doctor",
+    "analyse": "analyse:app",
     "bench": "bench:app",
     "key": "key:app",
     "ledger": "ledger:app",

@@ -52,6 +52,7 @@ app = typer.Typer(
         {
             "compare": "ledger_compare:compare",
             "export": "ledger_export:export",
+            "reputation": "ledger_reputation:reputation",
             "rules": "ledger_rules:rules",
             "serve": "ledger_serve:serve",
         }

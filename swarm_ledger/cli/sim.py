@@ -59,6 +59,15 @@ def sim(
     run_dir: Annotated[
         Path | None, typer.Option(help="Where ledgers and proofs go; a new folder in runs/.")
     ] = None,
+    rule: Annotated[
+        str,
+        typer.Option(
+            help="How votes are settled: majority, plurality, weighted, bayes, sequential."
+        ),
+    ] = "majority",
+    sealed: Annotated[
+        bool, typer.Option("--sealed", help="Commit to votes first, and open them afterwards.")
+    ] = False,
     secret: Annotated[
         bool, typer.Option("--secret", help="Encrypt what drones say, for members only.")
     ] = False,
@@ -92,6 +101,8 @@ def sim(
         hardware_only=hardware_only,
         secret=secret,
         behaviour=behaviour,
+        rule=rule,
+        sealed=sealed,
     )
     if mission.transport == "memory" and mission.keys != "software":
         progress_console.print(

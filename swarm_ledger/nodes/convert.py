@@ -21,6 +21,7 @@ from swarm_ledger.perception.frames import Picture, from_raw
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.voting.decision import Settled
+from swarm_ledger.voting.question import Question
 
 
 def time_message(ms: int) -> Time:
@@ -67,15 +68,20 @@ def observation_message(look: Look, drone: str, question: bytes) -> Observation:
 
 
 def decision_message(settled: Settled, index: int, now: Time) -> Decision:
-    """Return a settled question as a Decision. index: of its entry in the log."""
+    """Return a settled question as a Decision. index: of its entry in the log.
+
+    Of a number, label is the number with its unit, and there are no labels to count.
+    """
     decision, question = settled.decision, settled.question
+    labels = list(question.labels) if isinstance(question, Question) else []
+    votes = settled.votes
     message = Decision(
         outcome=int(decision.outcome),
         number=decision.number,
         subject=question.subject,
         label=settled.answer or "",
-        labels=list(question.labels),
-        counts=list(decision.counts),
+        labels=labels,
+        counts=[votes[label] for label in labels],
         abstentions=decision.abstentions,
         voided=decision.voided,
         voters=decision.voters,

@@ -16,6 +16,7 @@ from swarm_interfaces.action import Decide
 from swarm_ledger.nodes.questions import duration_message
 from swarm_ledger.runtime.asker import Answered, Asked, Code, Progress
 from swarm_ledger.runtime.goal import Goal
+from swarm_ledger.voting.decision import Decision as Decided
 
 DECIDE = "/swarm/decide"
 
@@ -111,7 +112,7 @@ def result_message(answered: Answered) -> Any:
         decision = answered.settled.decision
         result.outcome = int(decision.outcome)
         result.label = answered.settled.answer or ""
-        result.counts = list(decision.counts)
+        result.counts = list(decision.counts) if isinstance(decision, Decided) else []
         result.abstentions = decision.abstentions
         result.number, result.height = decision.number, decision.height
         result.proof = answered.proof.decode()

@@ -47,7 +47,7 @@ from swarm_ledger.sim.byzantine import eyes
 from swarm_ledger.sim.events import StdoutEvents
 from swarm_ledger.sim.helm import Helm, Links
 from swarm_ledger.sim.wiring import Wiring
-from swarm_ledger.voting.tally import OpenQuestion
+from swarm_ledger.voting.poll import OpenQuestion
 
 _TICK_S = 0.02
 _DIAGNOSTICS_S = 1.0

@@ -28,7 +28,7 @@ from swarm_ledger.perception import Classifier
 from swarm_ledger.perception.frames import Picture, from_compressed
 from swarm_ledger.runtime.labelled import Labelled, looks
 from swarm_ledger.runtime.voter import Look
-from swarm_ledger.voting.tally import OpenQuestion
+from swarm_ledger.voting.poll import OpenQuestion
 
 _REPORT_S = 1.0
 _COMPLAIN_S = 5.0

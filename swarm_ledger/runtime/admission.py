@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from swarm_ledger.encoding import digest, encode
-from swarm_ledger.envelope import MAX_SESSIONS_PER_MEMBER, Kind, kind_of
+from swarm_ledger.envelope import BALLOTS, MAX_SESSIONS_PER_MEMBER, Kind, kind_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member
 from swarm_ledger.relay.anchor import Anchor
@@ -24,8 +24,9 @@ from swarm_ledger.rules.rule import Answer, Ask, Release, Rule, Withdrawal
 from swarm_ledger.runtime.ballots import Ballots
 from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.machine import Said, Tick, id_of, read_request
-from swarm_ledger.voting.observation import Observation, parse_observation
-from swarm_ledger.voting.question import Question
+from swarm_ledger.runtime.said import Ballot, question_of
+from swarm_ledger.voting.commitment import Commitment, Reveal
+from swarm_ledger.voting.question import AnyQuestion
 
 LATE = (
     "stale_session",
@@ -98,17 +99,20 @@ class Admission:
         machine, content = self._engine.machine, request.content
         if isinstance(content, Tick):
             return content.time_ms + _OVER_MS <= machine.time_ms
-        if isinstance(content, Question):
+        if isinstance(content, AnyQuestion):
             return machine.asked(digest(encode(content))) is not None
-        if not isinstance(content, Observation) or request.author is None:
+        if not isinstance(content, Ballot) or request.author is None:
             return False
-        decision = machine.tally.decision_on(content.question)
+        about, voter = question_of(content), request.author.index
+        decision = machine.tally.decision_on(about)
         if decision is not None:
             return decision.closed_ms + _OVER_MS <= machine.time_ms
-        cast = machine.tally.votes(content.question)
-        return any(
-            vote.voter == request.author.index and vote.observation == content for vote in cast
-        )
+        if isinstance(content, Commitment):
+            pledges = machine.tally.pledges(about)
+            return any(one.voter == voter and one.hidden == content.hidden for one in pledges)
+        said = content.observation if isinstance(content, Reveal) else content
+        cast = machine.tally.votes(about)
+        return any(vote.voter == voter and vote.observation == said for vote in cast)
 
     def _judge(self, raw: bytes) -> Request:
         kind, engine = kind_of(raw), self._engine
@@ -225,10 +229,11 @@ class Admission:
         else:
             seat, opened = route(lambda seat: seat.doorman.open(body))
             author = opened.author
-            if kind is Kind.VOTE and author.public_key == self._root_key:
+            if kind in BALLOTS and author.public_key == self._root_key:
                 if seat is not here:
                     kept = self._ballots.say_again(opened)
-                self._ballots.voted(parse_observation(opened.payload).question)
+                elif self._ballots.take_back(opened):
+                    return True
         if seat is here:
             self._order(body, author)
         return seat is here or kept

@@ -13,8 +13,8 @@ from swarm_ledger.identity.cose import parse1
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.chronicle import question_fields
 from swarm_ledger.runtime.machine import Machine
+from swarm_ledger.voting.poll import OpenQuestion
 from swarm_ledger.voting.question import question_id
-from swarm_ledger.voting.tally import OpenQuestion
 
 
 def open_questions(store: Store, machine: Machine) -> Iterator[dict[str, Any]]:

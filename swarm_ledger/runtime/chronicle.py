@@ -22,10 +22,13 @@ from swarm_ledger.rules.rule import (
 from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.goal import rule_number
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
+from swarm_ledger.voting.commitment import Commitment, Reveal
 from swarm_ledger.voting.decision import Settled
-from swarm_ledger.voting.limits import ABSTAIN_NAME
-from swarm_ledger.voting.observation import UNMEASURED, Observation
-from swarm_ledger.voting.question import Question
+from swarm_ledger.voting.limits import ABSTAIN_NAME, UNMEASURED
+from swarm_ledger.voting.observation import AnyObservation, NumberObservation
+from swarm_ledger.voting.question import AnyQuestion, NumberQuestion, Question
+from swarm_ledger.voting.reputation import ONE, StandingChange
+from swarm_ledger.voting.rules import NAMES, Sealed, SealedNumbers
 
 Event = tuple[str, dict[str, Any]]
 
@@ -43,6 +46,8 @@ def describe(applied: Applied, machine: Machine) -> Iterator[Event]:
         yield "grant", grant_fields(grant, machine)
     for action in applied.actions:
         yield "action", action_fields(action, machine)
+    for change in applied.standings:
+        yield "standing", standing_fields(change, machine)
     yield (
         "block",
         {
@@ -58,18 +63,13 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
     author = receipt.author.name if receipt.author else None
     content = receipt.content
     fields = {"author": author, "result": receipt.result, "height": applied.height}
-    if isinstance(content, Question):
+    if isinstance(content, AnyQuestion):
         yield "question", {**question_fields(content, applied.time_ms), **fields}
-    elif isinstance(content, Observation):
-        yield (
-            "vote",
-            {
-                "label": label_name(machine.asked(content.question), content.label),
-                "confidence": content.confidence_ppm / 1_000_000,
-                "bearing": measured(content.bearing_mrad),
-                **fields,
-            },
-        )
+    elif isinstance(content, Commitment):
+        yield "commitment", fields
+    elif isinstance(content, AnyObservation | Reveal):
+        said = content.observation if isinstance(content, Reveal) else content
+        yield "vote", {**vote_fields(said, machine), **fields}
     elif isinstance(content, Charge):
         if receipt.result == "evidence":
             yield (
@@ -86,12 +86,11 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
         yield "invalid", fields
 
 
-def question_fields(question: Question, opened_ms: int) -> dict[str, Any]:
+def question_fields(question: AnyQuestion, opened_ms: int) -> dict[str, Any]:
     """Return a question as a person would want to read it. opened_ms: the block's ledger time."""
     return {
         "question": digest(encode(question)).hex(),
-        "subject": question.subject,
-        "labels": list(question.labels),
+        **asked_fields(question),
         "rule": rule_number(question.rule),
         "duration_ms": question.duration_ms,
         "opened_ms": opened_ms,
@@ -103,11 +102,61 @@ def measured(thousandths: int) -> float | None:
     return None if thousandths == UNMEASURED else thousandths / 1000
 
 
-def label_name(question: Question | None, label: int) -> str:
-    """Return a label's name, "unknown" for an abstention."""
-    if question is None or not 0 <= label < len(question.labels):
+def asked_fields(question: AnyQuestion) -> dict[str, Any]:
+    """Return what is asked, and how it is settled, such as "sealed bayes"."""
+    fields = {"subject": question.subject, "settled_by": rule_name(question)}
+    if isinstance(question, NumberQuestion):
+        span = {"low": question.low, "high": question.high, "tolerance": question.tolerance}
+        return {**fields, "labels": [], "unit": question.unit, **span}
+    return {**fields, "labels": list(question.labels)}
+
+
+def rule_name(question: AnyQuestion) -> str:
+    """Return how a question is settled, such as "bayes" or "sealed plurality"."""
+    rule = question.rule
+    sealed = isinstance(rule, Sealed | SealedNumbers)
+    inner = rule.rule if isinstance(rule, Sealed | SealedNumbers) else rule
+    return "sealed " * sealed + NAMES[type(inner)]
+
+
+def vote_fields(said: AnyObservation, machine: Machine) -> dict[str, Any]:
+    """Return an observation as a person would want to read it. label: of a number its digits."""
+    named = label_name(machine.asked(said.question), said)
+    return {
+        "label": named,
+        "confidence": said.confidence_ppm / 1_000_000,
+        "bearing": measured(said.bearing_mrad),
+    }
+
+
+def label_name(question: AnyQuestion | None, said: AnyObservation) -> str:
+    """Return what an observation says: a label, a number, or "unknown" for an abstention."""
+    if isinstance(said, NumberObservation):
+        return ABSTAIN_NAME if said.value is None else str(said.value)
+    if not isinstance(question, Question) or not 0 <= said.label < len(question.labels):
         return ABSTAIN_NAME
-    return question.labels[label]
+    return question.labels[said.label]
+
+
+def standing_fields(change: StandingChange, machine: Machine) -> dict[str, Any]:
+    """Return what the swarm thinks of a member as a person would want to read it."""
+    member = member_name(machine, change.member)
+    right, wrong = round(change.right / ONE, 1), round(change.wrong / ONE, 1)
+    standing, reason = change.standing.name.lower(), change.reason.name.lower()
+    what = {"suspect": "is suspect", "exclude": "should be excluded, the swarm proposes"}
+    return {
+        "number": change.number,
+        "member": member,
+        "standing": standing,
+        "reason": reason,
+        "right": right,
+        "wrong": wrong,
+        "decision": change.decision,
+        "height": change.height,
+        "text": f"At height {change.height}: {member} "
+        f"{what.get(standing, 'is in good standing again')} ({reason.replace('_', ' ')}: lately "
+        f"{right:g} right, {wrong:g} wrong)",
+    }
 
 
 def member_name(machine: Machine, member: bytes) -> str:
@@ -188,4 +237,5 @@ def decision_fields(settled: Settled) -> dict[str, Any]:
         "height": decision.height,
         "open_ms": decision.closed_ms - decision.opened_ms,
         "text": settled.text,
+        **({"support": list(decision.weights)} if decision.weights else {}),
     }

@@ -34,13 +34,13 @@ from swarm_ledger.runtime.machine import Applied, Machine
 from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.prosecutor import Prosecutor
 from swarm_ledger.runtime.renewal import Renewal
+from swarm_ledger.runtime.said import Ballot, question_of
 from swarm_ledger.runtime.sharing import Sharing
 from swarm_ledger.runtime.standing import HEARTBEAT_MS, Pulse, standing, status
 from swarm_ledger.runtime.transfer import Transfer
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.transport import Transport
 from swarm_ledger.transport.secret import Secrets
-from swarm_ledger.voting.observation import Observation
 
 _HAND_IN_MS = 5_000
 _MEET_MS = 5_000
@@ -112,7 +112,9 @@ class Drone:
         for applied in replayed:
             self.on_replayed(applied)
         for question in self.machine.tally.open_questions():
-            if any(vote.voter == self.member.index for vote in question.votes):
+            pledges = self.machine.tally.pledges(question.question_id)
+            voters = {one.voter for one in question.votes} | {one.voter for one in pledges}
+            if self.member.index in voters:
                 self.ballots.voted(question.question_id)
         self.greeting.begin()  # or what our session sealed before the ledger had it were unknown
         self.admission.take_back(restarted=True)
@@ -293,7 +295,7 @@ class Drone:
             self.engine.hear(seat, signed)
         else:
             request = self.admission.take(raw)
-            if request and request.author and isinstance(request.content, Observation):
+            if request and request.author and isinstance(request.content, Ballot):
                 self.prosecutor.hear(request.author, request.content, raw)
 
     def _receive_state(self, kind: Kind, raw: bytes) -> None:
@@ -348,9 +350,9 @@ class Drone:
         """Take from a block what concerns us: the votes that were cast, ours among them."""
         for receipt in applied.receipts:
             content = receipt.content
-            if isinstance(content, Observation) and receipt.author is not None:
+            if isinstance(content, Ballot) and receipt.author is not None:
                 if self._is_me(receipt.author):
-                    self.ballots.voted(content.question)
+                    self.ballots.voted(question_of(content))
                 self.prosecutor.hear(receipt.author, content, receipt.body)
         if applied.roster is not None:
             self.prosecutor.begin_anew()

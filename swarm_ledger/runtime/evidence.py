@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from swarm_ledger.consensus.evidence import contradiction
 from swarm_ledger.consensus.messages import MAX_REQUEST_BYTES, parse
 from swarm_ledger.encoding import decode, encode
-from swarm_ledger.envelope import Kind, Opened, Opener, kind_of
+from swarm_ledger.envelope import BALLOTS, Kind, Opened, Opener, kind_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member
-from swarm_ledger.voting.observation import parse_observation
+from swarm_ledger.runtime.said import question_of, read_ballot
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ def _conflict(first: Opened, second: Opened) -> str:
     kinds = {first.kind, second.kind}
     if kinds == {Kind.CONSENSUS}:
         return contradiction(parse(first.payload), parse(second.payload))
-    if kinds == {Kind.VOTE}:
-        one, other = parse_observation(first.payload), parse_observation(second.payload)
-        if one.question == other.question and one != other:
-            return f"the vote on question {one.question.hex()[:16]}"
+    if len(kinds) == 1 and first.kind in BALLOTS:
+        one, other = read_ballot(first), read_ballot(second)
+        if question_of(one) == question_of(other) and one != other:
+            return f"the {first.kind.name.lower()} on question {question_of(one).hex()[:16]}"
     return ""

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.errors import Misuse, PeerFault
+from swarm_ledger.voting import rules
 from swarm_ledger.voting.limits import ABSTAIN_NAME, MAX_DURATION_MS, MAX_LABELS
 from swarm_ledger.voting.question import Question, parse_question
-from swarm_ledger.voting.rules import AnyRule, Majority
+from swarm_ledger.voting.rules import TAGS, AnyNumberRule, AnyRule, Sealed, SealedNumbers
 
-RULES: dict[int, AnyRule] = {1: Majority()}
-"""By the numbers that Question.RULE_* have in swarm_interfaces."""
+RULES: dict[int, AnyRule] = {TAGS[name]: rule for name, rule in rules.RULES.items()}
+"""By the numbers that Question.RULE_* have in swarm_interfaces: those that choose a label."""
 
 _MAX_SUBJECT = 64
 _MAX_LABEL = 32
@@ -21,9 +22,10 @@ _SUBJECT = re.compile(r"[ -~]+")
 _LABEL = re.compile(r"[a-z0-9_]+")
 
 
-def rule_number(rule: AnyRule) -> int:
-    """Return the number of a question's rule; 0 for one without."""
-    return next((number for number, one in RULES.items() if one == rule), 0)
+def rule_number(rule: AnyRule | AnyNumberRule) -> int:
+    """Return the number of a question's rule, whatever its parameters, sealed or not."""
+    inner = rule.rule if isinstance(rule, Sealed | SealedNumbers) else rule
+    return TAGS[rules.NAMES[type(inner)]]
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,10 @@ class Goal:
         self._check()
         question = Question(self.subject, self.labels, RULES[self.rule], self.duration_ms, nonce)
         try:
-            return parse_question(encode(question))
+            parse_question(encode(question))
         except PeerFault as fault:
             raise Misuse(f"the labels are too long together: {fault.what}") from fault
+        return question
 
     def _check(self) -> None:
         if not self.subject:
@@ -63,7 +66,8 @@ class Goal:
         self._check_labels()
         if self.rule not in RULES:
             raise Misuse(
-                f"there is no rule {self.rule}.", remedy="Take 1, RULE_MAJORITY of Question."
+                f"there is no rule {self.rule}.",
+                remedy=f"Take 1 to {max(RULES)}, RULE_* of Question.",
             )
         if not 1 <= self.duration_ms <= MAX_DURATION_MS:
             raise Misuse(

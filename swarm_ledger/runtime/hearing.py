@@ -27,8 +27,9 @@ from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.session import Session
 from swarm_ledger.voting.limits import ABSTAIN
 from swarm_ledger.voting.observation import Observation, parse_observation
+from swarm_ledger.voting.poll import Vote
 from swarm_ledger.voting.question import Question
-from swarm_ledger.voting.tally import Tally, Vote
+from swarm_ledger.voting.tally import Tally
 
 _EARLY = 256
 """Votes that wait for their voters' sessions."""
@@ -162,7 +163,7 @@ class Hearing:
         if steady_ms is not None:
             self._note(opened.author.index, steady_ms)
         poll = self.polls.get(said.question)
-        if poll is not None:
+        if poll is not None and isinstance(said, Observation):
             poll.add(opened.author.index, said)
 
     def _note(self, index: int, steady_ms: int) -> None:

@@ -52,9 +52,9 @@ class Identity:
         """Seal a payload with the session key."""
         return seal(kind, payload, self.session, self.roster)
 
-    def seal_vote(self, payload: bytes) -> bytes:
-        """Seal a vote; by the root key it takes as long as that does, Misuse where it can't."""
-        return seal(Kind.VOTE, payload, self.root or self.session, self.roster)
+    def seal_vote(self, payload: bytes, kind: Kind = Kind.VOTE) -> bytes:
+        """Seal one of BALLOTS; by the root key it takes as long as that, Misuse where it can't."""
+        return seal(kind, payload, self.root or self.session, self.roster)
 
     @property
     def session_kid(self) -> bytes:
@@ -195,8 +195,10 @@ class Keys(Protocol):
     def ready(self, roster: Roster, now_s: int) -> bool:
         """Whether begin() returns at once; if not, what takes long is done meanwhile."""
 
-    def vote(self, held: Identity, payload: bytes, now_s: int) -> bytes | None:
-        """Return a vote sealed in a session's name; None while its root key has yet to sign it.
+    def vote(
+        self, held: Identity, payload: bytes, now_s: int, kind: Kind = Kind.VOTE
+    ) -> bytes | None:
+        """Return a ballot sealed in a session's name; None while its root key has yet to sign it.
 
         Asked again for the same, it returns it once it is done.
         """
@@ -229,7 +231,7 @@ class FolderKeys:
         self._folder, self._root = folder, root
         self._before_s, self._after_s = before_s, after_s
         self._errand, self._ballot = Errand(), Errand()
-        self._sealed: tuple[Identity, bytes, bytes] | None = None
+        self._sealed: tuple[Identity, Kind, bytes, bytes] | None = None
 
     @property
     def root_key(self) -> bytes:
@@ -269,20 +271,22 @@ class FolderKeys:
         self._errand.urge(lambda: self.begin(roster, now_s), now_s)
         return False
 
-    def vote(self, held: Identity, payload: bytes, now_s: int) -> bytes | None:
-        """Seal a vote, beside the loop where a token or TPM signs it; what is late is dropped."""
+    def vote(
+        self, held: Identity, payload: bytes, now_s: int, kind: Kind = Kind.VOTE
+    ) -> bytes | None:
+        """Seal a ballot, beside the loop where a token or TPM signs it; what is late is gone."""
         if held.root is None:
-            return held.seal_vote(payload)
+            return held.seal_vote(payload, kind)
         if self._ballot.busy:
             return None
         done, self._sealed = self._sealed, None
-        if done is not None and (done[0].roster, done[1]) == (held.roster, payload):
-            return done[2]
-        self._ballot.urge(lambda: self._seal(held, payload), now_s)
+        if done is not None and (done[0].roster, *done[1:3]) == (held.roster, kind, payload):
+            return done[3]
+        self._ballot.urge(lambda: self._seal(held, kind, payload), now_s)
         return None
 
-    def _seal(self, held: Identity, payload: bytes) -> None:
-        self._sealed = held, payload, held.seal_vote(payload)
+    def _seal(self, held: Identity, kind: Kind, payload: bytes) -> None:
+        self._sealed = held, kind, payload, held.seal_vote(payload, kind)
 
     @property
     def trouble(self) -> Misuse | None:

@@ -9,7 +9,7 @@ from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Sign
 from swarm_ledger.consensus.pool import REMEMBERED
 from swarm_ledger.consensus.ready import ALWAYS, Decided, Stable
 from swarm_ledger.encoding import digest, encode
-from swarm_ledger.envelope import Kind
+from swarm_ledger.envelope import BALLOTS, Kind
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.checkpoint import assemble
@@ -100,7 +100,7 @@ class Keeper:
             if applied.roster is not None:
                 self.store.journal_truncate(ALWAYS + 1)
                 pending = self.store.pending_read()
-                self.store.pending_remove(key for key, raw in pending if raw[0] != Kind.VOTE)
+                self.store.pending_remove(key for key, raw in pending if raw[0] not in BALLOTS)
         if self._snapshot is None and decided.seq - self._snapshot_height >= snapshot.EVERY:
             asked = snapshot.opened(self.machine)
             self._snapshot = decided.seq, snapshot.take(self.machine), asked

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,13 +12,15 @@ from swarm_ledger.errors import PeerFault
 from swarm_ledger.perception import Perceived
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.voting.limits import ABSTAIN_NAME
-from swarm_ledger.voting.tally import OpenQuestion
+from swarm_ledger.voting.poll import OpenQuestion
+from swarm_ledger.voting.question import AnyQuestion, NumberQuestion
 
 ANY_QUESTION = bytes(32)
 """Instead of a question's id: whatever is open."""
 
 NO_IMAGE = bytes(32)
 
+_INTEGER = re.compile(r"-?[0-9]{1,13}\Z")
 _AHEAD_MS = 250
 """Nodes don't hear of a simulated time at once; a stamp that far ahead counts as now."""
 
@@ -53,16 +56,42 @@ def looks(
     meant = [one for one in questions if said.question in (ANY_QUESTION, one.question_id)]
     if said.question != ANY_QUESTION and not meant:
         raise PeerFault("no_question", f"no question {said.question.hex()[:16]}... is open.")
-    fitting = [one for one in meant if said.label in (ABSTAIN_NAME, *one.question.labels)]
+    fitting = [one for one in meant if said.label in (ABSTAIN_NAME, *_answers(one, said.label))]
     if meant and not fitting:
-        labels = ", ".join(dict.fromkeys(name for one in meant for name in one.question.labels))
+        known = (name for one in meant for name in _known(one.question))
+        labels = ", ".join(dict.fromkeys(known))
         raise PeerFault("bad_label", f"{said.label[:32]!r} is no answer; {labels} are.")
     perceived = Perceived(said.label, said.confidence, {said.label: said.confidence})
     stamp_ms = min(said.stamp_ms, now_ms)
     return [
-        Look(perceived, stamp_ms, said.image, said.bearing, said.distance, one.question_id)
+        Look(
+            perceived,
+            stamp_ms,
+            said.image,
+            said.bearing,
+            said.distance,
+            one.question_id,
+            _measured(one.question, said.label),
+        )
         for one in fitting
     ]
+
+
+def _answers(asked: OpenQuestion, label: str) -> tuple[str, ...]:
+    """Return what may be said; of a number that label, if it is an integer."""
+    if isinstance(asked.question, NumberQuestion):
+        return (label,) if _INTEGER.match(label) else ()
+    return asked.question.labels
+
+
+def _known(question: AnyQuestion) -> tuple[str, ...]:
+    return ("integers",) if isinstance(question, NumberQuestion) else question.labels
+
+
+def _measured(question: AnyQuestion, label: str) -> dict[str, int]:
+    if not isinstance(question, NumberQuestion) or label == ABSTAIN_NAME:
+        return {}
+    return {question.unit: int(label)}
 
 
 def _check_stamp(stamp_ms: int, now_ms: int, max_age_ms: int) -> None:

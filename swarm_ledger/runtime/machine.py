@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from swarm_ledger.consensus.quorum import faulty
 from swarm_ledger.encoding import Record, decode, digest, encode
-from swarm_ledger.envelope import Kind, Opened, Opener, kind_of
+from swarm_ledger.envelope import BALLOTS, Kind, Opened, Opener, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.identity.trust import Trust
@@ -39,11 +39,14 @@ from swarm_ledger.runtime.blocks import BlockHeader, split_block
 from swarm_ledger.runtime.chains import Chain, Chains
 from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.membership import MEMBERSHIP, Membership
+from swarm_ledger.runtime.said import BALLOT_FORMS, Ballot, question_of, read_ballot
+from swarm_ledger.voting.commitment import Commitment, Reveal
 from swarm_ledger.voting.decision import Settled
 from swarm_ledger.voting.limits import RETAINED_DECISIONS
-from swarm_ledger.voting.observation import Observation, parse_observation
-from swarm_ledger.voting.question import Question, parse_question, question_id
-from swarm_ledger.voting.tally import OpenResult, Tally, TallyState
+from swarm_ledger.voting.question import AnyQuestion, parse_question, question_id
+from swarm_ledger.voting.reputation import StandingChange
+from swarm_ledger.voting.state import OpenResult, TallyState
+from swarm_ledger.voting.tally import Tally
 
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 
@@ -54,7 +57,7 @@ class Tick(Record, frozen=True, tag=1):
     time_ms: _Count
 
 
-Said: TypeAlias = Question | Observation | Anchor | Rule | Withdrawal | Answer | Ask | Release
+Said: TypeAlias = AnyQuestion | Ballot | Anchor | Rule | Withdrawal | Answer | Ask | Release
 """What a request says by which the state may change; a tick has only its time."""
 
 
@@ -77,8 +80,8 @@ class Receipt:
 class Applied:
     """One block, applied. entries: the leaves to append, header first.
 
-    grants, actions: what the rules made of it. roster: the next version, if this block made it
-    take effect: then it was the last of its era.
+    grants, actions: what the rules made of it. standings: of whom the swarm thinks otherwise now.
+    roster: the next version, if this block made it take effect: then it was the last of its era.
     """
 
     height: int
@@ -88,6 +91,7 @@ class Applied:
     decisions: tuple[Settled, ...]
     grants: tuple[Grant, ...] = ()
     actions: tuple[Action, ...] = ()
+    standings: tuple[StandingChange, ...] = ()
     roster: Roster | None = None
 
 
@@ -102,8 +106,8 @@ class Machine:
         self.time_ms = 0
         voters = trust.genesis.voters
         self.tally = Tally(frozenset(voters), faulty(len(voters)))
-        self._open: dict[bytes, Question] = {}
-        self._closed: OrderedDict[bytes, Question] = OrderedDict()
+        self._open: dict[bytes, AnyQuestion] = {}
+        self._closed: OrderedDict[bytes, AnyQuestion] = OrderedDict()
 
     @property
     def opener(self) -> Opener:
@@ -115,25 +119,29 @@ class Machine:
         """Members who are proven to have contradicted themselves, and at which height that was."""
         return self.members.convicted
 
-    def asked(self, key: bytes) -> Question | None:
+    def asked(self, key: bytes) -> AnyQuestion | None:
         """Return a question that is open or was closed not long ago, by its id."""
         return self._open.get(key) or self._closed.get(key)
 
     def awaits(self, raw: bytes) -> bool:
-        """Whether a request is a vote that would be its author's first on an open question.
+        """Whether a request is a ballot that would be its author's first on an open question.
 
-        By the sessions of any epoch: a vote of one that is over is said again.
+        By the sessions of any epoch: a ballot of one that is over is said again.
         """
-        if raw[:1] != bytes([Kind.VOTE]):
+        if not raw or raw[0] not in BALLOTS:
             return False
         for era in reversed(self.members.eras):
             with suppress(PeerFault):
                 opened = era.opener.open(raw)
-                about = parse_observation(opened.payload).question
-                asked = (one for one in self.tally.open_questions() if one.question_id == about)
-                voters = [{vote.voter for vote in one.votes} for one in asked]
-                return any(opened.author.index not in voted for voted in voters)
+                return self.lacks(opened.author.index, read_ballot(opened))
         return False
+
+    def lacks(self, voter: int, ballot: Ballot) -> bool:
+        """Whether a question is open on which the ledger has none of that voter's of that kind."""
+        about = question_of(ballot)
+        votes, pledges = self.tally.votes(about), self.tally.pledges(about)
+        given = pledges if isinstance(ballot, Commitment) else votes
+        return about in self._open and voter not in {one.voter for one in given}
 
     def apply(self, height: int, time_ms: int, requests: Sequence[bytes]) -> Applied:
         """Apply the next block and return its entries, the same on every drone."""
@@ -144,6 +152,7 @@ class Machine:
             Settled(self._close(decision.question), decision)
             for decision in self.tally.advance(self.time_ms, height)
         )
+        standings = self._judge()
         roster = self.members.end_block(height)
         if roster is not None:
             self.tally.change_voters(frozenset(roster.voters), faulty(len(roster.voters)))
@@ -160,9 +169,20 @@ class Machine:
             *(bytes([Kind.DECISION]) + encode(settled) for settled in decisions),
             *(bytes([Kind.GRANT]) + encode(grant) for grant in grants),
             *(bytes([Kind.ACTION]) + encode(action) for action in actions),
+            *(bytes([Kind.STANDING]) + encode(change) for change in standings),
         )
         entries = (bytes([Kind.BLOCK]) + encode(header), *requests, *derived)
-        return Applied(height, self.time_ms, entries, receipts, decisions, grants, actions, roster)
+        return Applied(
+            height,
+            self.time_ms,
+            entries,
+            receipts,
+            decisions,
+            grants,
+            actions,
+            standings,
+            roster,
+        )
 
     def follow(self, height: int, stored: tuple[bytes, ...]) -> Applied:
         """Apply a stored block again; NotVerified unless its entries follow from its requests."""
@@ -214,6 +234,12 @@ class Machine:
         if member.index in self.convicted:
             raise PeerFault("convicted", f"{member.name} is convicted.")
 
+    def _judge(self) -> tuple[StandingChange, ...]:
+        """Return whose standing this block changed, by its era's roster."""
+        members = self.members.now.roster.members
+        ids = {member.index: id_of(member) for member in members}
+        return tuple(self.tally.judge(ids, self.convicted))
+
     def _may_hold(self, member_id: bytes) -> bool:
         member = self.members.now.roster.by_id.get(member_id)
         return (
@@ -240,7 +266,7 @@ class Machine:
         except PeerFault as fault:
             return Receipt(kind, author, f"invalid: {fault.reason}", body)
 
-    def _close(self, key: bytes) -> Question:
+    def _close(self, key: bytes) -> AnyQuestion:
         self._closed[key] = self._open.pop(key)
         if len(self._closed) > RETAINED_DECISIONS:
             self._closed.popitem(last=False)
@@ -248,16 +274,14 @@ class Machine:
 
     def _act(self, opened: Opened) -> tuple[str, Said | None]:
         content = read_request(opened)
-        if isinstance(content, Question):
+        if isinstance(content, AnyQuestion):
             key = question_id(opened.payload)
             asked = self.tally.open(key, content, self.time_ms, self.height)
             if asked is OpenResult.OPENED:
                 self._open[key] = content
             return asked.name.lower(), content
-        if isinstance(content, Observation):
-            author = opened.author.index
-            cast = self.tally.vote(author, content, self.time_ms, self.height)
-            return cast.name.lower(), content
+        if isinstance(content, Ballot):
+            return self._cast(opened.author.index, content), content
         if isinstance(content, Anchor):
             self.chains.apply(opened.author, content, self.time_ms)
             return "anchored", content
@@ -267,6 +291,15 @@ class Machine:
             self.check_not_convicted(opened.author)
             return self.rules.claim(id_of(opened.author), content, self.time_ms), content
         return "tick", None
+
+    def _cast(self, voter: int, ballot: Ballot) -> str:
+        if isinstance(ballot, Commitment):
+            cast = self.tally.commit(voter, ballot, self.time_ms, self.height)
+        elif isinstance(ballot, Reveal):
+            cast = self.tally.reveal(voter, ballot, self.time_ms, self.height)
+        else:
+            cast = self.tally.vote(voter, ballot, self.time_ms, self.height)
+        return cast.name.lower()
 
 
 def id_of(member: Member) -> bytes:
@@ -294,7 +327,7 @@ def _parse_tick(encoded: bytes) -> Tick:
 
 _REQUESTS: dict[Kind, Callable[[bytes], Said | Tick]] = {
     Kind.QUESTION: parse_question,
-    Kind.VOTE: parse_observation,
+    **BALLOT_FORMS,
     Kind.TICK: _parse_tick,
     Kind.ANCHOR: parse_anchor,
     Kind.RULE: parse_instruction,

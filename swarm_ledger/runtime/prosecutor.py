@@ -14,40 +14,40 @@ from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import Epoch
 from swarm_ledger.runtime.evidence import accusation, examine
+from swarm_ledger.runtime.said import Ballot, question_of
 from swarm_ledger.transport import Transport
-from swarm_ledger.voting.observation import Observation
 
-_VOTES = 64
-"""Votes of one member that are remembered; as many as there can be open questions."""
+_BALLOTS = 128
+"""Of one member that are remembered; two on as many questions as there can be open."""
 
 
 class Prosecutor:
     """What one drone has against others in the present epoch: a case each, at most.
 
-    Votes are kept per author, so that whoever floods us displaces only its own. every_ms: how
+    Ballots are kept per author, so that whoever floods us displaces only its own. every_ms: how
     often open cases are handed in again.
     """
 
     def __init__(self, engine: Engine, transport: Transport, emit: Emit, every_ms: int) -> None:
         self._engine, self._transport, self._emit = engine, transport, emit
         self._every_ms, self._tried_ms = every_ms, 0
-        self._votes: dict[int, OrderedDict[bytes, tuple[Observation, bytes]]] = {}
+        self._heard: dict[int, OrderedDict[tuple[bytes, int], tuple[Ballot, bytes]]] = {}
         self._cases: dict[int, bytes] = {}
         self._reported: set[int] = set()
 
     def begin_anew(self) -> None:
         """Drop all: another epoch begins, in which nothing of this one can be judged."""
-        self._votes.clear()
+        self._heard.clear()
         self._cases.clear()
         self._reported.clear()
 
-    def hear(self, author: Member, vote: Observation, raw: bytes) -> None:
-        """Take note of a vote; its author may have told others, or us, something else."""
-        votes = self._votes.setdefault(author.index, OrderedDict())
-        known, before = votes.setdefault(vote.question, (vote, raw))
-        if len(votes) > _VOTES:
-            votes.popitem(last=False)
-        if known != vote:
+    def hear(self, author: Member, ballot: Ballot, raw: bytes) -> None:
+        """Take note of a ballot; its author may have told others, or us, something else."""
+        heard = self._heard.setdefault(author.index, OrderedDict())
+        known, before = heard.setdefault((question_of(ballot), raw[0]), (ballot, raw))
+        if len(heard) > _BALLOTS:
+            heard.popitem(last=False)
+        if known != ballot:
             self.accuse(author, accusation(before, raw))
 
     def take(self, evidence: Evidence, epoch: Epoch) -> None:

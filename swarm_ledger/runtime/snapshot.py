@@ -34,7 +34,7 @@ from swarm_ledger.runtime.membership import (
 )
 from swarm_ledger.voting.decision import parse_settled
 from swarm_ledger.voting.limits import RETAINED_DECISIONS
-from swarm_ledger.voting.tally import TallyState
+from swarm_ledger.voting.state import LearningState, TallyState
 
 MAX_SNAPSHOT_BYTES = 1 << 24
 EVERY = 256
@@ -49,7 +49,7 @@ class Snapshot(Record, frozen=True, tag=1):
     height: _Count
     time_ms: _Count
     times: tuple[tuple[_Count, _Count], ...]
-    tally: TallyState
+    tally: TallyState | LearningState
     chains: Annotated[tuple[Chain, ...], Meta(max_length=MAX_MEMBERS)] = ()
 
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from swarm_ledger.perception import Perceived, agree, fuse
-from swarm_ledger.voting.limits import ABSTAIN
-from swarm_ledger.voting.observation import FULL_CIRCLE_MRAD, UNMEASURED, Observation
-from swarm_ledger.voting.tally import OpenQuestion
+from swarm_ledger.voting.limits import ABSTAIN, FULL_CIRCLE_MRAD, UNMEASURED
+from swarm_ledger.voting.observation import AnyObservation, NumberObservation, Observation
+from swarm_ledger.voting.poll import OpenQuestion
+from swarm_ledger.voting.question import NumberQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class Look:
     """One image, judged. stamp_ms: when it was taken; image: its SHA-256, 32 bytes, 0 for none.
 
     bearing: from the target to the drone, radians counter-clockwise from east; distance: metres;
-    NaN if unmeasured. question: the one that somebody else's label is on, b"" for our own looks.
+    NaN if unmeasured. measured: integers by their unit, for questions about
+    numbers. question: the one that somebody else's label is on, b"" for our own looks.
     """
 
     perceived: Perceived
@@ -26,6 +29,7 @@ class Look:
     bearing: float
     distance: float
     question: bytes = b""
+    measured: Mapping[str, int] = field(default_factory=dict)
 
     def is_on(self, question_id: bytes) -> bool:
         """Whether it answers that question."""
@@ -56,10 +60,11 @@ class Voter:
             for question in questions
         )
 
-    def due(self, question: OpenQuestion, now_ms: int) -> Observation | None:
+    def due(self, question: OpenQuestion, now_ms: int) -> AnyObservation | None:
         """Return the vote on a question once there are enough looks, or half its time is over."""
         seen = self._seen.get(question.question_id, [])
-        late = now_ms >= question.opened_ms + question.question.duration_ms // 2
+        end_ms = question.reveal_from_ms or question.deadline_ms
+        late = now_ms >= (question.opened_ms + end_ms) // 2
         if question.question_id in self._voted or not seen:
             return None
         if len(seen) < self.looks and not late:
@@ -74,16 +79,33 @@ class Voter:
         self._seen.pop(question_id, None)
 
 
-def observe(question: OpenQuestion, looks: list[Look]) -> Observation:
-    """Fuse looks into one observation, in the integers that are signed."""
+def observe(question: OpenQuestion, looks: list[Look]) -> AnyObservation:
+    """Fuse looks into one observation, in the integers that are signed.
+
+    Of a number it is the lower median of what was measured in the question's unit.
+    """
+    asked, last = question.question, looks[-1]
     own = all(look.question == b"" for look in looks)
     perceived = (fuse if own else agree)([look.perceived for look in looks])
-    labels = question.question.labels
-    last = looks[-1]
+    confidence_ppm = round(min(max(perceived.confidence, 0.0), 1.0) * 1_000_000)
+    if isinstance(asked, NumberQuestion):
+        values = [look.measured[asked.unit] for look in looks if asked.unit in look.measured]
+        value = sorted(values)[(len(values) - 1) // 2] if values else None
+        known = value is not None and asked.low <= value <= asked.high
+        return NumberObservation(
+            question=question.question_id,
+            value=value if known else None,
+            confidence_ppm=confidence_ppm,
+            stamp_ms=last.stamp_ms,
+            image=last.image,
+            bearing_mrad=_milliradians(last.bearing),
+            distance_mm=_millimetres(last.distance),
+        )
+    labels = asked.labels
     return Observation(
         question=question.question_id,
         label=labels.index(perceived.label) if perceived.label in labels else ABSTAIN,
-        confidence_ppm=round(min(max(perceived.confidence, 0.0), 1.0) * 1_000_000),
+        confidence_ppm=confidence_ppm,
         stamp_ms=last.stamp_ms,
         image=last.image,
         bearing_mrad=_milliradians(last.bearing),

@@ -7,14 +7,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from swarm_ledger.encoding import encode
+from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind, kind_of
 from swarm_ledger.identity.cose import kid, parse1
 from swarm_ledger.perception import CUP, LABELS, TWO_FACES, Classifier, Perceived
 from swarm_ledger.runtime.identity import Identity
 from swarm_ledger.transport import Transport
+from swarm_ledger.voting.commitment import Commitment, parse_commitment
 from swarm_ledger.voting.limits import ABSTAIN
-from swarm_ledger.voting.observation import parse_observation
+from swarm_ledger.voting.observation import NumberObservation, parse_observation
 
 _OPPOSITE = {CUP: TWO_FACES, TWO_FACES: CUP}
 
@@ -31,7 +32,7 @@ class LyingClassifier:
 
 
 class TwoFacedTransport:
-    """Sends its own vote to half of the swarm, and the opposite, as well signed, to the rest."""
+    """Sends its own vote, or commitment, to half of the swarm, and another one to the rest."""
 
     def __init__(self, inner: Transport, identity: Identity) -> None:
         self._inner, self._identity = inner, identity
@@ -43,19 +44,31 @@ class TwoFacedTransport:
 
     def broadcast(self, data: bytes) -> None:
         """Send to all others; if it is our own vote, contradict it to every other one."""
-        if kind_of(data) is not Kind.VOTE:
+        kind = kind_of(data)
+        if kind not in (Kind.VOTE, Kind.COMMIT):
             self._inner.broadcast(data)
             return
         vote = parse1(data[1:], limit=MAX_ENTRY_BYTES)
         if vote.kid not in (self._identity.session_kid, self._root_kid):
             self._inner.broadcast(data)
             return
-        seen = parse_observation(vote.payload)
-        other = 1 - seen.label if seen.label != ABSTAIN else 0
-        lie = self._identity.seal_vote(encode(msgspec.structs.replace(seen, label=other)))
+        lie = self._identity.seal_vote(_contrary(kind, vote.payload), kind)
         me = self._identity.member.index
         for place, index in enumerate(i for i in self._identity.roster.voters if i != me):
             self._inner.send(index, lie if place % 2 else data)
+
+
+def _contrary(kind: Kind, payload: bytes) -> bytes:
+    """Return what contradicts a vote, or a commitment: that one is to nothing at all."""
+    if kind is Kind.COMMIT:
+        said = parse_commitment(payload)
+        return encode(Commitment(said.question, digest(said.hidden)))
+    seen = parse_observation(payload)
+    if isinstance(seen, NumberObservation):
+        value = None if seen.value is not None else 0
+        return encode(msgspec.structs.replace(seen, value=value))
+    other = 1 - seen.label if seen.label != ABSTAIN else 0
+    return encode(msgspec.structs.replace(seen, label=other))
 
 
 class SilentTransport:

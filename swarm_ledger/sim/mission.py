@@ -29,7 +29,7 @@ from swarm_ledger.sim.byzantine import ATTACKS
 from swarm_ledger.sim.ports import free_ports
 from swarm_ledger.sim.world import TARGETS
 from swarm_ledger.voting.question import Question
-from swarm_ledger.voting.rules import Majority
+from swarm_ledger.voting.rules import AnyRule, Sealed, rule_named
 
 TRANSPORTS = ("memory", "zmq", "ros")
 KEY_STORES = ("software", "pkcs11", "tpm2")
@@ -50,6 +50,7 @@ class Mission:
     secret: whether drones encrypt what they say to each other, whatever carries it.
     behaviour: whether pilots fly the drones, in the memory transport; see sim/squadron.py.
     allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
+    rule: how the question is settled, by name; sealed: whether votes are committed to first.
     """
 
     run_dir: Path
@@ -69,6 +70,8 @@ class Mission:
     consensus: ConsensusEntry = field(default_factory=ConsensusEntry)
     hardware_only: bool = False
     behaviour: bool = False
+    rule: str = "majority"
+    sealed: bool = False
 
     def __post_init__(self) -> None:
         if not 4 <= self.drones <= MAX_DRONES:
@@ -106,6 +109,7 @@ class Mission:
                 remedy="Take --transport memory, or `ros2 launch swarm_ledger sim.launch.py "
                 "behaviour:=true`.",
             )
+        rule_named(self.rule)
         if not 0 <= self.seed < 2**63:
             raise Misuse(
                 f"the seed {self.seed} is not from 0 to 2^63 - 1.", remedy="Take another one."
@@ -121,6 +125,11 @@ class Mission:
         names = self.names()
         draw = random.Random(f"liars {self.seed}")  # noqa: S311  - a simulation, not a secret
         return frozenset(draw.sample(names, self.byzantine))
+
+    def settles_by(self) -> AnyRule:
+        """Return the rule; of a sealed one, half of the time is for opening ballots."""
+        rule = rule_named(self.rule)
+        return Sealed(rule, self.duration_ms // 2) if self.sealed else rule
 
     def names(self) -> list[str]:
         """Return the drones' names, drone_1 first."""
@@ -193,7 +202,7 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
     question = Question(
         subject="What stands at the centre?",
         labels=TARGETS,
-        rule=Majority(),
+        rule=mission.settles_by(),
         duration_ms=mission.duration_ms,
         nonce=_secret(mission, "nonce")[:16],
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime, timezone
 
+from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.roster import Role, Roster
 from swarm_ledger.perception import Classifier
@@ -63,9 +64,9 @@ class SeededKeys:
         """Say yes: simulated time stands still while a key signs."""
         return True
 
-    def vote(self, held: Identity, payload: bytes, now_s: int) -> bytes:
-        """Seal a vote at once, as ready() says."""
-        return held.seal_vote(payload)
+    def vote(self, held: Identity, payload: bytes, now_s: int, kind: Kind = Kind.VOTE) -> bytes:
+        """Seal a ballot at once, as ready() says."""
+        return held.seal_vote(payload, kind)
 
     @property
     def trouble(self) -> Misuse | None:

@@ -20,11 +20,21 @@ RETAINED_DECISIONS = 1024
 ABSTAIN = -1
 """In the place of a label's index: the voter looked and cannot tell, or nothing was decided."""
 
+FULL_CIRCLE_MRAD = 6283
+
+UNMEASURED = -1
+"""Instead of a bearing or a distance that nothing measured."""
+
+MAX_MAGNITUDE = 10**12
+"""Of a number that is asked for, in its unit."""
+
 ABSTAIN_NAME = "unknown"
 """How an abstention is written for people; no question may use it as a label."""
 
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Value = Annotated[int, msgspec.Meta(ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]
 LabelIndex = Annotated[int, msgspec.Meta(ge=ABSTAIN, le=MAX_LABELS - 1)]
 TimeMs = Annotated[int, msgspec.Meta(ge=0, le=MAX_TIME_MS)]
 Height = Annotated[int, msgspec.Meta(ge=0, le=MAX_TIME_MS)]
+ConfidencePpm = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 VoterCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_VOTERS)]

@@ -3,20 +3,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from swarm_ledger.encoding import Record, decode
-from swarm_ledger.voting.limits import MAX_TIME_MS, Digest, LabelIndex
+from swarm_ledger.voting.limits import (
+    ABSTAIN,
+    FULL_CIRCLE_MRAD,
+    MAX_TIME_MS,
+    UNMEASURED,
+    ConfidencePpm,
+    Digest,
+    LabelIndex,
+    Value,
+)
 
 OBSERVATION_LIMIT = 128
 """Most bytes that an encoded observation has."""
 
-FULL_CIRCLE_MRAD = 6283
-
-UNMEASURED = -1
-"""Instead of a bearing or a distance that nothing measured."""
+_Stamp = Annotated[int, msgspec.Meta(ge=1, le=MAX_TIME_MS)]
+_Bearing = Annotated[int, msgspec.Meta(ge=UNMEASURED, le=FULL_CIRCLE_MRAD)]
+_Distance = Annotated[int, msgspec.Meta(ge=UNMEASURED, le=1_000_000_000)]
 
 
 class Observation(Record, frozen=True, tag=1):
@@ -31,17 +39,41 @@ class Observation(Record, frozen=True, tag=1):
 
     question: Digest
     label: LabelIndex
-    confidence_ppm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
-    stamp_ms: Annotated[int, msgspec.Meta(ge=1, le=MAX_TIME_MS)]
+    confidence_ppm: ConfidencePpm
+    stamp_ms: _Stamp
     image: Digest
-    bearing_mrad: Annotated[int, msgspec.Meta(ge=UNMEASURED, le=FULL_CIRCLE_MRAD)]
-    distance_mm: Annotated[int, msgspec.Meta(ge=UNMEASURED, le=1_000_000_000)]
+    bearing_mrad: _Bearing
+    distance_mm: _Distance
 
 
-def parse_observation(encoded: bytes) -> Observation:
+class NumberObservation(Record, frozen=True, tag=2):
+    """What one drone measured, where a question is about a number; the rest as in Observation.
+
+    value: in the question's unit, None to abstain. image: b"" where the sensor makes none.
+    """
+
+    question: Digest
+    value: Value | None
+    confidence_ppm: ConfidencePpm
+    stamp_ms: _Stamp
+    image: Annotated[bytes, msgspec.Meta(max_length=32)]
+    bearing_mrad: _Bearing
+    distance_mm: _Distance
+
+    @property
+    def label(self) -> int:
+        """ABSTAIN, or 0 for a value: a number has no labels, and anything else is one answer."""
+        return ABSTAIN if self.value is None else 0
+
+
+AnyObservation: TypeAlias = Observation | NumberObservation
+
+
+def parse_observation(encoded: bytes) -> AnyObservation:
     """Return the observation in outside bytes, valid in every field.
 
-    Whether its label exists depends on the question, so the tally checks that.
+    Whether its label or value fits depends on the question, so the tally checks that.
     Raises PeerFault("oversize" | "malformed").
     """
-    return decode(encoded, Observation, limit=OBSERVATION_LIMIT)
+    observation: AnyObservation = decode(encoded, AnyObservation, limit=OBSERVATION_LIMIT)
+    return observation

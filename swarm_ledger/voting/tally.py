@@ -10,153 +10,44 @@ block changes nothing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from enum import IntEnum
-from typing import Annotated
+from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
-
-from swarm_ledger.encoding import Record, digest, encode
+from swarm_ledger.encoding import digest, encode
 from swarm_ledger.errors import Misuse
-from swarm_ledger.voting.decision import Decision
+from swarm_ledger.voting.closing import answers, decide
+from swarm_ledger.voting.commitment import Commitment, Reveal, hide
+from swarm_ledger.voting.decision import AnyDecision
 from swarm_ledger.voting.limits import (
-    ABSTAIN,
     MAX_OPEN_QUESTIONS,
     MAX_TIME_MS,
     MAX_VOTERS,
     RETAINED_DECISIONS,
-    Digest,
 )
-from swarm_ledger.voting.observation import Observation
-from swarm_ledger.voting.question import Question, question_id
-from swarm_ledger.voting.rules import Ballot, Outcome
+from swarm_ledger.voting.observation import AnyObservation
+from swarm_ledger.voting.poll import OpenQuestion, Pledge, Poll, Vote
+from swarm_ledger.voting.question import (
+    AnyQuestion,
+    Question,
+    counts_only,
+    question_id,
+)
+from swarm_ledger.voting.reputation import Learnt, Reputations, StandingChange
+from swarm_ledger.voting.rules import Ballot, NumberOutcome, Outcome
+from swarm_ledger.voting.state import LearningState, OpenResult, TallyState, VoteResult
 
 STATE_VERSION = 1
-
-
-class OpenResult(IntEnum):
-    """What became of a question. ALREADY_ASKED: it is open, or among those remembered closed."""
-
-    UNKNOWN = 0
-    OPENED = 1
-    ALREADY_ASKED = 2
-    FULL = 3
-
-
-class VoteResult(IntEnum):
-    """What became of a vote.
-
-    CONFLICT: the voter had said something else; its ballot is voided by this, and the two signed
-    votes are evidence. VOIDED: it said something more after that. LATE: at or past the deadline.
-    """
-
-    UNKNOWN = 0
-    COUNTED = 1
-    DUPLICATE = 2
-    CONFLICT = 3
-    VOIDED = 4
-    UNKNOWN_QUESTION = 5
-    CLOSED = 6
-    LATE = 7
-    NOT_A_VOTER = 8
-    BAD_LABEL = 9
-
-
-class Vote(Record, frozen=True):
-    """What one voter said first. height: of the block with it. observation: None once voided."""
-
-    voter: int
-    height: int
-    observation: Observation | None
-
-    def ballot(self) -> Ballot:
-        """Return the ballot that rules see."""
-        seen = self.observation
-        if seen is None:
-            return Ballot(self.voter, ABSTAIN, voided=True)
-        return Ballot(self.voter, seen.label, seen.confidence_ppm, seen.bearing_mrad)
-
-
-class OpenQuestion(Record, frozen=True):
-    """A question that awaits votes. votes: in the order of voters; at most one each."""
-
-    question_id: bytes
-    question: Question
-    opened_ms: int
-    height: int
-    votes: tuple[Vote, ...] = ()
-
-    @property
-    def deadline_ms(self) -> int:
-        """Ledger time from which votes are late."""
-        return self.opened_ms + self.question.duration_ms
-
-
-class TallyState(Record, frozen=True, tag=1):
-    """What a tally remembers between two blocks, but for decisions, which the ledger itself has.
-
-    decided: how many were ever made; history: their hash chain; open: in order of opening.
-    """
-
-    decided: Annotated[int, msgspec.Meta(ge=0, le=MAX_TIME_MS)]
-    history: Digest
-    open: Annotated[tuple[OpenQuestion, ...], msgspec.Meta(max_length=MAX_OPEN_QUESTIONS)]
-
-
-class _Poll:
-    """An open question while votes come in, with the digest of its state while that holds."""
-
-    def __init__(self, asked: OpenQuestion) -> None:
-        self.asked = asked
-        self.votes: dict[int, Vote] = {}
-        self._digest = b""
-        self._awaiting = False
-
-    def put(self, vote: Vote) -> None:
-        self.votes[vote.voter] = vote
-        self._digest = b""
-        self._awaiting = False
-
-    def keep(self, voters: frozenset[int]) -> None:
-        self.votes = {voter: vote for voter, vote in self.votes.items() if voter in voters}
-        self._digest = b""
-        self._awaiting = False
-
-    def snapshot(self) -> OpenQuestion:
-        asked = self.asked
-        votes = tuple(self.votes[voter] for voter in sorted(self.votes))
-        return OpenQuestion(
-            asked.question_id, asked.question, asked.opened_ms, asked.height, votes
-        )
-
-    def digest(self) -> bytes:
-        if not self._digest:
-            self._digest = digest(encode(self.snapshot()))
-        return self._digest
-
-    def outcome(self, *, voters: int, faulty: int, now_ms: int) -> Outcome | None:
-        expired = now_ms >= self.asked.deadline_ms
-        if self._awaiting and not expired:
-            return None
-        outcome = self.asked.question.rule.outcome(
-            [vote.ballot() for vote in self.votes.values()],
-            voters=voters,
-            faulty=faulty,
-            labels=len(self.asked.question.labels),
-            expired=expired,
-        )
-        # A rule is pure: without a new vote it gives the same answer, so it need not be asked.
-        self._awaiting = outcome is None
-        return outcome
 
 
 class Tally:
     """Questions, votes and decisions of one ledger.
 
     voters: indices into the roster of all who may vote. faulty: how many of them may lie, f with
-    n >= 3f + 1. Call `open` and `vote` for the entries of a block and `advance` at its end, with
-    the block's time and height. Raises Misuse when time or height go backwards, when one height
-    has two times, or after a height was ended.
+    n >= 3f + 1. Call `open`, `vote`, `commit` and `reveal` for the entries of a block and
+    `advance` at its end, with the block's time and height. Raises Misuse when time or height go
+    backwards, when one height has two times, or after a height was ended.
+
+    Reputations are kept from the first question on whose rule does more than count to a majority:
+    a ledger without one has the state that it always had.
     """
 
     def __init__(self, voters: frozenset[int], faulty: int) -> None:
@@ -172,13 +63,14 @@ class Tally:
         self._now_ms = 0
         self._height = -1
         self._ended = True
-        self._polls: dict[bytes, _Poll] = {}
-        self._decisions: OrderedDict[bytes, Decision] = OrderedDict()
+        self._polls: dict[bytes, Poll] = {}
+        self._decisions: OrderedDict[bytes, AnyDecision] = OrderedDict()
+        self._reputations: Reputations | None = None
         self._decided = 0
         self._history = digest(b"")
 
     def open(
-        self, question_id_: bytes, question: Question, opened_at_ms: int, height: int
+        self, question_id_: bytes, question: AnyQuestion, opened_at_ms: int, height: int
     ) -> OpenResult:
         """Open a question at the block's time and height, unless it was asked before.
 
@@ -192,43 +84,98 @@ class Tally:
         if len(self._polls) >= MAX_OPEN_QUESTIONS:
             return OpenResult.FULL
         asked = OpenQuestion(question_id_, question, opened_at_ms, height)
-        self._polls[question_id_] = _Poll(asked)
+        self._polls[question_id_] = Poll(asked)
+        if self._reputations is None and not counts_only(question):
+            self._reputations = Reputations()
         return OpenResult.OPENED
 
-    def vote(self, voter: int, observation: Observation, now_ms: int, height: int) -> VoteResult:
+    def vote(
+        self, voter: int, observation: AnyObservation, now_ms: int, height: int
+    ) -> VoteResult:
         """Take a voter's vote; only COUNTED and CONFLICT change the state.
 
         voter: index into the roster. On CONFLICT, `votes` still has the height of its first vote.
         """
         self._enter(now_ms, height)
         poll = self._polls.get(observation.question)
-        if poll is None:
-            known = observation.question in self._decisions
-            return VoteResult.CLOSED if known else VoteResult.UNKNOWN_QUESTION
-        refused = self._refusal(poll, voter, observation)
-        if refused is not None:
-            return refused
-        first = poll.votes.get(voter)
-        if first is None:
-            poll.put(Vote(voter, height, observation))
-            return VoteResult.COUNTED
-        if first.observation is None:
-            return VoteResult.VOIDED
-        if first.observation == observation:
-            return VoteResult.DUPLICATE
-        poll.put(Vote(voter, first.height, None))
-        return VoteResult.CONFLICT
+        refused = self._refusal(poll, voter, observation.question, observation)
+        if poll is None or refused is not None:
+            return refused or VoteResult.UNKNOWN_QUESTION
+        if poll.asked.reveal_from_ms is not None:
+            return VoteResult.SEALED
+        return self._cast(poll, voter, observation)
 
-    def advance(self, now_ms: int, height: int) -> list[Decision]:
-        """End a block: close what is settled or expired, and return it in order of opening."""
+    def commit(self, voter: int, said: Commitment, now_ms: int, height: int) -> VoteResult:
+        """Take what a voter commits to; only COMMITTED and CONFLICT change the state."""
+        self._enter(now_ms, height)
+        poll = self._polls.get(said.question)
+        refused = self._refusal(poll, voter, said.question)
+        if poll is None or refused is not None:
+            return refused or VoteResult.UNKNOWN_QUESTION
+        since_ms = poll.asked.reveal_from_ms
+        if since_ms is None:
+            return VoteResult.NOT_COMMITTED
+        return VoteResult.LATE if self._now_ms >= since_ms else self._pledge(poll, voter, said)
+
+    def reveal(self, voter: int, said: Reveal, now_ms: int, height: int) -> VoteResult:
+        """Take the ballot that a voter opens; only COUNTED changes the state."""
+        self._enter(now_ms, height)
+        observation = said.observation
+        poll = self._polls.get(observation.question)
+        refused = self._refusal(poll, voter, observation.question, observation)
+        if poll is None or refused is not None:
+            return refused or VoteResult.UNKNOWN_QUESTION
+        since_ms, first = poll.asked.reveal_from_ms, poll.pledges.get(voter)
+        if since_ms is not None and self._now_ms < since_ms:
+            return VoteResult.EARLY
+        if first is not None and first.hidden is None:
+            return VoteResult.VOIDED
+        if first is None or first.hidden != hide(voter, said):
+            return VoteResult.NOT_COMMITTED
+        return self._cast(poll, voter, observation)
+
+    def advance(self, now_ms: int, height: int) -> list[AnyDecision]:
+        """End a block: close what is settled or expired, and return it in order of opening.
+
+        All of it is weighed by the reputations before this block, whatever closes first.
+        """
         self._enter(now_ms, height)
         self._ended = True
-        decisions = []
-        for poll in list(self._polls.values()):
-            outcome = poll.outcome(voters=len(self._voters), faulty=self._faulty, now_ms=now_ms)
+        closing = []
+        for poll in self._polls.values():
+            outcome = poll.outcome(
+                self._reliability,
+                voters=len(self._voters),
+                faulty=self._faulty,
+                now_ms=now_ms,
+            )
             if outcome is not None:
-                decisions.append(self._close(poll, outcome))
+                closing.append((poll, outcome, poll.ballots(self._reliability)))
+        decisions = [self._close(poll, outcome, cast) for poll, outcome, cast in closing]
+        if self._reputations is not None and closing:
+            for poll, outcome, cast in closing:
+                self._reputations.learn(answers(poll.asked.question, outcome, cast))
+            for poll in self._polls.values():
+                poll.stir()
         return decisions
+
+    def judge(
+        self, members: Mapping[int, bytes], convicted: Iterable[int]
+    ) -> list[StandingChange]:
+        """Return whose standing changed by the block that was just ended.
+
+        members: drone ids by voter; convicted: who is proven to have contradicted itself.
+        """
+        if not self._ended:
+            raise Misuse("standings change between blocks", remedy="Call advance first.")
+        if self._reputations is None:
+            return []
+        self._reputations.convict(voter for voter in convicted if voter in self._voters)
+        return self._reputations.changed(members, self._decided, self._height)
+
+    def learnt(self) -> Learnt | None:
+        """Return all reputations; None where none are kept."""
+        return self._reputations.learnt() if self._reputations is not None else None
 
     def change_voters(self, voters: frozenset[int], faulty: int) -> None:
         """Go on with others, between two blocks: who may not vote any more has not voted.
@@ -242,15 +189,21 @@ class Tally:
         self._voters, self._faulty = voters, faulty
         for poll in self._polls.values():
             poll.keep(voters)
+        if self._reputations is not None:
+            self._reputations.keep(voters)
 
     def state(self) -> TallyState:
         """Return what `resume` takes up again. Misuse within a block."""
         if not self._ended:
             raise Misuse("a tally is put down between blocks", remedy="Call advance first.")
-        return TallyState(self._decided, self._history, self.open_questions())
+        learnt, asked = self.learnt(), self.open_questions()
+        if learnt is None:
+            return TallyState(self._decided, self._history, asked)
+        pledged = tuple(poll.pledged() for poll in self._polls.values() if poll.pledges)
+        return LearningState(self._decided, self._history, asked, learnt, pledged)
 
     def resume(
-        self, state: TallyState, decisions: Sequence[Decision], now_ms: int, height: int
+        self, state: TallyState, decisions: Sequence[AnyDecision], now_ms: int, height: int
     ) -> None:
         """Take up a state() again, as it was after the block of that time and height.
 
@@ -258,10 +211,13 @@ class Tally:
         state_digest() tells whether it is the state that it was.
         """
         self._now_ms, self._height, self._ended = now_ms, height, True
-        self._polls = {}
-        for asked in state.open:
-            poll = self._polls[asked.question_id] = _Poll(asked)
-            poll.votes = {vote.voter: vote for vote in asked.votes}
+        self._polls = {asked.question_id: Poll(asked) for asked in state.open}
+        self._reputations = None
+        if isinstance(state, LearningState):
+            self._reputations = Reputations(state.learnt)
+            for pledged in state.pledged:
+                for pledge in pledged.pledges:
+                    self._polls[pledged.question_id].pledge(pledge)
         self._decisions = OrderedDict((decision.question, decision) for decision in decisions)
         self._decided, self._history = state.decided, state.history
 
@@ -271,7 +227,8 @@ class Tally:
         It covers the parameters, the time, every open question with its votes, and all decisions
         ever made, as a hash chain: appending costs the same however long the ledger is.
         """
-        state = (
+        learnt = self.learnt()
+        state = [
             STATE_VERSION,
             sorted(self._voters),
             self._faulty,
@@ -281,7 +238,9 @@ class Tally:
             [poll.digest() for poll in self._polls.values()],
             self._decided,
             self._history,
-        )
+        ]
+        if learnt is not None:
+            state.append(digest(encode(learnt)))
         return digest(encode(state))
 
     def open_questions(self) -> tuple[OpenQuestion, ...]:
@@ -293,19 +252,24 @@ class Tally:
         poll = self._polls.get(question_id_)
         return poll.snapshot().votes if poll else ()
 
+    def pledges(self, question_id_: bytes) -> tuple[Pledge, ...]:
+        """Return the commitments on an open question in the order of voters."""
+        poll = self._polls.get(question_id_)
+        return poll.pledged().pledges if poll else ()
+
     @property
     def decided(self) -> int:
         """How many questions have been decided."""
         return self._decided
 
-    def decision(self, number: int) -> Decision | None:
+    def decision(self, number: int) -> AnyDecision | None:
         """Return decision 1, 2, ..., or None if not made yet or older than those remembered."""
         oldest = self._decided - len(self._decisions) + 1
         if not oldest <= number <= self._decided:
             return None
         return list(self._decisions.values())[number - oldest]
 
-    def decision_on(self, question_id_: bytes) -> Decision | None:
+    def decision_on(self, question_id_: bytes) -> AnyDecision | None:
         """Return the decision on a question, or None if not made yet or no longer remembered."""
         return self._decisions.get(question_id_)
 
@@ -325,29 +289,63 @@ class Tally:
             )
         self._now_ms, self._height, self._ended = now_ms, height, False
 
-    def _refusal(self, poll: _Poll, voter: int, observation: Observation) -> VoteResult | None:
+    def _refusal(
+        self,
+        poll: Poll | None,
+        voter: int,
+        about: bytes,
+        observation: AnyObservation | None = None,
+    ) -> VoteResult | None:
+        if poll is None:
+            known = about in self._decisions
+            return VoteResult.CLOSED if known else VoteResult.UNKNOWN_QUESTION
         if self._now_ms >= poll.asked.deadline_ms:
             return VoteResult.LATE
         if voter not in self._voters:
             return VoteResult.NOT_A_VOTER
-        if observation.label >= len(poll.asked.question.labels):
-            return VoteResult.BAD_LABEL
+        question = poll.asked.question
+        if observation is not None and not question.allows(observation):
+            labels = isinstance(question, Question)
+            return VoteResult.BAD_LABEL if labels else VoteResult.BAD_VALUE
         return None
 
-    def _close(self, poll: _Poll, outcome: Outcome) -> Decision:
-        ballots = [vote.ballot() for vote in poll.votes.values()]
-        heard = [ballot.label for ballot in ballots if not ballot.voided]
+    def _pledge(self, poll: Poll, voter: int, said: Commitment) -> VoteResult:
+        first = poll.pledges.get(voter)
+        if first is None:
+            poll.pledge(Pledge(voter, self._height, said.hidden))
+            return VoteResult.COMMITTED
+        if first.hidden is None:
+            return VoteResult.VOIDED
+        if first.hidden == said.hidden:
+            return VoteResult.DUPLICATE
+        poll.pledge(Pledge(voter, first.height, None))
+        return VoteResult.CONFLICT
+
+    def _cast(self, poll: Poll, voter: int, observation: AnyObservation) -> VoteResult:
+        first = poll.votes.get(voter)
+        if first is None:
+            poll.put(Vote(voter, self._height, observation))
+            return VoteResult.COUNTED
+        if first.observation is None:
+            return VoteResult.VOIDED
+        if first.observation == observation:
+            return VoteResult.DUPLICATE
+        poll.put(Vote(voter, first.height, None))
+        return VoteResult.CONFLICT
+
+    def _reliability(self, voter: int) -> int:
+        return self._reputations.of(voter).reliability_ppm if self._reputations else 0
+
+    def _close(
+        self, poll: Poll, outcome: Outcome | NumberOutcome, ballots: Sequence[Ballot]
+    ) -> AnyDecision:
         self._decided += 1
-        decision = Decision(
+        decision = decide(
+            poll.asked,
+            outcome,
+            ballots,
             number=self._decided,
-            question=poll.asked.question_id,
-            outcome=outcome.kind,
-            label=outcome.label,
-            counts=tuple(heard.count(i) for i in range(len(poll.asked.question.labels))),
-            abstentions=heard.count(ABSTAIN),
-            voided=len(ballots) - len(heard),
             voters=len(self._voters),
-            opened_ms=poll.asked.opened_ms,
             closed_ms=self._now_ms,
             height=self._height,
         )

@@ -35,9 +35,11 @@ from swarm_ledger.runtime.greeting import Welcome
 from swarm_ledger.runtime.machine import Machine, Tick
 from swarm_ledger.runtime.snapshot import parse_snapshot
 from swarm_ledger.sim.events import parse_line
+from swarm_ledger.voting.commitment import parse_commitment, parse_reveal
 from swarm_ledger.voting.decision import parse_decision, parse_settled
 from swarm_ledger.voting.observation import parse_observation
 from swarm_ledger.voting.question import parse_question
+from swarm_ledger.voting.reputation import parse_standing_change
 from tests.crew import T0_S
 from tests.fuzz.anchors import ANCHORS
 from tests.fuzz.attesting import ATTESTING
@@ -77,6 +79,9 @@ def _records(data: bytes) -> None:
         parse_key_id,
         parse_lacking,
         parse_snapshot,
+        parse_commitment,
+        parse_reveal,
+        parse_standing_change,
     ]
     found = forms[data[0] % len(forms)](data[1:]) if data else None
     assert found is None or encode(found) == data[1:]

@@ -29,9 +29,9 @@ from swarm_ledger.nodes.perception import PerceptionNode
 from swarm_ledger.nodes.seeing import classes, detected
 from swarm_ledger.perception import load
 from swarm_ledger.runtime.voter import Look
+from swarm_ledger.voting.poll import OpenQuestion
 from swarm_ledger.voting.question import Question, question_id
 from swarm_ledger.voting.rules import Majority
-from swarm_ledger.voting.tally import OpenQuestion
 from tests.patience import until
 from tests.ros.squad import overrides
 

@@ -35,6 +35,8 @@ OPTIONS = {
         "--looks",
         "--timeout",
         "--run-dir",
+        "--rule",
+        "--sealed",
         "--secret",
         "--allow-unsafe",
         "--behaviour",
@@ -102,6 +104,13 @@ OPTIONS = {
     },
     ("relay", "check"): {"--roster", "--json", "--help"},
     ("ledger",): {"--help"},
+    ("analyse",): {"--help"},
+    ("analyse", "resilience"): {
+        *("--rule", "--drones", "--labels", "--accuracy", "--history", "--strategy"),
+        *("--most", "--runs", "--seed", "--plot", "--json", "--help"),
+    },
+    ("analyse", "reliability"): {"--roster", "--json", "--help"},
+    ("ledger", "reputation"): {"--roster", "--json", "--help"},
     ("ledger", "show"): {"--last", "--roster", "--json", "--help"},
     ("ledger", "verify"): {"--roster", "--json", "--help"},
     ("ledger", "prove"): {

@@ -18,7 +18,7 @@ from swarm_ledger.light_client.messages import MAX_ANSWER_BYTES, MAX_REQUEST_BYT
 from swarm_ledger.signers import KeyStore
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
 from swarm_ledger.voting.limits import MAX_LABELS
-from swarm_ledger.voting.rules import Majority, OutcomeKind
+from swarm_ledger.voting.rules import TAGS, OutcomeKind
 
 SOURCES = Path(__file__).parents[2] / "ros2_ws" / "src" / "swarm_interfaces"
 FILES = sorted(path for kind in ("msg", "srv", "action") for path in SOURCES.glob(f"{kind}/*"))
@@ -149,7 +149,8 @@ def test_constants_are_those_of_the_library() -> None:
     assert {name: n for name, n in status.items() if name.startswith("KEY_STORE")} == stores
     outcomes = {f"OUTCOME_{kind.name}": kind.value for kind in OutcomeKind}
     assert constants_of("msg/Decision.msg") == outcomes
-    assert constants_of("msg/Question.msg")["RULE_MAJORITY"] == Majority.__struct_config__.tag
+    rules = {f"RULE_{name.upper()}": tag for name, tag in TAGS.items()}
+    assert constants_of("msg/Question.msg") == {"RULE_UNKNOWN": 0, **rules}
 
 
 def test_bounds_are_those_of_the_library() -> None:

@@ -12,12 +12,12 @@ from swarm_ledger.encoding import encode
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.perception import Perceived, agree
 from swarm_ledger.runtime.labelled import ANY_QUESTION, Labelled, looks
-from swarm_ledger.runtime.voter import Voter
-from swarm_ledger.voting.limits import ABSTAIN
-from swarm_ledger.voting.observation import UNMEASURED, parse_observation
-from swarm_ledger.voting.question import Question, question_id
-from swarm_ledger.voting.rules import Majority
-from swarm_ledger.voting.tally import OpenQuestion
+from swarm_ledger.runtime.voter import Voter, observe
+from swarm_ledger.voting.limits import ABSTAIN, UNMEASURED
+from swarm_ledger.voting.observation import NumberObservation, parse_observation
+from swarm_ledger.voting.poll import OpenQuestion
+from swarm_ledger.voting.question import NumberQuestion, Question, question_id
+from swarm_ledger.voting.rules import Majority, Median
 
 NOW = 1_700_000_000_000
 CUP = Labelled("cup", 0.8, NOW - 100)
@@ -108,3 +108,19 @@ def test_nothing_to_agree_on_is_our_own_mistake() -> None:
     with pytest.raises(Misuse):
         agree([])
     assert agree([Perceived("a", 0.5, {}), Perceived("b", 0.5, {})]).label == "a"
+
+
+def test_a_label_for_a_number_is_an_integer() -> None:
+    asked = NumberQuestion("How tall?", "mm", 0, 9_999, 50, Median(), 8_000, bytes(16))
+    poll = OpenQuestion(question_id(encode(asked)), asked, 1, 1)
+    (look,) = looks(Labelled("1200", 0.9, 1_000), [poll], 1_000, 5_000)
+    seen = observe(poll, [look])
+    assert isinstance(seen, NumberObservation)
+    assert (seen.value, seen.bearing_mrad) == (1_200, UNMEASURED)
+    (blind,) = looks(Labelled("unknown", 0.9, 1_000), [poll], 1_000, 5_000)
+    unknown = observe(poll, [blind])
+    assert isinstance(unknown, NumberObservation)
+    assert unknown.value is None
+    for label in ("cup", "12.5", "1" * 14, ""):
+        with pytest.raises(PeerFault, match="integers are"):
+            looks(Labelled(label, 0.9, 1_000), [poll], 1_000, 5_000)

@@ -23,7 +23,7 @@ from swarm_ledger.runtime.machine import (
 from swarm_ledger.runtime.voter import Look, Voter, observe
 from swarm_ledger.voting.decision import parse_settled
 from swarm_ledger.voting.limits import ABSTAIN
-from swarm_ledger.voting.tally import OpenQuestion
+from swarm_ledger.voting.poll import OpenQuestion
 from tests.crew import DAY_S, T0_MS, Crew, look, perceived
 
 CREW = Crew()
@@ -171,6 +171,7 @@ def test_what_is_not_among_the_labels_is_an_abstention() -> None:
         open_question(), [Look(Perceived("unknown", 0.6, third), T0_MS, bytes(32), 0, 1)]
     )
     assert seen.label == ABSTAIN
-    assert label_name(CREW.question, seen.label) == "unknown"
-    assert label_name(CREW.question, 1) == "two_faces"
-    assert label_name(None, 0) == label_name(CREW.question, 7) == "unknown"
+    assert label_name(CREW.question, seen) == "unknown"
+    assert label_name(CREW.question, CREW.observation(1)) == "two_faces"
+    assert label_name(None, CREW.observation()) == "unknown"
+    assert label_name(CREW.question, CREW.observation(7)) == "unknown"

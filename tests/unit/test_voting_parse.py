@@ -24,7 +24,8 @@ from swarm_ledger.voting import (
     parse_question,
     question_id,
 )
-from swarm_ledger.voting.observation import UNMEASURED
+from swarm_ledger.voting.decision import describe
+from swarm_ledger.voting.limits import UNMEASURED
 
 TIME = 2**53 - 1
 
@@ -190,7 +191,7 @@ def test_observations_at_the_edge_are_valid(changes: dict[str, object]) -> None:
     "changes",
     [
         {"f0": 0},
-        {"f0": 2},
+        {"f0": 3},
         {"f1": b"q" * 31},
         {"f1": b"q" * 33},
         {"f1": "q" * 32},
@@ -348,7 +349,7 @@ def test_our_own_bad_question_says_what_to_do() -> None:
 def described(**changes: object) -> str:
     question = parse_question(cbor2.dumps(QUESTION))
     data = edited(DECISION, f2=question_id(encode(question)), **changes)
-    return parse_decision(data).describe(question)
+    return describe(parse_decision(data), question)
 
 
 def test_a_decision_is_described_for_people() -> None:
@@ -364,6 +365,6 @@ def test_a_decision_is_described_for_people() -> None:
 def test_a_decision_is_not_described_with_another_question() -> None:
     decision = parse_decision(cbor2.dumps(DECISION))
     with pytest.raises(Misuse, match="does not answer"):
-        decision.describe(parse_question(cbor2.dumps(QUESTION)))
+        describe(decision, parse_question(cbor2.dumps(QUESTION)))
     with pytest.raises(Misuse, match="counts 3 labels where its question has 2"):
         described(f5=[1, 2, 3])
