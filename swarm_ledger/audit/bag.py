@@ -36,6 +36,7 @@ from swarm_ledger.bags.messages import (
 from swarm_ledger.envelope import Kind, Opened, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.runtime.logbook import POLICY
+from swarm_ledger.voting.commitment import parse_reveal
 from swarm_ledger.voting.observation import parse_observation
 from swarm_ledger.voting.question import parse_question, question_id
 
@@ -219,8 +220,11 @@ class _Auditor:
         if opened.kind is Kind.QUESTION:
             asked = parse_question(opened.payload)
             self._claims.asked[question_id(opened.payload)] = asked
-        elif opened.kind is Kind.VOTE:
-            seen = parse_observation(opened.payload)
+        elif opened.kind in (Kind.VOTE, Kind.REVEAL):
+            if opened.kind is Kind.VOTE:
+                seen = parse_observation(opened.payload)
+            else:
+                seen = parse_reveal(opened.payload).observation
             self._claims.take_vote(opened.author.index, seen)
             self._images.take_vote(opened.author.name, seen)
             if place.log_ns + EARLY_NS < seen.stamp_ms * 1_000_000:

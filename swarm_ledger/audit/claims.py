@@ -21,11 +21,11 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.light_client import verify_proof
 from swarm_ledger.light_client.policies import check_policy_file, policy_of
+from swarm_ledger.runtime.goal import rule_number
 from swarm_ledger.runtime.logbook import PROOF, PROOF_POLICY, PROOFS
 from swarm_ledger.voting.decision import Settled, parse_settled
-from swarm_ledger.voting.observation import Observation
-from swarm_ledger.voting.question import Question
-from swarm_ledger.voting.rules import Majority
+from swarm_ledger.voting.observation import AnyObservation
+from swarm_ledger.voting.question import AnyQuestion, Question
 
 _T = TypeVar("_T")
 _MOST = 1 << 14
@@ -71,7 +71,7 @@ class Claims:
     _told: dict[DecisionTold, Place] = field(default_factory=dict)
     _questions: dict[QuestionTold, Place] = field(default_factory=dict)
     _statuses: dict[StatusTold, Place] = field(default_factory=dict)
-    asked: dict[bytes, Question] = field(default_factory=dict)
+    asked: dict[bytes, AnyQuestion] = field(default_factory=dict)
     votes: dict[bytes, dict[int, int | None]] = field(default_factory=dict)
 
     def take(self, message: object, place: Place) -> None:
@@ -87,7 +87,7 @@ class Claims:
         elif isinstance(message, StatusTold):
             _note(self._statuses, message, place)
 
-    def take_vote(self, voter: int, seen: Observation) -> None:
+    def take_vote(self, voter: int, seen: AnyObservation) -> None:
         """Take note of a vote whose signature holds; one who says two things says nothing."""
         cast = self.votes.setdefault(seen.question, {})
         cast[voter] = seen.label if cast.get(voter, seen.label) == seen.label else None
@@ -207,9 +207,10 @@ class Claims:
         if asked is None:
             return "", ""
         cast = list(self.votes.get(told.question, {}).values())
-        if len(told.counts) != len(asked.labels):
+        labels = labels_of(asked)
+        if len(told.counts) != len(labels):
             return "votes", "it counts other labels than were asked for"
-        for label, (name, count) in enumerate(zip(asked.labels, told.counts, strict=True)):
+        for label, (name, count) in enumerate(zip(labels, told.counts, strict=True)):
             if count > cast.count(label):
                 return (
                     "votes",
@@ -226,9 +227,9 @@ class Claims:
                 continue
             same = (
                 told.subject == asked.subject
-                and told.labels == asked.labels
+                and told.labels == labels_of(asked)
                 and told.deadline_ns == asked.duration_ms * _MS
-                and (told.rule == 1) == isinstance(asked.rule, Majority)
+                and told.rule == rule_number(asked.rule)
             )
             if not same:
                 what = f"question {told.question.hex()[:16]} is told otherwise than it was signed."
@@ -251,6 +252,11 @@ class Claims:
                 self.findings.add("status", what, place)
 
 
+def labels_of(question: AnyQuestion) -> tuple[str, ...]:
+    """Return what is chosen from; nothing where the answer is a number."""
+    return question.labels if isinstance(question, Question) else ()
+
+
 def _note(kept: dict[_T, Place], message: _T, place: Place) -> None:
     if len(kept) < _MOST:
         kept.setdefault(message, place)
@@ -259,13 +265,14 @@ def _note(kept: dict[_T, Place], message: _T, place: Place) -> None:
 def _difference(told: DecisionTold, settled: Settled, index: int) -> str:
     """Return what a decision was told otherwise than it is, "" where all agrees."""
     decision, question = settled.decision, settled.question
+    labels = labels_of(question)
     wanted = {
         "outcome": (told.outcome, int(decision.outcome)),
         "question": (told.question, decision.question),
         "subject": (told.subject, question.subject),
         "label": (told.label, settled.answer or ""),
-        "labels": (told.labels, question.labels),
-        "counts": (told.counts, decision.counts),
+        "labels": (told.labels, labels),
+        "counts": (told.counts, tuple(settled.votes[label] for label in labels)),
         "abstentions": (told.abstentions, decision.abstentions),
         "voided": (told.voided, decision.voided),
         "voters": (told.voters, decision.voters),

@@ -11,7 +11,7 @@ from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.perception.frames import Picture, from_compressed, from_raw
-from swarm_ledger.voting.observation import Observation
+from swarm_ledger.voting.observation import AnyObservation
 
 _MOST = 1 << 16
 _NONE = bytes(32)
@@ -75,7 +75,7 @@ class Images:
             return
         self._note(told.drone, told.stamp_ns // 1_000_000, told.image, signed=False)
 
-    def take_vote(self, drone: str, seen: Observation) -> None:
+    def take_vote(self, drone: str, seen: AnyObservation) -> None:
         """Take a vote whose signature holds."""
         self._note(drone, seen.stamp_ms, seen.image, signed=True)
 

@@ -2,8 +2,8 @@
 """Perception and voting once more, from a bag: where would the outcome have been another one?
 
 Each image is judged again, the looks of each vote are fused again, and the votes are counted again
-in the blocks in which the swarm ordered them. Nothing else decides, so the same bag and the same
-model give the same bytes.
+in the blocks in which the swarm ordered them. Sealed ballots and numbers count as they were
+recorded. Nothing else decides, so the same bag and the same model give the same bytes.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.perception import Classifier, Perceived
 from swarm_ledger.runtime.voter import Look, observe
-from swarm_ledger.voting.decision import Decision, Settled
+from swarm_ledger.voting.commitment import Commitment, Reveal
+from swarm_ledger.voting.decision import AnyDecision, Settled
 from swarm_ledger.voting.limits import ABSTAIN, ABSTAIN_NAME
-from swarm_ledger.voting.observation import Observation
-from swarm_ledger.voting.question import Question, question_id
-from swarm_ledger.voting.tally import OpenQuestion, Tally
+from swarm_ledger.voting.observation import AnyObservation, Observation
+from swarm_ledger.voting.poll import OpenQuestion
+from swarm_ledger.voting.question import AnyQuestion, Question, question_id
+from swarm_ledger.voting.tally import Tally
 
 _MOST = 1 << 16
 
@@ -83,14 +85,17 @@ class Cast:
 class Settling:
     """One question. recorded, again: how it ended, None where it didn't; as the ledger has it."""
 
-    question: Question
-    recorded: Decision | None
-    again: Decision | None
+    question: AnyQuestion
+    recorded: AnyDecision | None
+    again: AnyDecision | None
 
     @property
     def differs(self) -> bool:
         """Whether the outcome would be another one: not the counts alone."""
-        return _outcome(self.recorded) != _outcome(self.again)
+        return self._outcome(self.recorded) != self._outcome(self.again)
+
+    def _outcome(self, decision: AnyDecision | None) -> tuple[int, str] | None:
+        return (int(decision.outcome), decision.answer(self.question)) if decision else None
 
 
 @dataclass
@@ -207,23 +212,29 @@ class _Recount:
         members = frozenset(voters)
         self._tally = Tally(members, faulty(len(members)))
         self._eyes, self._replay = eyes, replay
-        self._asked: dict[bytes, Question] = {}
+        self._asked: dict[bytes, AnyQuestion] = {}
 
     def run(self, blocks: Iterable[Rebuilt]) -> None:
         recorded: dict[bytes, Settled] = {}
-        again: dict[bytes, Decision] = {}
+        again: dict[bytes, AnyDecision] = {}
         for block in blocks:
             applied = block.applied
             now_ms, height = applied.time_ms, applied.height
             for receipt in applied.receipts:
-                content = receipt.content
-                if isinstance(content, Question):
+                content, author = receipt.content, receipt.author
+                if isinstance(content, AnyQuestion):
                     name = question_id(encode(content))
                     self._asked[name] = content
                     self._tally.open(name, content, now_ms, height)
-                elif isinstance(content, Observation) and receipt.author is not None:
-                    vote = self._vote(receipt.author.name, content)
-                    self._tally.vote(receipt.author.index, vote, now_ms, height)
+                elif author is None:
+                    continue
+                elif isinstance(content, AnyObservation):
+                    vote = self._vote(author.name, content)
+                    self._tally.vote(author.index, vote, now_ms, height)
+                elif isinstance(content, Commitment):
+                    self._tally.commit(author.index, content, now_ms, height)
+                elif isinstance(content, Reveal):
+                    self._tally.reveal(author.index, content, now_ms, height)
             for decision in self._tally.advance(now_ms, height):
                 again[decision.question] = decision
             recorded |= {one.decision.question: one for one in applied.decisions}
@@ -234,10 +245,10 @@ class _Recount:
             was = recorded[name].decision if name in recorded else None
             self._replay.decisions.append(Settling(question, was, again.get(name)))
 
-    def _vote(self, drone: str, vote: Observation) -> Observation:
-        """Return the vote as it would be today."""
+    def _vote(self, drone: str, vote: AnyObservation) -> AnyObservation:
+        """Return the vote as it would be today; a number stays what was measured."""
         question = self._asked.get(vote.question)
-        if question is None:
+        if not isinstance(question, Question) or not isinstance(vote, Observation):
             return vote
         looks = self._eyes.looks(drone, vote)
         fresh = observe(OpenQuestion(vote.question, question, 0, 0), looks) if looks else None
@@ -250,7 +261,3 @@ def _label(question: Question, label: int) -> str:
     if label == ABSTAIN or label >= len(question.labels):
         return ABSTAIN_NAME
     return question.labels[label]
-
-
-def _outcome(decision: Decision | None) -> tuple[int, int] | None:
-    return (int(decision.outcome), decision.label) if decision else None

@@ -17,7 +17,8 @@ from swarm_ledger.cli.output import Json, console, print_json
 from swarm_ledger.errors import Misuse
 from swarm_ledger.perception import load
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
-from swarm_ledger.voting.decision import Decision
+from swarm_ledger.voting.decision import AnyDecision
+from swarm_ledger.voting.limits import ABSTAIN_NAME
 
 
 def replay(
@@ -118,14 +119,14 @@ def fields(found: Replay) -> dict[str, Any]:
     }
 
 
-def _decision(one: Settling, decision: Decision | None) -> dict[str, Any] | None:
+def _decision(one: Settling, decision: AnyDecision | None) -> dict[str, Any] | None:
     if decision is None:
         return None
-    label = one.question.labels[decision.label] if decision.label >= 0 else ""
+    votes = decision.votes(one.question)
     return {
         "outcome": decision.outcome.name.lower(),
-        "label": label,
-        "counts": dict(zip(one.question.labels, decision.counts, strict=True)),
+        "label": decision.answer(one.question),
+        "counts": {label: count for label, count in votes.items() if label != ABSTAIN_NAME},
         "abstentions": decision.abstentions,
         "voided": decision.voided,
         "height": decision.height,
@@ -158,10 +159,10 @@ def _show(found: Replay) -> None:
         console.print(f"[yellow]careful[/]: votes are counted up to there only: {found.gap}")
 
 
-def _text(one: Settling, decision: Decision | None) -> str:
+def _text(one: Settling, decision: AnyDecision | None) -> str:
     if decision is None:
         return "open"
-    counts = zip(one.question.labels, decision.counts, strict=True)
-    said = ", ".join(f"{label} {count}" for label, count in counts)
-    label = one.question.labels[decision.label] if decision.label >= 0 else ""
+    votes = decision.votes(one.question).items()
+    said = ", ".join(f"{label} {count}" for label, count in votes if label != ABSTAIN_NAME)
+    label = decision.answer(one.question)
     return f"{escape(label or decision.outcome.name.lower())} ({escape(said)})"

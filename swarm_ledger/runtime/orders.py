@@ -13,6 +13,7 @@ from swarm_ledger.envelope import Kind
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.rules.rule import parse_action
 from swarm_ledger.voting.decision import parse_settled
+from swarm_ledger.voting.question import Question
 
 _RECENT = 16
 """Decisions and actions that are looked at, of the last ones."""
@@ -57,7 +58,8 @@ class Orders:
                 actions.setdefault(action.decision, []).append(action.action)
         for found in reversed(self._recent(Kind.DECISION)):
             settled = parse_settled(found)
-            number, labels = settled.decision.number, settled.question.labels
+            number, question = settled.decision.number, settled.question
+            labels = question.labels if isinstance(question, Question) else ()
             if now_ms - settled.decision.closed_ms > self._newest_ms:
                 return None
             order = order_for(labels, settled.answer, actions.get(number, ()))
