@@ -57,6 +57,17 @@ class Ballots:
         """Take in one judged image."""
         self._voter.look(look, self._engine.machine.tally.open_questions())
 
+    def observe(self, observation: Observation) -> bool:
+        """Vote with what somebody else made of what the drone saw; whether it is our first vote.
+
+        Nothing happens unless its question is open here.
+        """
+        asked = {one.question_id for one in self._engine.machine.tally.open_questions()}
+        first = observation.question in asked and self._voter.first(observation.question)
+        if first:
+            self._waiting[observation.question] = _Unsealed(observation)
+        return first
+
     def voted(self, question: bytes) -> None:
         """Note that we have voted on a question: the ledger or our disk says so."""
         self._voter.voted(question)

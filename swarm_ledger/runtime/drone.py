@@ -173,6 +173,10 @@ class Drone:
         """Take in one judged image; when there are enough of them, vote."""
         self.ballots.look(look)
 
+    def observe(self, observation: Observation) -> bool:
+        """Vote with an observation that was made elsewhere; whether it is our first on that."""
+        return self.ballots.observe(observation)
+
     def tick(self, now_ms: int) -> None:
         """Let time pass."""
         self._pass_time(now_ms)
