@@ -56,7 +56,7 @@ _STAGGER_MS = 37
 class Pace:
     """How much a robot says. summary_ms: between two summaries; rate: bytes a second, at most."""
 
-    summary_ms: int = 300
+    summary_ms: int = 400
     rate: int = 125_000
 
 
@@ -98,7 +98,8 @@ class Gossip:
         self._asked: OrderedDict[bytes, None] = OrderedDict()
         self._differing: set[int] = set()
         self._lately: OrderedDict[bytes, int] = OrderedDict()
-        self._held = b""
+        self._fingerprints: tuple[tuple[int, bytes], ...] | None = None
+        self._held = self._summary = b""
         self._summary_ms = me * _STAGGER_MS % self._pace.summary_ms
         self._now_ms = self._heard_ms = self._filled_ms = 0
         self._left = self._pace.rate
@@ -241,8 +242,10 @@ class Gossip:
         if now_ms - self._summary_ms >= self._pace.summary_ms:
             self._summary_ms = now_ms
             held = self.shelf.fingerprints()
-            self._held = encode(held)
-            self._say(encode(Summary(self.me, held)))
+            if held is not self._fingerprints:
+                self._fingerprints, self._held = held, encode(held)
+                self._summary = encode(Summary(self.me, held))
+            self._say(self._summary)
 
     def _list(self) -> None:
         """Say which items we hold of those authors of whom somebody near holds others."""

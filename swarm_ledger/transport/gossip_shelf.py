@@ -94,6 +94,7 @@ class Shelf:
         self._authors: dict[int, _Author] = {}
         self._origin_of: dict[bytes, int] = {}
         self._next_ms: int | None = None
+        self._prints: tuple[tuple[int, bytes], ...] | None = None
 
     def __len__(self) -> int:
         return len(self._origin_of)
@@ -114,6 +115,7 @@ class Shelf:
         author = self._authors.setdefault(item.claim.origin, _Author())
         author.add(item)
         self._origin_of[item.name] = item.claim.origin
+        self._prints = None
         self._note(item)
         self._tidy_shelf(author, item)
         if item.name in self._origin_of:
@@ -141,11 +143,13 @@ class Shelf:
 
     def fingerprints(self) -> tuple[tuple[int, bytes], ...]:
         """Return what Summary says."""
-        return tuple(
-            (origin, author.print())
-            for origin, author in sorted(self._authors.items())
-            if author.items
-        )
+        if self._prints is None:
+            self._prints = tuple(
+                (origin, author.print())
+                for origin, author in sorted(self._authors.items())
+                if author.items
+            )
+        return self._prints
 
     def of(self, origin: int) -> Iterator[Item]:
         """Iterate over one author's items, the most important first."""
@@ -175,3 +179,4 @@ class Shelf:
     def _drop(self, author: _Author, item: Item) -> None:
         author.remove(item)
         del self._origin_of[item.name]
+        self._prints = None

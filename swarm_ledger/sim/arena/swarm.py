@@ -40,7 +40,7 @@ GRACE_S = 300
 SETTINGS = Settings(
     members=tuple(range(ROBOTS)),
     me=0,
-    batch_delay_ms=2_000,
+    batch_delay_ms=5_000,
     request_timeout_ms=90_000,
     resend_ms=5_000,
     max_behind_ms=600_000,
@@ -51,7 +51,7 @@ SETTINGS = Settings(
 TAKE_OFF_MS = START_MS + 60_000
 
 _TICK_MS = 1000 // TICKS_PER_SECOND
-_DRONE_TICKS = 5
+_DRONE_TICKS = 10
 """A drone's own tick, each in its turn; what it hears it takes in at once."""
 
 _LOOK_TICKS = 5
