@@ -15,17 +15,20 @@ from typing import Any
 from swarm_ledger.consensus.messages import (
     Checkpoint,
     Commit,
+    Fetch,
     Message,
     NewView,
     Prepare,
     PrePrepare,
     Status,
     ViewChange,
+    Want,
 )
 from swarm_ledger.encoding import digest
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.runtime.drone import Drone
+from swarm_ledger.transport.gossip import Uncarried
 from swarm_ledger.transport.gossip_shelf import Claim
 from swarm_ledger.voting.observation import parse_observation
 
@@ -38,7 +41,7 @@ _LAST = 2**60
 """Above any number of the order: a drone with too much to say keeps its votes and its view."""
 
 _STATUS = 2**20
-"""In a status' rank, what a view weighs against heights, and a height against stable ones."""
+"""In a status' rank: what a view weighs against heights, and a height against stable ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +76,29 @@ class Sorter:
     def __init__(self, drone: Drone) -> None:
         self._drone = drone
 
-    def judge(self, raw: bytes) -> Claim | None:
-        """Return what a message is; None where nobody need carry it. PeerFault if it is bad."""
+    def judge(self, raw: bytes) -> Claim | Uncarried:
+        """Return what a message is, or that nobody need carry it. PeerFault if it is bad."""
         kind = kind_of(raw)
         if kind in _NEAR:
-            return None
+            return Uncarried.NEAR
         route = self._drone.engine.epochs.route
         if kind is Kind.SESSION:
             seat, session = route(lambda seat: seat.doorman.lobby.delegated(raw))
             return Claim(session.member.index, ("session", seat.roster.version), 0, _LAST, KEEP_MS)
         if kind in (Kind.CONSENSUS, Kind.CARRIED):
             seat, signed = route(lambda seat: seat.doorman.open_consensus(raw))
+            if isinstance(signed.message, (Fetch, Want)):
+                return Uncarried.ASKED
             word = _word(signed.message)
             if word is None:
-                return None
+                return Uncarried.NEAR
             shelf = (*word.shelf, seat.roster.version)
             return Claim(signed.sender, shelf, word.rank, word.order, KEEP_MS)
         if kind is Kind.EVIDENCE:
             culprit = self._drone.engine.current.seat.doorman.examine(raw).culprit
             return Claim(culprit.index, ("evidence",), 0, _LAST, KEEP_MS)
         if kind is Kind.ROSTER:
-            return None  # it is handed in again by whoever was given it
+            return Uncarried.NEAR  # it is handed in again by whoever was given it
         seat, opened = route(lambda seat: seat.doorman.open(raw))
         if kind is Kind.VOTE:
             about = parse_observation(opened.payload).question

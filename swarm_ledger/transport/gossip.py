@@ -14,8 +14,9 @@ robot fills the share of the author who sealed it, which is its own, or nobody's
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.errors import PeerFault
@@ -33,8 +34,20 @@ from swarm_ledger.transport.gossip_frames import (
 )
 from swarm_ledger.transport.gossip_shelf import Claim, Item, Shelf, name_of
 
-Judge = Callable[[bytes], Claim | None]
-"""Opens a sealed message: what it is; None for what nobody need carry. PeerFault if it is bad."""
+
+class Uncarried(Enum):
+    """What becomes of a message that nobody carries on.
+
+    NEAR: it is for its addressee when that is met, or else for whoever is near when it is said.
+    ASKED: a question that anybody can answer: it is put to whoever is met, for a while.
+    """
+
+    NEAR = 0
+    ASKED = 1
+
+
+Judge = Callable[[bytes], "Claim | Uncarried"]
+"""Opens a sealed message and says what it is. PeerFault if it is bad."""
 
 _ROOM = 1 << 14
 """Bytes of a frame that something more is added to."""
@@ -44,6 +57,8 @@ _ASKED = 1_024
 _LETTERS = 16
 _LETTER_MS = 60_000
 _LETTER_AGAIN_MS = 1_000
+_QUESTIONS = 2
+_QUESTION_MS = 20_000
 _REFUSED_IN_FRAME = 3
 _LATELY_MS = 250
 """What was said that lately, here or near, need not be said again: others have just heard it."""
@@ -94,6 +109,7 @@ class Gossip:
         self._unfiled: deque[tuple[int | None, bytes]] = deque(maxlen=_ASKED)
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._letters: dict[int, deque[_Letter]] = {}
+        self._questions: deque[_Letter] = deque(maxlen=_QUESTIONS)
         self._said: deque[tuple[int | None, bytes]] = deque(maxlen=_ASKED)
         self._asked: OrderedDict[bytes, None] = OrderedDict()
         self._differing: set[int] = set()
@@ -134,14 +150,15 @@ class Gossip:
             self.faults[fault.reason] += 1
             return
         self._remember(name)
-        if claim is not None:
+        if isinstance(claim, Claim):
             self.shelf.put(Item(name, data, claim, self._now_ms))
+        elif claim is Uncarried.ASKED:
+            _add(self._questions, data, self._now_ms + _QUESTION_MS)
         elif to is None:
             self._said.append((None, data))
         elif to != self.me:
             letters = self._letters.setdefault(to, deque(maxlen=_LETTERS))
-            if all(letter.data != data for letter in letters):
-                letters.append(_Letter(data, self._now_ms + _LETTER_MS))
+            _add(letters, data, self._now_ms + _LETTER_MS)
 
     def _remember(self, name: bytes) -> bool:
         """Note that a message was judged; whether it was not known before."""
@@ -157,7 +174,8 @@ class Gossip:
     def hear(self, raw: bytes, now_ms: int) -> Heard:
         """Take in a frame (POSIX milliseconds); whatever is wrong with it is counted."""
         self._now_ms = self._heard_ms = now_ms
-        if self._held and not self._letters and raw.endswith(self._held):
+        waits = self._letters or self._questions
+        if self._held and not waits and raw.endswith(self._held):
             return Heard()  # by far most frames: a summary of one who holds what we hold
         try:
             frame = parse_frame(raw)
@@ -181,10 +199,14 @@ class Gossip:
         for origin in mine.keys() | theirs.keys():
             if mine.get(origin) != theirs.get(origin):
                 self._differing.add(origin)
-        for letter in self._letters.get(summary.me, ()):
-            if self._now_ms - letter.sent_ms >= _LETTER_AGAIN_MS:
+        self._say_to(summary.me, self._letters.get(summary.me, ()))
+        self._say_to(None, self._questions)
+
+    def _say_to(self, to: int | None, letters: Iterable[_Letter]) -> None:
+        for letter in letters:
+            if self._now_ms - letter.sent_ms >= _LETTER_AGAIN_MS and letter.over_ms > self._now_ms:
                 letter.sent_ms = self._now_ms
-                self._said.append((summary.me, letter.data))
+                self._said.append((to, letter.data))
 
     def _look_up(self, listing: Listing) -> None:
         theirs = set(listing.names)
@@ -211,7 +233,8 @@ class Gossip:
                 if refused >= _REFUSED_IN_FRAME:
                     break
                 continue
-            if claim is not None and age_ms < claim.keep_ms and self._remember(name):
+            if isinstance(claim, Claim) and age_ms < claim.keep_ms:
+                self._remember(name)
                 self.shelf.put(Item(name, data, claim, born_ms))
                 fresh.append(data)
         return Heard(tuple(fresh), refused > 0)
@@ -237,8 +260,11 @@ class Gossip:
             self._list()
         if self._asked:
             self._hand_on()
-        if self._said:
-            self._say_once()
+        self._say_once()
+        for letters in (self._questions, *self._letters.values()):
+            while letters and letters[0].over_ms <= now_ms:
+                letters.popleft()
+        self._letters = {to: letters for to, letters in self._letters.items() if letters}
         if now_ms - self._summary_ms >= self._pace.summary_ms:
             self._summary_ms = now_ms
             held = self.shelf.fingerprints()
@@ -281,11 +307,6 @@ class Gossip:
         while self._said and self._left > 0:
             to, data = self._said.popleft()
             self._say(encode(Letters(to, (data,))))
-        for to, letters in list(self._letters.items()):
-            while letters and letters[0].over_ms <= self._now_ms:
-                letters.popleft()
-            if not letters:
-                del self._letters[to]
 
     def _note_said(self, name: bytes) -> None:
         self._lately[name] = self._now_ms
@@ -297,3 +318,8 @@ class Gossip:
         self._left -= len(frame)
         self.sent_bytes += len(frame)
         self._link.broadcast(frame)
+
+
+def _add(letters: deque[_Letter], data: bytes, over_ms: int) -> None:
+    if all(letter.data != data for letter in letters):
+        letters.append(_Letter(data, over_ms))
