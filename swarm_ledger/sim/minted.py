@@ -82,18 +82,25 @@ class Minted:
         """Return a member's root key."""
         return _key(name)
 
-    def ask(self, question: Question) -> bytes:
-        """Ask a question, in a block of its own; return its id."""
-        asked = encode(question)
-        self._block([seal(Kind.QUESTION, asked, _key(_OPERATOR), self._roster)])
-        return question_id(asked)
+    @property
+    def time_ms(self) -> int:
+        """The ledger's time."""
+        return self._machine.time_ms
+
+    def ask(self, questions: Sequence[Question], votes: Sequence[bytes] = ()) -> list[bytes]:
+        """Append a block with these votes, then these questions; return the questions' ids."""
+        asked = [encode(question) for question in questions]
+        operator = _key(_OPERATOR)
+        sealed = [seal(Kind.QUESTION, one, operator, self._roster) for one in asked]
+        self._block([*votes, *sealed])
+        return [question_id(one) for one in asked]
 
     def decide(self) -> None:
         """Ask a question and have all answer it; the checkpoint covers the decision."""
         self._asked += 1
         nonce = self._asked.to_bytes(16, "big")
         asked = Question("What is it?", ("cup", "two_faces"), Majority(), 8_000, nonce)
-        about, now_ms = self.ask(asked), self._machine.time_ms
+        (about,), now_ms = self.ask([asked]), self._machine.time_ms
         seen = [
             Observation(about, 0, 900_000 + n, now_ms, digest(nonce + bytes([n])), 10 * n, 3_000)
             for n in range(len(self._fliers))

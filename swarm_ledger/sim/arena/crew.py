@@ -43,7 +43,7 @@ class Crew:
         self._store = Store.open(":memory:")
         self._minted = Minted(self._store, robots)
         question = Question("Which colour is the floor?", LABELS, rule, duration_ms, bytes(16))
-        self.question = self._minted.ask(question)
+        (self.question,) = self._minted.ask([question])
         self._minted.certify()
         self.height = self._store.height
         self.trust, self.identities = self._minted.trust, self._minted.identities

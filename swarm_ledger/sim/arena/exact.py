@@ -68,7 +68,8 @@ def log(values: Floats) -> Floats:
     series = np.full_like(ratio, 1 / (2 * _LOG_TERMS + 1))
     for n in range(_LOG_TERMS - 1, -1, -1):
         series = series * square + 1 / (2 * n + 1)
-    return exponent * _LN2 + 2 * ratio * series
+    logarithm: Floats = exponent * _LN2 + 2 * ratio * series
+    return logarithm
 
 
 class Streams:
@@ -94,7 +95,8 @@ class Streams:
             value = (value ^ (value >> np.uint64(30))) * _MIX_1
             value = (value ^ (value >> np.uint64(27))) * _MIX_2
         value ^= value >> np.uint64(31)
-        return (value >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        uniform: Floats = (value >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return uniform
 
     def below(self, robots: Ints, limit: int) -> Ints:
         """Return one of 0..limit-1 for each of these robots."""

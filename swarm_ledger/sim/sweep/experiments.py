@@ -1,0 +1,137 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""What a sweep can run, and which parameters each has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias, get_args
+
+import msgspec
+
+from swarm_ledger.errors import Misuse
+from swarm_ledger.sim.arena.dynamics import BLACK_AT_FIRST, LIMIT_S, Dynamic, decide
+from swarm_ledger.sim.arena.liars import ATTACKS, MIXED
+from swarm_ledger.sim.arena.swarm import DURATION_S, Setting, fly
+from swarm_ledger.voting.rules import AnyRule
+
+Row: TypeAlias = dict[str, Any]
+"""What one run gave: plain numbers and words, by name."""
+
+_MOST_S = 86_400
+
+
+def rules() -> dict[str, AnyRule]:
+    """Return the rules that need no parameters, by their names in small letters."""
+    kinds: tuple[type[AnyRule], ...] = get_args(AnyRule) or (AnyRule,)
+    found = {}
+    for kind in kinds:
+        if not any(field.required for field in msgspec.structs.fields(kind)):
+            found[kind.__name__.lower()] = kind()
+    return found
+
+
+def rule_named(name: str) -> AnyRule:
+    """Return the rule of that name; Misuse if there is none."""
+    known = rules()
+    if name not in known:
+        raise Misuse(f"there is no rule {name!r}.", remedy=f"Take {' or '.join(sorted(known))}.")
+    return known[name]
+
+
+class DynamicsCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of the published dynamics in the arena."""
+
+    dynamic: Dynamic
+    byzantine: int = 0
+    black: int = 34
+    limit_s: int = LIMIT_S
+
+    def __post_init__(self) -> None:
+        _check_arena(self.byzantine, self.black, self.limit_s)
+
+    def run(self, seed: int, runs: Sequence[int]) -> list[Row]:
+        """Run some runs of this cell."""
+        ended = decide(
+            self.dynamic,
+            liars=self.byzantine,
+            black=self.black,
+            seed=seed,
+            runs=runs,
+            limit_s=self.limit_s,
+        )
+        return [
+            {"run": one.run, "right": one.right, "undecided": not one.agreed,
+             "seconds": one.seconds}
+            for one in ended
+        ]
+
+
+class SwarmCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Our swarm in the arena."""
+
+    rule: str = "majority"
+    byzantine: int = 0
+    black: int = 34
+    attack: str = MIXED
+    duration_s: int = DURATION_S
+
+    def __post_init__(self) -> None:
+        _check_arena(self.byzantine, self.black, self.duration_s)
+        rule_named(self.rule)
+        if self.attack not in (*ATTACKS, MIXED):
+            known = ", ".join((*ATTACKS, MIXED))
+            raise Misuse(f"there is no attack {self.attack!r}.", remedy=f"Take one of {known}.")
+
+    def run(self, seed: int, runs: Sequence[int]) -> list[Row]:
+        """Fly some runs of this cell."""
+        setting = Setting(
+            self.black, self.byzantine, self.attack, rule_named(self.rule), self.duration_s
+        )
+        rows = []
+        for run in runs:
+            flown = fly(setting, seed, run)
+            undecided = flown.answer == "undecided"
+            rows.append({**asdict(flown), "right": flown.right, "undecided": undecided})
+        return rows
+
+
+Cell: TypeAlias = DynamicsCell | SwarmCell
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A kind of cell. at_once: how many runs make a task: what is vectorised gains by many."""
+
+    cell: Callable[..., Cell]
+    at_once: int
+
+
+EXPERIMENTS = {
+    "dynamics": Experiment(DynamicsCell, 25),
+    "swarm": Experiment(SwarmCell, 1),
+}
+
+
+def cell_of(experiment: str, parameters: dict[str, Any]) -> Cell:
+    """Return a cell with these parameters; Misuse for what it doesn't have, or can't take."""
+    kind = EXPERIMENTS[experiment].cell
+    try:
+        return msgspec.convert(parameters, kind)
+    except msgspec.ValidationError as error:
+        cause = error.__cause__
+        if isinstance(cause, Misuse):
+            raise cause from error
+        known = ", ".join(field.name for field in msgspec.structs.fields(kind))
+        raise Misuse(
+            f"{experiment} with {parameters}: {error}.", remedy=f"Its parameters are {known}."
+        ) from error
+
+
+def _check_arena(byzantine: int, black: int, seconds: int) -> None:
+    if not 0 <= byzantine <= BLACK_AT_FIRST:
+        raise Misuse(f"{byzantine} liars: take 0 to {BLACK_AT_FIRST} of the 20 robots.")
+    if not 1 <= black <= 49:
+        raise Misuse(f"{black} % black: take 1 to 49, so that white is right.")
+    if not 1 <= seconds <= _MOST_S:
+        raise Misuse(f"{seconds} s: take 1 to {_MOST_S}.")
