@@ -14,6 +14,7 @@ from msgspec.structs import asdict
 from rich.markup import escape
 
 from swarm_ledger.cli import FAILED
+from swarm_ledger.cli.lazy import lazily
 from swarm_ledger.cli.output import Json, console, print_json
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.attestation import Attested, check_statement, issuer
@@ -31,7 +32,10 @@ from swarm_ledger.signers import (
     statement_of,
 )
 
-app = typer.Typer(help="Root keys: made in a file, a token or a TPM, and shown.")
+app = typer.Typer(
+    help="Root keys: made in a file, a token or a TPM, and shown.",
+    cls=lazily({"answer": "attest:answer"}),
+)
 
 _ALGORITHMS = {"": None, "ed25519": Algorithm.EDDSA, "p256": Algorithm.ES256}
 _CHECK = b"swarm_ledger key check"

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from swarm_ledger.audit.ledger import Verdict, open_ledger, verify_ledger
 from swarm_ledger.cli import FAILED
+from swarm_ledger.cli.lazy import lazily
 from swarm_ledger.cli.ledger_files import (
     LedgerArgument,
     RosterOption,
@@ -47,6 +48,14 @@ from swarm_ledger.runtime.snapshot import members_in
 app = typer.Typer(
     help="What drones' ledgers hold: show, verify, prove, compare, export, serve.",
     no_args_is_help=True,
+    cls=lazily(
+        {
+            "compare": "ledger_compare:compare",
+            "export": "ledger_export:export",
+            "rules": "ledger_rules:rules",
+            "serve": "ledger_serve:serve",
+        }
+    ),
 )
 
 

@@ -14,12 +14,17 @@ from swarm_ledger.audit.anchors import AnchorReport, Anchors, Shown
 from swarm_ledger.audit.ledger import Held, open_ledger, verify_ledger
 from swarm_ledger.audit.relay import BagReport, check_bag
 from swarm_ledger.cli import FAILED
+from swarm_ledger.cli.lazy import lazily
 from swarm_ledger.cli.output import Json, console, date, print_json
 from swarm_ledger.errors import NotVerified
 from swarm_ledger.identity.trust import Trust, load_trust
 from swarm_ledger.ledger.tile_files import check_whole
 
-app = typer.Typer(help="Check signed messages that were recorded.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check signed messages that were recorded.",
+    no_args_is_help=True,
+    cls=lazily({"prove": "relay_prove:prove", "check": "relay_prove:check"}),
+)
 
 
 @app.callback()

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from swarm_ledger.audit.ledger import open_ledger
 from swarm_ledger.cli import FAILED
+from swarm_ledger.cli.lazy import lazily
 from swarm_ledger.cli.output import Json, console, print_json
 from swarm_ledger.cli.roster_begin import KeyOption, quickstart, request
 from swarm_ledger.cli.roster_view import print_folder, view
@@ -31,7 +32,9 @@ from swarm_ledger.signers import open_signer
 from swarm_ledger.sim.mission import utc_now
 
 app = typer.Typer(
-    help="Say who belongs to a swarm, and change it in flight.", no_args_is_help=True
+    help="Say who belongs to a swarm, and change it in flight.",
+    no_args_is_help=True,
+    cls=lazily({"challenge": "attest:challenge", "attest": "attest:attest"}),
 )
 
 Directory = Annotated[Path, typer.Argument(help="The roster folder.")]

@@ -402,3 +402,25 @@ def test_json_is_one_line_of_ascii_safe_output(four: Path) -> None:
         said = call(*command, "--json")
         assert json.loads(said.out) == said.json
         assert b"\x1b" not in said.out
+
+
+def test_a_command_imports_no_other_command() -> None:
+    """Or each of them would take as long to begin as all of them together."""
+    code = (
+        "import sys; sys.argv = ['swarm-ledger', 'verify', '--help']\n"
+        "from swarm_ledger.cli import main\n"
+        "try: main()\n"
+        "finally: print(*(name for name in sys.modules if name.startswith('swarm_ledger.cli.')))"
+    )
+    said = subprocess.run(
+        [COMMAND[0], "-c", code], env=surroundings(), capture_output=True, text=True, check=True
+    )
+    imported = said.stdout.splitlines()[-1].split()
+    assert sorted(imported) == [
+        f"swarm_ledger.cli.{name}" for name in ("app", "lazy", "output", "verify")
+    ]
+
+
+def test_a_slip_in_a_command_s_name_is_answered_with_what_was_meant() -> None:
+    assert "Did you mean 'rule'?" in call("rul").refused()
+    assert "Did you mean 'serve'?" in call("ledger", "servee").refused()
