@@ -26,6 +26,7 @@ def package_data() -> list[str]:
 
 
 BAGS = ["rosbags>=0.10,<1"]
+DASK = ["dask>=2024.8", "distributed>=2024.8"]
 ONNX = ["onnxruntime>=1.16,<2"]
 PARQUET = ["pyarrow>=16,<27"]
 PKCS11 = ["python-pkcs11>=0.10,<1"]
@@ -86,6 +87,7 @@ setup(
     ],
     extras_require={
         "bags": BAGS,
+        "dask": DASK,
         "dev": DEV,
         "onnx": ONNX,
         "parquet": PARQUET,

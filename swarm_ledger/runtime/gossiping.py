@@ -36,7 +36,10 @@ KEEP_MS = 600_000
 """How long something is carried from drone to drone: several times what a sparse swarm takes."""
 
 _REQUESTS = (Kind.QUESTION, Kind.TICK, Kind.ANCHOR, Kind.RULE, Kind.CLAIM)
-_NEAR = (Kind.WELCOME, Kind.CLOCK, Kind.LAGGING, Kind.PIECE, Kind.SECRET, Kind.LACKING)
+_NEAR = (
+    *(Kind.WELCOME, Kind.CLOCK, Kind.LAGGING, Kind.PIECE),
+    *(Kind.SECRET, Kind.SHARES, Kind.LACKING, Kind.ROSTER),
+)
 _LAST = 2**60
 """Above any number of the order: a drone with too much to say keeps its votes and its view."""
 
@@ -81,28 +84,36 @@ class Sorter:
         kind = kind_of(raw)
         if kind in _NEAR:
             return Uncarried.NEAR
-        route = self._drone.engine.epochs.route
-        if kind is Kind.SESSION:
-            seat, session = route(lambda seat: seat.doorman.lobby.delegated(raw))
-            return Claim(session.member.index, ("session", seat.roster.version), 0, _LAST, KEEP_MS)
         if kind in (Kind.CONSENSUS, Kind.CARRIED):
-            seat, signed = route(lambda seat: seat.doorman.open_consensus(raw))
-            if isinstance(signed.message, (Fetch, Want)):
-                return Uncarried.ASKED
-            word = _word(signed.message)
-            if word is None:
-                return Uncarried.NEAR
-            shelf = (*word.shelf, seat.roster.version)
-            return Claim(signed.sender, shelf, word.rank, word.order, KEEP_MS)
+            return self._spoken(raw)
+        origin, shelf = self._request(kind, raw)
+        return Claim(origin, shelf, 0, _LAST, KEEP_MS)
+
+    def _spoken(self, raw: bytes) -> Claim | Uncarried:
+        seat, signed = self._route(lambda seat: seat.doorman.open_consensus(raw))
+        if isinstance(signed.message, (Fetch, Want)):
+            return Uncarried.ASKED
+        word = _word(signed.message)
+        if word is None:
+            return Uncarried.NEAR
+        shelf = (*word.shelf, seat.roster.version)
+        return Claim(signed.sender, shelf, word.rank, word.order, KEEP_MS)
+
+    def _request(self, kind: Kind, raw: bytes) -> tuple[int, tuple[object, ...]]:
+        """Return whose share a request takes, and its shelf: two that differ contradict there."""
+        if kind is Kind.SESSION:
+            seat, session = self._route(lambda seat: seat.doorman.lobby.delegated(raw))
+            return session.member.index, ("session", session.kid, seat.roster.version)
         if kind is Kind.EVIDENCE:
             culprit = self._drone.engine.current.seat.doorman.examine(raw).culprit
-            return Claim(culprit.index, ("evidence",), 0, _LAST, KEEP_MS)
-        if kind is Kind.ROSTER:
-            return Uncarried.NEAR  # it is handed in again by whoever was given it
-        seat, opened = route(lambda seat: seat.doorman.open(raw))
+            return culprit.index, ("evidence",)
+        if kind not in (Kind.VOTE, *_REQUESTS):
+            raise PeerFault("malformed", f"a {kind.name} is not for gossip.")
+        _, opened = self._route(lambda seat: seat.doorman.open(raw))
         if kind is Kind.VOTE:
-            about = parse_observation(opened.payload).question
-            return Claim(opened.author.index, ("vote", about), 0, _LAST, KEEP_MS)
-        if kind in _REQUESTS:
-            return Claim(opened.author.index, (kind.name, digest(raw)), 0, 0, KEEP_MS)
-        raise PeerFault("malformed", f"a {kind.name} is not for gossip.")
+            return opened.author.index, ("vote", parse_observation(opened.payload).question)
+        return opened.author.index, (kind.name, digest(raw))
+
+    @property
+    def _route(self) -> Any:
+        return self._drone.engine.epochs.route

@@ -25,7 +25,6 @@ from swarm_ledger.transport.gossip_frames import (
     MAX_ITEM_BYTES,
     MAX_ITEMS,
     MAX_LISTED,
-    Frame,
     Items,
     Letters,
     Listing,

@@ -155,7 +155,7 @@ def decide(
     runs: Sequence[int],
     limit_s: int = LIMIT_S,
 ) -> list[Ended]:
-    """Run some runs of a series to their agreement, or to the limit; in the order of their numbers.
+    """Run some runs of a series until all agree, or to the limit; in the order of their numbers.
 
     Each is the same whichever others it is run with.
     """

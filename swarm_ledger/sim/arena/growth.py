@@ -28,7 +28,7 @@ _QUESTIONS = 5
 @dataclass(frozen=True)
 class Growth:
     """Bytes an hour. content: entries and certificates as they are; deflated: those of each block
-    compressed by zlib, as an archive keeps them; file: of the SQLite file, with its tree and index.
+    compressed by zlib; file: of the SQLite file that a drone has, with its tree and index.
     """
 
     content: int

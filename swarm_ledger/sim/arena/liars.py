@@ -86,5 +86,3 @@ class Sybils:
             self.said_ms = now_ms
             for frame in self.frames:
                 link.broadcast(frame)
-
-

@@ -29,7 +29,7 @@ from swarm_ledger.voting.decision import Decision
 from swarm_ledger.voting.observation import Observation
 from swarm_ledger.voting.rules import AnyRule, Majority, OutcomeKind
 
-UNDECIDED = "undecided"
+UNDECIDED, SPLIT = "undecided", "split"
 DURATION_S = 900
 PATIENCE = 2 / 3
 """Of a question's time: a robot that isn't sure by then says what it can."""
@@ -186,7 +186,9 @@ class Flight:
         self._stack = ExitStack()
         self.robots = [
             Robot(
-                place, self.crew, self._stack.enter_context(self.crew.ledger()),
+                place,
+                self.crew,
+                self._stack.enter_context(self.crew.ledger()),
                 attacks.get(place, ""),
             )
             for place in range(ROBOTS)
@@ -256,11 +258,16 @@ class Flight:
         start = self.crew.height + 1
         blocks = [best.store.block(height) for height in range(start, best.store.height + 1)]
         entries = [entry for block in blocks for entry in block.entries]
-        notes = best.store.latest_checkpoint()
-        decided = answers - {UNDECIDED}
+        answer = answers.pop() if len(answers) == 1 else UNDECIDED
+        if len(answers - {UNDECIDED}) > 1:
+            answer = SPLIT
         return Flown(
             run=self.run,
-            answer="split" if len(decided) > 1 else answers.pop() if len(answers) == 1 else UNDECIDED,
+            answer="split"
+            if len(decided) > 1
+            else answers.pop()
+            if len(answers) == 1
+            else UNDECIDED,
             seconds=self.ticks / TICKS_PER_SECOND,
             votes=sum(entry[0] == Kind.VOTE for entry in entries),
             blocks=len(blocks),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, get_args
 
@@ -61,8 +61,12 @@ class DynamicsCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             limit_s=self.limit_s,
         )
         return [
-            {"run": one.run, "right": one.right, "undecided": not one.agreed,
-             "seconds": one.seconds}
+            {
+                "run": one.run,
+                "right": one.right,
+                "undecided": not one.agreed,
+                "seconds": one.seconds,
+            }
             for one in ended
         ]
 
@@ -103,7 +107,7 @@ Cell: TypeAlias = DynamicsCell | SwarmCell
 class Experiment:
     """A kind of cell. at_once: how many runs make a task: what is vectorised gains by many."""
 
-    cell: Callable[..., Cell]
+    cell: type[Cell]
     at_once: int
 
 
@@ -117,7 +121,7 @@ def cell_of(experiment: str, parameters: dict[str, Any]) -> Cell:
     """Return a cell with these parameters; Misuse for what it doesn't have, or can't take."""
     kind = EXPERIMENTS[experiment].cell
     try:
-        return msgspec.convert(parameters, kind)
+        cell: Cell = msgspec.convert(parameters, kind)
     except msgspec.ValidationError as error:
         cause = error.__cause__
         if isinstance(cause, Misuse):
@@ -126,6 +130,7 @@ def cell_of(experiment: str, parameters: dict[str, Any]) -> Cell:
         raise Misuse(
             f"{experiment} with {parameters}: {error}.", remedy=f"Its parameters are {known}."
         ) from error
+    return cell
 
 
 def _check_arena(byzantine: int, black: int, seconds: int) -> None:

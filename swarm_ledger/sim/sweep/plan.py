@@ -1,18 +1,19 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 """What a sweep's file asks for: an experiment, its grid, how many runs, and from which seed.
 
-    experiment: dynamics
-    seed: 7
-    runs: 50
-    grid:
-      dynamic: [dmvd, dc, dmmd]
-      byzantine: [0, 1, 2]
+experiment: dynamics
+seed: 7
+runs: 50
+grid:
+  dynamic: [dmvd, dc, dmmd]
+  byzantine: [0, 1, 2]
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +45,17 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Iterate over the parameters of each cell, the last one in the file varying fastest."""
         for values in product(*self.grid.values()):
             yield dict(zip(self.grid, values, strict=True))
+
+    def check(self) -> None:
+        """Raise Misuse unless there is such an experiment, and each cell can be run."""
+        if self.experiment not in EXPERIMENTS:
+            known = " or ".join(sorted(EXPERIMENTS))
+            raise Misuse(f"there is no experiment {self.experiment!r}.", remedy=f"Take {known}.")
+        cells = prod(len(values) for values in self.grid.values())
+        if not 0 < cells <= MAX_CELLS or not self.grid:
+            raise Misuse(f"a sweep of {cells} cells.", remedy=f"Take 1 to {MAX_CELLS}.")
+        for parameters in self.cells():
+            cell_of(self.experiment, parameters)
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -83,16 +95,7 @@ def load_plan(path: Path) -> Plan:
         plan = msgspec.yaml.decode(raw, type=Plan)
     except msgspec.MsgspecError as error:
         raise Misuse(f"{path} is no sweep: {error}.", remedy="See docs/arena.md.") from error
-    if plan.experiment not in EXPERIMENTS:
-        known = " or ".join(sorted(EXPERIMENTS))
-        raise Misuse(f"there is no experiment {plan.experiment!r}.", remedy=f"Take {known}.")
-    cells = 1
-    for values in plan.grid.values():
-        cells *= len(values)
-    if cells > MAX_CELLS:
-        raise Misuse(f"{path} has {cells} cells.", remedy=f"Take at most {MAX_CELLS}.")
-    for parameters in plan.cells():
-        cell_of(plan.experiment, parameters)
+    plan.check()
     return plan
 
 
