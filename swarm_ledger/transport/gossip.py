@@ -99,7 +99,7 @@ class Gossip:
     called nothing is heard, and what is said waits.
     """
 
-    def __init__(self, me: int, link: Transport, pace: Pace | None = None) -> None:
+    def __init__(self, me: int, link: Transport, *, now_ms: int, pace: Pace | None = None) -> None:
         self.me, self._link, self._pace = me, link, pace or Pace()
         self.shelf = Shelf()
         self.faults: Counter[str] = Counter()
@@ -115,8 +115,8 @@ class Gossip:
         self._lately: OrderedDict[bytes, int] = OrderedDict()
         self._fingerprints: tuple[tuple[int, bytes], ...] | None = None
         self._held = self._summary = b""
-        self._summary_ms = me * _STAGGER_MS % self._pace.summary_ms
-        self._now_ms = self._heard_ms = self._filled_ms = 0
+        self._summary_ms = now_ms - me * _STAGGER_MS % self._pace.summary_ms
+        self._now_ms = self._heard_ms = self._filled_ms = now_ms
         self._left = self._pace.rate
 
     # what the drone does

@@ -27,7 +27,8 @@ class Claim:
     """What a sealed message is, as its signature proves. origin: its author's index.
 
     shelf: what it is about; a later one about the same, of a higher rank, takes its place. order:
-    an author with too much keeps what has the highest. keep_ms: how long it is worth carrying.
+    an author with too much keeps what has the highest; on one shelf it never falls as ranks rise, or
+    what is kept would depend on what came first. keep_ms: how long it is worth carrying.
     """
 
     origin: int
@@ -163,7 +164,8 @@ class Shelf:
     def _tidy_shelf(self, author: _Author, new: Item) -> None:
         on_it = [author.items[name] for name in author.shelves[new.claim.shelf]]
         best = max(item.claim.rank for item in on_it)
-        equal = sorted((item for item in on_it if item.claim.rank == best), key=lambda i: i.name)
+        equal = [item for item in on_it if item.claim.rank == best]
+        equal.sort(key=lambda item: item.weight, reverse=True)
         for item in on_it:
             if item not in equal[:ALIKE]:
                 self._drop(author, item)

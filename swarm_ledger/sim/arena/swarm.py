@@ -113,7 +113,10 @@ class Robot:
     def __init__(self, place: int, crew_: Crew, store: Store, attack: str) -> None:
         self.place, self.attack, self._question = place, attack, crew_.question
         self.link, self.inbox, self.store = _Link(), Inbox(), store
-        self.gossip, identity = Gossip(place, self.link), crew_.identities[place]
+        self.gossip, identity = (
+            Gossip(place, self.link, now_ms=TAKE_OFF_MS),
+            crew_.identities[place],
+        )
         self.drone = Drone(
             crew_.keys(place),
             crew_.trust,
@@ -258,16 +261,13 @@ class Flight:
         start = self.crew.height + 1
         blocks = [best.store.block(height) for height in range(start, best.store.height + 1)]
         entries = [entry for block in blocks for entry in block.entries]
-        answer = answers.pop() if len(answers) == 1 else UNDECIDED
         if len(answers - {UNDECIDED}) > 1:
             answer = SPLIT
+        else:
+            answer = answers.pop() if len(answers) == 1 else UNDECIDED
         return Flown(
             run=self.run,
-            answer="split"
-            if len(decided) > 1
-            else answers.pop()
-            if len(answers) == 1
-            else UNDECIDED,
+            answer=answer,
             seconds=self.ticks / TICKS_PER_SECOND,
             votes=sum(entry[0] == Kind.VOTE for entry in entries),
             blocks=len(blocks),
