@@ -27,8 +27,8 @@ class Claim:
     """What a sealed message is, as its signature proves. origin: its author's index.
 
     shelf: what it is about; a later one about the same, of a higher rank, takes its place. order:
-    an author with too much keeps what has the highest; on one shelf it never falls as ranks rise, or
-    what is kept would depend on what came first. keep_ms: how long it is worth carrying.
+    an author with too much keeps what has the highest. On one shelf it never falls as ranks rise,
+    or what is kept would depend on what came first. keep_ms: how long it is worth carrying.
     """
 
     origin: int

@@ -39,7 +39,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     experiment: str
     runs: Annotated[int, Meta(ge=1, le=100_000)]
     grid: dict[str, Annotated[list[Value], Meta(min_length=1)]]
-    seed: Annotated[int, Meta(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Meta(ge=0, lt=2**53)] = 0
 
     def cells(self) -> Iterator[dict[str, Any]]:
         """Iterate over the parameters of each cell, the last one in the file varying fastest."""

@@ -38,7 +38,8 @@ def wilson(right: int, runs: int) -> tuple[float, float]:
     share, square = right / runs, _Z * _Z / runs
     middle = share + square / 2
     half = _Z * (share * (1 - share) / runs + square / (4 * runs)) ** 0.5
-    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
+    low, high = (middle - half) / (1 + square), (middle + half) / (1 + square)
+    return (low if right else 0.0), (high if right < runs else 1.0)
 
 
 def summarise(parameters: Row, rows: Sequence[Row]) -> CellSummary:
