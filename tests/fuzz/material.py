@@ -40,6 +40,7 @@ from tests.crew import T0_MS
 from tests.fuzz import attesting, handed, light, provenances, veiled
 from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
+from tests.fuzz.gossip import samples as gossip_samples
 from tests.fuzz.rules import ruled_blocks
 from tests.fuzz.rules import samples as rule_samples
 from tests.fuzz.scratch import scratch
@@ -77,6 +78,7 @@ def collect() -> dict[str, list[bytes]]:
             **attesting.samples(),
             **light.samples(),
             "anchor": anchor_samples(),
+            "gossip": gossip_samples(),
             "state": handed.samples(folder),
             "provenance": provenances.samples(),
             "tile_name": [b"tile/0/x001/234", b"tile/entries/000.p/15"],

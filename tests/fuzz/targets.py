@@ -43,6 +43,7 @@ from tests.fuzz.anchors import ANCHORS
 from tests.fuzz.attesting import ATTESTING
 from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
+from tests.fuzz.gossip import GOSSIP
 from tests.fuzz.handed import HANDED
 from tests.fuzz.light import LIGHT
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
@@ -235,6 +236,7 @@ _TARGETS = (
     *FILES,
     *LIGHT,
     *RULES,
+    *GOSSIP,
     *PROVENANCES,
     *SOCKETS,
     *STRANGERS,
