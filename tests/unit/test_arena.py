@@ -15,6 +15,7 @@ from swarm_ledger.sim.arena.evidence import INTERCEPT, SAMPLE_M, SLOPE, Evidence
 from swarm_ledger.sim.arena.exact import TURN, Streams, directions, log
 from swarm_ledger.sim.arena.floor import BLACK, RADIO, ROBOTS, SIDE, WHITE, Floor, seeds_of
 from swarm_ledger.sim.arena.growth import growth
+from swarm_ledger.sim.arena.mixing import spread
 from swarm_ledger.voting.limits import ABSTAIN
 
 QUESTION = bytes(32)
@@ -84,6 +85,16 @@ def test_without_liars_direct_comparison_is_right_within_minutes() -> None:
 def test_with_eight_liars_nobody_is_right() -> None:
     ended = decide("dmvd", liars=8, black=34, seed=3, runs=range(8), limit_s=200)
     assert sum(one.right for one in ended) <= 1
+
+
+def test_news_spreads_by_meeting_and_the_silent_do_not_carry_it() -> None:
+    all_carry = spread(2, range(4), silent=0, known=14, limit_s=200)
+    some = spread(2, range(4), silent=6, known=14, limit_s=200)
+    assert all(5 < early < late for early, late in zip(all_carry, some, strict=True))  # type: ignore
+    assert spread(2, [0, 3], silent=0, known=14, limit_s=200) == [all_carry[0], all_carry[3]]
+    assert spread(2, [0], silent=0, known=20, limit_s=1) == [None]
+    with pytest.raises(Misuse, match="silent"):
+        spread(2, [0], silent=7, known=14, limit_s=1)
 
 
 @pytest.mark.parametrize("given", [{"liars": 11}, {"dynamic": "coin"}, {"black": 0}, {"runs": []}])

@@ -12,6 +12,7 @@ import msgspec
 from swarm_ledger.errors import Misuse
 from swarm_ledger.sim.arena.dynamics import BLACK_AT_FIRST, LIMIT_S, Dynamic, decide
 from swarm_ledger.sim.arena.liars import ATTACKS, MIXED
+from swarm_ledger.sim.arena.mixing import spread
 from swarm_ledger.sim.arena.swarm import DURATION_S, Setting, fly
 from swarm_ledger.voting.rules import AnyRule
 
@@ -100,7 +101,28 @@ class SwarmCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return rows
 
 
-Cell: TypeAlias = DynamicsCell | SwarmCell
+class MixingCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long news takes: until every robot that isn't silent has heard of `known` robots."""
+
+    silent: int = 0
+    known: int = 14
+    limit_s: int = LIMIT_S
+
+    def run(self, seed: int, runs: Sequence[int]) -> list[Row]:
+        """Run some runs of this cell. right: it came about; seconds: when."""
+        found = spread(seed, runs, silent=self.silent, known=self.known, limit_s=self.limit_s)
+        return [
+            {
+                "run": run,
+                "right": seconds is not None,
+                "undecided": seconds is None,
+                "seconds": float(self.limit_s) if seconds is None else seconds,
+            }
+            for run, seconds in zip(runs, found, strict=True)
+        ]
+
+
+Cell: TypeAlias = DynamicsCell | SwarmCell | MixingCell
 
 
 @dataclass(frozen=True)
@@ -114,6 +136,7 @@ class Experiment:
 EXPERIMENTS = {
     "dynamics": Experiment(DynamicsCell, 25),
     "swarm": Experiment(SwarmCell, 1),
+    "mixing": Experiment(MixingCell, 25),
 }
 
 
