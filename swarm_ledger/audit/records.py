@@ -30,6 +30,7 @@ from swarm_ledger.runtime.chronicle import (
     decision_fields,
     grant_fields,
     label_name,
+    measured,
     rule_fields,
 )
 from swarm_ledger.runtime.evidence import Charge
@@ -179,8 +180,8 @@ def _said(receipt: Receipt, machine: Machine) -> dict[str, Any]:
             "confidence": said.confidence_ppm / 1_000_000,
             "stamp_ms": said.stamp_ms,
             "image": said.image.hex(),
-            "bearing": said.bearing_mrad / 1000,
-            "distance": said.distance_mm / 1000,
+            "bearing": measured(said.bearing_mrad),
+            "distance": measured(said.distance_mm),
         }
     if isinstance(said, Rule | Withdrawal | Answer | Ask | Release):
         return rule_fields(said, machine)

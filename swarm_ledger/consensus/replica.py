@@ -33,6 +33,7 @@ from swarm_ledger.consensus.messages import (
     ViewChange,
     Want,
 )
+from swarm_ledger.consensus.phase import Phase, phase_of
 from swarm_ledger.consensus.pool import Pending, Pool
 from swarm_ledger.consensus.ready import Decided, Ready
 from swarm_ledger.consensus.recovery import restore
@@ -105,6 +106,11 @@ class Replica:
     def pending(self) -> int:
         """Requests that wait here to be applied."""
         return len(self._state.pool)
+
+    @property
+    def phase(self) -> Phase:
+        """What it waits for."""
+        return phase_of(self._state)
 
     def restore(
         self,

@@ -11,15 +11,16 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 from swarm_interfaces.msg import Checkpoint, Decision, Observation, SwarmStatus
 
-from swarm_ledger.errors import Misuse
+from swarm_ledger.consensus.phase import Phase
+from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.ledger import checkpoint as tlog
 from swarm_ledger.ledger.certified import StoredCheckpoint
 from swarm_ledger.ledger.note import Note
+from swarm_ledger.ledger.store import Store
+from swarm_ledger.perception.frames import Picture, from_raw
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.voting.decision import Settled
-
-_CHANNELS = {"rgb8": (3, False), "bgr8": (3, True), "mono8": (1, False)}
 
 
 def time_message(ms: int) -> Time:
@@ -32,21 +33,16 @@ def millis(stamp: Time) -> int:
     return int(stamp.sec) * 1000 + int(stamp.nanosec) // 1_000_000
 
 
-def pixels(message: Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return an Image's pixels, (height, width, 3) RGB; Misuse for an encoding we don't read."""
-    if message.encoding not in _CHANNELS:
-        raise Misuse(
-            f"images are in {message.encoding!r}.", remedy=f"Publish {', '.join(_CHANNELS)}."
-        )
-    channels, reverse = _CHANNELS[message.encoding]
-    row = message.width * channels
-    if message.step < row or len(message.data) != message.step * message.height or not row:
-        raise Misuse(f"an image states {message.width} x {message.height}, but has other data.")
-    flat = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-    image = flat[:, :row].reshape(message.height, message.width, channels)
-    if channels == 1:
-        image = np.repeat(image, 3, axis=2)
-    return np.ascontiguousarray(image[:, :, ::-1] if reverse else image)
+def pixels(message: Image) -> Picture:
+    """Return an Image's pixels, (height, width, 3) RGB; PeerFault for what is no picture."""
+    return from_raw(
+        message.encoding,
+        message.width,
+        message.height,
+        message.step,
+        bytes(message.data),
+        big_endian=bool(message.is_bigendian),
+    )
 
 
 def image_message(image: np.ndarray[Any, np.dtype[np.uint8]], frame: str, stamp: Time) -> Image:
@@ -109,24 +105,46 @@ def checkpoint_message(stored: StoredCheckpoint, now: Time) -> Checkpoint:
     return message
 
 
+_PHASES = {
+    Phase.IDLE: SwarmStatus.PHASE_IDLE,
+    Phase.PRE_PREPARE: SwarmStatus.PHASE_PRE_PREPARE,
+    Phase.PREPARE: SwarmStatus.PHASE_PREPARE,
+    Phase.COMMIT: SwarmStatus.PHASE_COMMIT,
+    Phase.VIEW_CHANGE: SwarmStatus.PHASE_VIEW_CHANGE,
+    Phase.SYNC: SwarmStatus.PHASE_SYNC,
+    Phase.STOPPED: SwarmStatus.PHASE_STOPPED,
+}
+
+
 def status_message(drone: Drone, now: Time) -> SwarmStatus:
     """Return where a drone is as a SwarmStatus."""
-    status, member, roster = drone.status(), drone.member, drone.roster
+    status = drone.status()
+    message = stopped_message(drone.member, drone.roster, drone.keeper.store, now)
+    message.phase = _PHASES[Phase(status["phase"])]
+    message.view = status["view"]
+    message.stable_height = status["stable"]
+    message.pending = status["pending"]
+    message.open_questions = len(drone.machine.tally.open_questions())
+    message.peers_heard, message.peers_expected = status["heard"], status["expected"]
+    if status["latency_ms"] is not None:
+        message.commit_latency = status["latency_ms"] / 1000
+    return message
+
+
+def stopped_message(member: Member, roster: Roster, store: Store, now: Time) -> SwarmStatus:
+    """Return the SwarmStatus of a drone that takes no part, with a ledger all the same."""
+    checkpoint = store.latest_checkpoint()
     message = SwarmStatus(
-        phase=SwarmStatus.PHASE_IDLE if not status["pending"] else SwarmStatus.PHASE_PREPARE,
+        phase=SwarmStatus.PHASE_STOPPED,
         key_store=int(member.key_store),
         drone=member.name,
         key_fingerprint=member.drone_id,
         swarm_id=roster.swarm_id,
         epoch=roster.version,
-        view=status["view"],
-        height=status["height"],
-        stable_height=status["stable"],
-        log_size=status["size"],
-        pending=status["pending"],
-        open_questions=len(drone.machine.tally.open_questions()),
-        peers_heard=max(0, status["met"] - 1),
-        peers_expected=len(roster.validators) - 1,
+        height=max(0, store.height),
+        stable_height=checkpoint.height if checkpoint else 0,
+        log_size=store.size,
+        peers_expected=max(0, len(roster.validators) - 1),
         commit_latency=math.nan,
     )
     message.header.stamp = now

@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from swarm_ledger.nodes.health import Finding
+from swarm_ledger.nodes.publishing import publish
+from swarm_ledger.nodes.qos import DIAGNOSTICS as QOS
 
 DIAGNOSTICS = "/diagnostics"
+
+_LEVELS = (DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR)
 
 
 def status(
@@ -21,3 +28,29 @@ def status(
         hardware_id=hardware_id,
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
     )
+
+
+class Reporter:
+    """A node's publisher of findings. about: what the node is of, such as a drone's name."""
+
+    def __init__(self, node: Node, about: str, hardware_id: str) -> None:
+        self._node, self._about, self._hardware_id = node, about, hardware_id
+        self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
+
+    def report(self, findings: Iterable[Finding]) -> bool:
+        """Publish them; False where DDS did not take it."""
+        title = f"{self._node.get_name()}: {self._about}"
+        array = DiagnosticArray(
+            status=[
+                status(
+                    _LEVELS[one.level],
+                    f"{title}: {one.name}",
+                    one.said,
+                    self._hardware_id,
+                    one.values,
+                )
+                for one in findings
+            ]
+        )
+        array.header.stamp = self._node.get_clock().now().to_msg()
+        return publish(self._publisher, array)

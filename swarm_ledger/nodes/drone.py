@@ -1,77 +1,132 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""One drone's process: its signer, voter and validator, and its perception."""
+"""One drone's process: its signer, voter and validator, with the nodes that work for it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
 from swarm_interfaces.msg import Checkpoint, Decision, Observation, SwarmStatus
 
+from swarm_ledger.errors import SwarmLedgerError
+from swarm_ledger.identity.roster import Member
+from swarm_ledger.nodes import health
+from swarm_ledger.nodes.clock import NodeTime, tell_of_jump
 from swarm_ledger.nodes.convert import (
     checkpoint_message,
     decision_message,
     observation_message,
     status_message,
+    stopped_message,
 )
-from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
+from swarm_ledger.nodes.diagnostics import Reporter
+from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.perception import PerceptionNode
-from swarm_ledger.nodes.process import run, text_parameter
-from swarm_ledger.nodes.qos import LATCHED, SENSOR, STATUS
+from swarm_ledger.nodes.process import run
+from swarm_ledger.nodes.prover import ProverNode
+from swarm_ledger.nodes.publishing import publish
+from swarm_ledger.nodes.qos import HEARTBEAT, LATCHED, SENSOR, STATUS_EVERY_S
+from swarm_ledger.nodes.relay import RelayNode
+from swarm_ledger.nodes.tables.drone import TABLE
 from swarm_ledger.nodes.transport import RosTransport
+from swarm_ledger.perception import Classifier
 from swarm_ledger.perception import load as load_classifier
-from swarm_ledger.runtime.clerk import Clerk
-from swarm_ledger.runtime.courier import Courier
 from swarm_ledger.runtime.drone import Drone
-from swarm_ledger.runtime.export import find_decision
+from swarm_ledger.runtime.export import find_decision, ledger_time_ms
 from swarm_ledger.runtime.fleet import Fleet
-from swarm_ledger.runtime.identity import Identity
-from swarm_ledger.runtime.lookout import Lookout
 from swarm_ledger.runtime.voter import Look
-from swarm_ledger.sim.byzantine import corrupt, eyes
+from swarm_ledger.sim.byzantine import eyes
 from swarm_ledger.sim.events import StdoutEvents
-from swarm_ledger.transport.secret import veiled
+from swarm_ledger.sim.helm import Helm, Links
+from swarm_ledger.sim.wiring import Wiring
+from swarm_ledger.voting.tally import OpenQuestion
 
 _TICK_S = 0.02
-_STATUS_S = 0.2
+_DIAGNOSTICS_S = 1.0
 _ROUNDS = 8
 """In one tick: a flood's share must leave time for the rest."""
-_DIAGNOSTICS_S = 1.0
 
 
-class DroneNode(Node):
+class DroneNode(ManagedNode):
     """Drives a Drone: callbacks store what arrives, a timer works it off in the node's time.
 
-    Parameters fleet (the fleet file) and drone (its name in there). Publishes `observation` and
-    `status`, on /diagnostics how far others' clocks are off, and on /swarm what the swarm has
-    decided and certified.
+    Configured, it has its keys and its ledger open; it takes part only while it is active. Each
+    activation goes on from the ledger as a restart does.
     """
 
-    def __init__(self) -> None:
-        super().__init__("drone")
-        self.fleet = Fleet.load(Path(text_parameter(self, "fleet", "path of the fleet file")))
-        self.name = text_parameter(self, "drone", "name of this drone in the fleet file")
-        self.drone: Drone | None = None
-        self._store = self.fleet.store(self.name)
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("drone", TABLE, **node_arguments)
+        self.name = self.given.text("drone")
+        self.path = Path(self.given.text("fleet"))
+        self.time = NodeTime(self, tell_of_jump(self))
         self._emit = StdoutEvents(self.name)
+        self._helm: Helm | None = None
+        self._links: Links | None = None
+        self._member: Member | None = None
+        self._losses, self._refusals = health.Losses(), health.Losses()
+        self._unsent = 0
+
+    # the lifecycle
+
+    def open(self) -> None:
+        """Read the fleet file and rosters, open key and ledger, and begin to say where we are."""
+        self.fleet = Fleet.load(self.path)
+        self._member = member = self.fleet.member(self.name)
+        self.fleet.settings(self.name)
+        self._store = self.fleet.store(self.name)
         self._decisions = self.create_publisher(Decision, "/swarm/decisions", LATCHED)
         self._checkpoints = self.create_publisher(Checkpoint, "/swarm/checkpoints", LATCHED)
         self._observations = self.create_publisher(Observation, "observation", SENSOR)
-        self._status = self.create_publisher(SwarmStatus, "status", STATUS)
-        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
-        member = self.fleet.member(self.name)
-        self._transport = RosTransport(self, self.fleet.trust.newest, member.index)
-        self._lookout = Lookout(self.fleet, self.name, self._emit)
-        self._courier = Courier(self.fleet.home(self.name), self._emit)
-        self._clerk = Clerk(self.fleet.home(self.name), self._emit, self.fleet.rules())
-        self._epoch = 0
-        self.create_timer(_TICK_S, self._on_tick)
-        self.create_timer(_STATUS_S, self._on_status)
-        self.create_timer(_DIAGNOSTICS_S, self._on_diagnostics)
+        self._status = self.create_publisher(SwarmStatus, "status", HEARTBEAT)
+        self._reporter = Reporter(self, self.name, member.drone_id)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # a paused simulation is no lost drone
+        self.create_timer(STATUS_EVERY_S, self._on_status, clock=steady)
+        self.create_timer(_DIAGNOSTICS_S, self._on_diagnostics, clock=steady)
+
+    def start(self) -> None:
+        """Listen to the others; the drone itself begins when its clock does."""
+        if self.fleet.file.transport == "zmq":
+            self._links = Wiring(self.fleet, self.name, self._emit)
+        else:
+            index = self.fleet.member(self.name).index
+            self._links = RosTransport(self, self.fleet.trust.newest, index)
+        self.create_timer(_TICK_S, self._on_tick, clock=self.time.pacer())
+
+    def stop(self) -> None:
+        """Say nothing more, and hear nothing."""
+        self._helm = None
+        if isinstance(self._links, Wiring):
+            self._links.close()
+        self._links = None
+        self._on_status()
+
+    def close(self) -> None:
+        """Close the ledger."""
+        with suppress(AttributeError):  # it was not opened
+            self._store.close()
+
+    # what perception asks
+
+    @property
+    def drone(self) -> Drone | None:
+        """The drone, while it takes part."""
+        return self._helm.drone if self._helm else None
+
+    @property
+    def hardware_id(self) -> str:
+        """Who we are by our key, which names may not be; "" before that was looked up."""
+        return self._member.drone_id if self._member else ""
+
+    def questions(self) -> tuple[OpenQuestion, ...]:
+        """Return what is asked now."""
+        return self.drone.machine.tally.open_questions() if self.drone else ()
 
     def wanted(self) -> bool:
         """Whether another look would help."""
@@ -81,113 +136,124 @@ class DroneNode(Node):
         """Take in a look, and tell who listens."""
         if self.drone is None:
             return
-        for question in self.drone.machine.tally.open_questions():
-            message = observation_message(look, self.name, question.question_id)
-            self._transport.publish(self._observations, message)
+        for question in self.questions():
+            if look.is_on(question.question_id):
+                message = observation_message(look, self.name, question.question_id)
+                self._publish(self._observations, message)
         self.drone.look(look)
 
-    def destroy_node(self) -> None:
-        """Close the ledger, then the node."""
-        self._store.close()
-        super().destroy_node()
-
-    def _now_ms(self) -> int:
-        return int(self.get_clock().now().nanoseconds) // 1_000_000
+    # what time brings
 
     def _on_tick(self) -> None:
-        now_ms = self._now_ms()
-        if now_ms == 0:
+        now_ms = self.time.now_ms()
+        if not now_ms or self._links is None:
             return  # simulated time has not begun, and stamp 0 is never signed
-        if self.drone is None:
-            self.drone = self._launch(now_ms)
-        self._receive(self.drone)
-        self.drone.tick(self._now_ms())
-        self._courier.look(self.drone, self._now_ms())
-        self._clerk.look(self.drone, self._now_ms())
-        epoch = self.drone.roster.version
-        if self._lookout.look(self.drone, self._now_ms()) or epoch != self._epoch:
-            self._epoch = epoch
-            known = self.drone.roster, self._lookout.fleet.trust.newest
-            for roster in sorted(known, key=lambda one: one.version):
-                self._transport.learn(roster)
-
-    def _receive(self, drone: Drone) -> None:
+        if self._helm is None:
+            self._helm = self._launch(self._links)
         for _ in range(_ROUNDS):
-            messages = self._transport.receive()
-            self._transport.judge(drone.receive_all(messages, self._now_ms()))
-            if not self._transport.waits:
-                return
+            messages = self._links.receive(0)
+            if not messages:
+                break
+            self._helm.hear(messages, self.time.now_ms())
+        self._helm.tick(self.time.now_ms())
 
-    def _launch(self, now_ms: int) -> Drone:
-        attack = self.fleet.drone(self.name).attack
-
-        def identity() -> Identity:
-            return self.fleet.identity(self.name, now_ms // 1000)
-
-        secrets = self.fleet.secrets(self.name, now_ms)
-        drone = Drone(
-            self.fleet.keys(self.name),
-            self.fleet.trust,
-            self._store,
-            corrupt(attack, veiled(self._transport, secrets), identity),
-            self.fleet.settings(self.name),
-            now_ms=now_ms,
-            emit=self._on_event,
-            looks=self.fleet.file.looks,
-            question=self.fleet.question(),
-            secrets=secrets,
-            max_bytes=self.fleet.max_bytes(self.name),
-        )
-        self._lookout.check_current(drone, now_ms)
-        return drone
+    def _launch(self, links: Links) -> Helm:
+        if self.time.simulated:
+            self.time.at_least(ledger_time_ms(self._store))
+        now_ms = self.time.now_ms()
+        helm = Helm(self.fleet, self.name, self._store, links, emit=self._on_event, now_ms=now_ms)
+        self._publish_checkpoint()
+        tally = helm.drone.machine.tally
+        last = tally.decision(tally.decided)
+        if last is not None and last.height >= self._store.base:
+            self._publish_decision(last.number, last.height)
+        return helm
 
     def _on_event(self, event: str, fields: dict[str, Any]) -> None:
         self._emit(event, fields)
-        now = self.get_clock().now().to_msg()
         if event == "decision":
-            number, height = fields["number"], fields["height"]
-            index, settled = find_decision(self._store, number, height=height)
-            self._transport.publish(self._decisions, decision_message(settled, index, now))
+            self._publish_decision(fields["number"], fields["height"])
         elif event == "checkpoint":
-            stored = self._store.latest_checkpoint()
-            if stored is not None:
-                self._transport.publish(self._checkpoints, checkpoint_message(stored, now))
+            self._publish_checkpoint()
+
+    def _publish_decision(self, number: int, height: int) -> None:
+        index, settled = find_decision(self._store, number, height=height)
+        now = self.get_clock().now().to_msg()
+        self._publish(self._decisions, decision_message(settled, index, now))
+
+    def _publish_checkpoint(self) -> None:
+        stored = self._store.latest_checkpoint()
+        if stored is not None:
+            now = self.get_clock().now().to_msg()
+            self._publish(self._checkpoints, checkpoint_message(stored, now))
+
+    def _publish(self, publisher: Publisher, message: Any) -> None:
+        if not publish(publisher, message):
+            self._unsent += 1
 
     def _on_status(self) -> None:
-        if self.drone is not None:
-            dropped = self._transport.inbox.dropped
-            self._emit("status", {**self.drone.status(), "overload": dropped})
-            now = self.get_clock().now().to_msg()
-            self._transport.publish(self._status, status_message(self.drone, now))
+        now = self.get_clock().now().to_msg()
+        if self._helm is not None:
+            self._emit("status", self._helm.status())
+            self._publish(self._status, status_message(self._helm.drone, now))
+        elif self._member is not None:
+            newest = self.fleet.trust.newest
+            self._publish(self._status, stopped_message(self._member, newest, self._store, now))
 
     def _on_diagnostics(self) -> None:
-        if self.drone is None:
-            return
-        clocks = self.drone.clocks.status()
-        off = [peer for peer, found in clocks.items() if found["skewed"]]
-        level = DiagnosticStatus.WARN if off else DiagnosticStatus.OK
-        said = f"off: {', '.join(off)}" if off else f"{len(clocks)} clocks agree with ours"
-        values = {
-            f"{peer} {what}": found[what]
-            for peer, found in clocks.items()
-            for what in ("ahead_ms", "error_ms")
-        }
-        name = f"{self.get_name()}: {self.name}: clocks"
-        array = DiagnosticArray(
-            status=[status(level, name, said, self.drone.member.drone_id, values)]
-        )
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._transport.publish(self._diagnostics, array)
+        now_ms, simulated = self.time.now_ms(), self.time.simulated
+        found = [health.time(now_ms, simulated, self.time.jumps)]
+        if self._helm is None:
+            said = "waits for its clock" if self.active else "is not active"
+            found += [health.identity(self.fleet.member(self.name)), health.stopped(said)]
+        else:
+            status = self._helm.status()
+            dropped = {**status["overload"], "unsent": self._unsent}
+            dropped |= {f"stranger {why}": n for why, n in status.get("refused", {}).items()}
+            protected = {"links": status["links"], "secrecy": status["secrecy"]}
+            found += [
+                health.identity(self._helm.drone.member),
+                health.consensus(status),
+                health.clocks(status["clocks"]),
+                self._losses.judge("links", "dropped", dropped, **protected),
+                self._refusals.judge("peers", "refused", status["faults"]),
+            ]
+        if not self._reporter.report(found):
+            self._unsent += 1
 
 
-def make() -> Sequence[Node]:
-    """Return the nodes of one drone."""
+def classifier(drone: DroneNode, model: str) -> Classifier:
+    """Return what a drone judges images by: liars have eyes of their own."""
+    world, honest = drone.fleet.file.world, load_classifier(model or None)
+    if world is None:
+        return honest
+    return eyes(drone.fleet.drone(drone.name).attack, honest, world.target)
+
+
+def make() -> Iterator[Node]:
+    """Yield the nodes of one drone, all for one process."""
     drone = DroneNode()
-    classifier = load_classifier()
-    world = drone.fleet.file.world
-    if world is not None:
-        classifier = eyes(drone.fleet.drone(drone.name).attack, classifier, world.target)
-    return drone, PerceptionNode(classifier, drone.wanted, drone.look)
+    yield drone
+    yield PerceptionNode(drone, lambda model: classifier(drone, model))
+    try:
+        fleet = Fleet.load(drone.path)
+        signs = fleet.sign(drone.name) is not None
+    except SwarmLedgerError:
+        if drone.autostart:
+            raise
+        return  # it can be configured once the file is right; what works for it needs a restart
+    if signs:
+        given = {"fleet": str(drone.path), "drone": drone.name}
+        yield RelayNode(parameter_overrides=_overrides(given))
+    given = {
+        "ledger": str(fleet.home(drone.name)),
+        "roster": str(fleet.folder / fleet.file.roster),
+    }
+    yield ProverNode(parameter_overrides=_overrides(given))
+
+
+def _overrides(given: dict[str, str]) -> list[Parameter]:
+    return [Parameter(name, Parameter.Type.STRING, value) for name, value in given.items()]
 
 
 def main() -> None:

@@ -23,10 +23,12 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import read_file
 from swarm_ledger.light_client.messages import ByNumber, Newest, NoAnswer, Wanted
 from swarm_ledger.nodes.convert import decision_message
+from swarm_ledger.nodes.declaring import declare
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
-from swarm_ledger.nodes.process import run, text_parameter, whole_parameter
+from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import LATCHED
+from swarm_ledger.nodes.tables.light import TABLE
 from swarm_ledger.runtime.following import Follower, Verified
 from swarm_ledger.voting.decision import parse_settled
 
@@ -43,10 +45,9 @@ class LightNode(Node):
 
     def __init__(self) -> None:
         super().__init__("light")
-        root = read_file(Path(text_parameter(self, "root", "path of root.json")))
-        state = Path(text_parameter(self, "state", "a file for what the client remembers"))
-        every_ms = whole_parameter(self, "every_ms", 1_000, (100, 60_000), "how often to ask, ms")
-        self._follower = Follower(root, state)
+        given = declare(self, TABLE)
+        root = read_file(Path(given.text("root")))
+        self._follower = Follower(root, Path(given.text("state")))
         self._client = self.create_client(GetProof, "get_proof")
         self._decisions = self.create_publisher(Decision, "verified_decisions", LATCHED)
         self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
@@ -54,7 +55,7 @@ class LightNode(Node):
         self._asked_s = 0.0
         self._next = 0
         self._level, self._said = DiagnosticStatus.WARN, "nothing is verified yet"
-        self.create_timer(every_ms / 1000, self._on_timer)
+        self.create_timer(given.whole("every_ms") / 1000, self._on_timer)
 
     def destroy_node(self) -> None:
         """Let others have the state file, then end."""

@@ -17,7 +17,9 @@ from swarm_interfaces.srv import GetProof
 
 from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.ledger.store import Store
-from swarm_ledger.nodes.process import run, text_parameter
+from swarm_ledger.nodes.declaring import declare
+from swarm_ledger.nodes.process import run
+from swarm_ledger.nodes.tables.prover import TABLE
 from swarm_ledger.runtime.fleet import LEDGER
 from swarm_ledger.runtime.light import Prover
 
@@ -25,10 +27,11 @@ from swarm_ledger.runtime.light import Prover
 class ProverNode(Node):
     """Serves `get_proof`. Parameters ledger (a drone's folder) and roster (the roster folder)."""
 
-    def __init__(self) -> None:
-        super().__init__("prover")
-        path = Path(text_parameter(self, "ledger", "a drone's folder")) / LEDGER
-        trust = load_trust(Path(text_parameter(self, "roster", "the roster folder")))
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("prover", **node_arguments)
+        given = declare(self, TABLE)
+        path = Path(given.text("ledger")) / LEDGER
+        trust = load_trust(Path(given.text("roster")))
         self._prover = Prover(lambda: Store.open(path, read_only=True), trust)
         self.create_service(GetProof, "get_proof", self._on_request)
 

@@ -1,9 +1,11 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 """Quality of service, one profile for each kind of topic."""
 
+from rclpy.duration import Duration
 from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
+    LivelinessPolicy,
     QoSProfile,
     ReliabilityPolicy,
     qos_profile_sensor_data,
@@ -28,13 +30,36 @@ LATCHED = QoSProfile(
 )
 """Decisions and checkpoints: whoever comes late still hears the last ones."""
 
+STATUS_EVERY_S = 0.2
+"""How often a drone says where it is."""
+
 STATUS = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.VOLATILE,
     history=HistoryPolicy.KEEP_LAST,
     depth=1,
 )
-"""Where a drone is: the newest counts."""
+"""Where something is, or is to go: the newest counts."""
+
+HEARTBEAT = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+    deadline=Duration(seconds=5 * STATUS_EVERY_S),
+    liveliness=LivelinessPolicy.AUTOMATIC,
+    liveliness_lease_duration=Duration(seconds=10 * STATUS_EVERY_S),
+)
+"""Where a drone is, and that it is there. Who asks for as much hears of a deadline that was
+missed, and of a process that is gone; who asks for neither hears the rest all the same."""
+
+DIAGNOSTICS = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=10,
+)
+"""As diagnostic_updater publishes them."""
 
 SIGNED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,

@@ -16,9 +16,11 @@ from swarm_interfaces.msg import Rejection, SignedMessage
 
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.roster import Roster
+from swarm_ledger.nodes.clock import NodeTime, tell_of_jump
+from swarm_ledger.nodes.declaring import declare
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.flight import Aboard, Ashore
-from swarm_ledger.nodes.process import default_parameter, run, whole_parameter
+from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import SIGNED, VERIFIED
 from swarm_ledger.nodes.signed import (
@@ -29,6 +31,7 @@ from swarm_ledger.nodes.signed import (
     publisher_of,
     type_hash,
 )
+from swarm_ledger.nodes.tables.secure_receiver import TABLE
 from swarm_ledger.relay.statement import MAX_DATA_BYTES, MAX_SEALED_BYTES, Notarised
 from swarm_ledger.relay.verifier import Limits, Receiver, Refused, Verified
 from swarm_ledger.transport.budget import Patience
@@ -91,17 +94,12 @@ class ReceiverNode(Node):
 
     def __init__(self) -> None:
         super().__init__("secure_receiver")
-        folder = default_parameter(self, "roster", "", "the roster folder; or fleet and drone")
-        fleet = default_parameter(self, "fleet", "", "path of the fleet file, on a drone")
-        drone = default_parameter(self, "drone", "", "name of this drone in the fleet file")
+        given = declare(self, TABLE)
+        folder, fleet, drone = (given.text(name) for name in ("roster", "fleet", "drone"))
         self.unsent = 0
-        self._name = default_parameter(
-            self, "name", drone or "receiver", "who it is in rejections"
-        )
+        self._name = given.text("name") or drone or "receiver"
         self.limits = Limits(
-            whole_parameter(self, "max_age_ms", 2000, (1, 60_000), "how old a message may be, ms"),
-            whole_parameter(self, "max_ahead_ms", 500, (0, 60_000), "lead of a clock, ms"),
-            whole_parameter(self, "reorder", 1024, (1, 65_536), "how many may be overtaken"),
+            given.whole("max_age_ms"), given.whole("max_ahead_ms"), given.whole("reorder")
         )
         self._in_force: _InForce
         if folder and not (fleet or drone):
@@ -113,7 +111,8 @@ class ReceiverNode(Node):
                 f"{self.get_fully_qualified_name()} needs either roster, or fleet and drone.",
                 remedy="Give -p roster:=FOLDER; on a drone, -p fleet:=FILE -p drone:=NAME.",
             )
-        self._radio = Radio(self)
+        self._radio = Radio(self, given)
+        self._time = NodeTime(self, tell_of_jump(self))
         self._receiver: Receiver | None = None
         self._patience = Patience()
         self._outlets: dict[tuple[str, str], _Outlet] = {}
@@ -140,11 +139,8 @@ class ReceiverNode(Node):
     def _complain(self, what: str) -> None:
         self.get_logger().error(what, throttle_duration_sec=_COMPLAIN_S)
 
-    def _now_us(self) -> int:
-        return int(self.get_clock().now().nanoseconds) // 1_000
-
     def _on_look(self) -> None:
-        now_us = self._now_us()
+        now_us = self._time.now_us()
         roster = self._in_force.roster(now_us // 1_000_000) if now_us else None
         if roster is None:
             return
@@ -163,7 +159,7 @@ class ReceiverNode(Node):
             self._hear(*taken)
 
     def _hear(self, raw: bytes, info: Any) -> None:
-        receiver, now_us = self._receiver, self._now_us()
+        receiver, now_us = self._receiver, self._time.now_us()
         if receiver is None:
             return
         publisher, now_ms = publisher_of(info), now_us // 1_000

@@ -16,16 +16,13 @@ from rclpy.qos import QoSProfile
 from swarm_interfaces.msg import SignedMessage
 
 from swarm_ledger.errors import Misuse
+from swarm_ledger.nodes.clock import NodeTime, tell_of_jump
 from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
 from swarm_ledger.nodes.flight import Aboard
-from swarm_ledger.nodes.process import (
-    flag_parameter,
-    list_parameter,
-    run,
-    text_parameter,
-    whole_parameter,
-)
+from swarm_ledger.nodes.lifecycle import ManagedNode
+from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.publishing import publish
+from swarm_ledger.nodes.qos import DIAGNOSTICS as QOS
 from swarm_ledger.nodes.qos import SIGNED
 from swarm_ledger.nodes.signed import (
     Radio,
@@ -35,11 +32,14 @@ from swarm_ledger.nodes.signed import (
     signed_message,
     type_hash,
 )
+from swarm_ledger.nodes.tables.secure_relay import TABLE
 from swarm_ledger.relay.anchor import LEAST_ANCHOR_MS, Anchoring
 from swarm_ledger.relay.sender import Credentials, Sender
 from swarm_ledger.relay.statement import Notarised
 from swarm_ledger.relay.verifier import MAX_TOPICS_PER_MEMBER
 from swarm_ledger.runtime.courier import Outbox
+from swarm_ledger.runtime.fleet import Fleet
+from swarm_ledger.runtime.fleet_file import SignEntry
 from swarm_ledger.runtime.identity import Identity
 from swarm_ledger.runtime.starts import next_run
 
@@ -56,63 +56,47 @@ class _Ear:
     subscription: Any
 
 
-class RelayNode(Node):
+class RelayNode(ManagedNode):
     """Signs the messages of some topics with the drone's session.
 
-    Parameters: fleet, drone; topics and batched, lists of names and patterns such as
-    "/drone_1/*": what is batched is signed by windows of window_ms; announce_ms: how often a
-    delegation comes along; anchor_ms: how often the ledger is to hold what was signed;
-    begin_session; radio_domain and signed_topic. Topics and types are
-    found by ROS's graph, and QoS is that of the publishers.
+    Which ones, and how, its parameters say (docs/parameters/secure_relay.md), or else the section
+    `sign` of the fleet file. Topics and types are found by ROS's graph, and QoS is that of the
+    publishers.
     """
 
-    def __init__(self) -> None:
-        super().__init__("secure_relay")
-        fleet = Path(text_parameter(self, "fleet", "path of the fleet file"))
-        self.drone = text_parameter(self, "drone", "name of this drone in the fleet file")
-        self._singly = self._patterns("topics", "topics to sign message by message, or patterns")
-        self._batched = self._patterns("batched", "topics to sign by windows, or patterns")
-        if not (self._singly or self._batched):
-            raise Misuse(
-                f"neither topics nor batched of {self.get_fully_qualified_name()} is set.",
-                remedy="""Give at least one: -p topics:="['odom']".""",
-            )
-        window_ms = whole_parameter(self, "window_ms", 50, (1, 1000), "length of a window, ms")
-        self._announce_us = 1_000 * whole_parameter(
-            self, "announce_ms", 1000, (0, 60_000), "how often a delegation comes along, ms"
-        )
-        self._anchor_ms = whole_parameter(
-            self, "anchor_ms", 30_000, (0, 3_600_000), "how often to anchor in the ledger, ms"
-        )
-        if 0 < self._anchor_ms < LEAST_ANCHOR_MS:
-            raise Misuse(
-                f"anchor_ms is {self._anchor_ms}, and the ledger takes no anchors that often.",
-                remedy=f"Give 0, to anchor nothing, or {LEAST_ANCHOR_MS} and more.",
-            )
-        begins = flag_parameter(
-            self, "begin_session", "begin sessions: only where no drone node runs on this drone"
-        )
-        self._aboard = Aboard(fleet, self.drone, self._complain, begins=begins)
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("secure_relay", TABLE, **node_arguments)
+        self.drone = self.given.text("drone")
+        self._time = NodeTime(self, tell_of_jump(self))
         self._outbox: Outbox | None = None
-        self._radio = Radio(self)
-        self._publisher = self._radio.node.create_publisher(
-            SignedMessage, self._radio.topic, SIGNED
-        )
-        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
+        self._radio: Radio | None = None
         self._ears: dict[str, _Ear] = {}
         self._identity: Identity | None = None
         self._sender: Sender | None = None
         self.signed = self.unsigned = self.unsent = 0
-        self.create_timer(_LOOK_S, self._on_look)
+
+    def open(self) -> None:
+        """Find out what to sign, and go on the air."""
+        path = Path(self.given.text("fleet"))
+        self._sign = sign = self._wanted(path)
+        self._singly, self._batched = self._patterns(sign.topics), self._patterns(sign.batched)
+        begins = self.given.flag("begin_session")
+        self._aboard = Aboard(path, self.drone, self._complain, begins=begins)
+        self._radio = Radio(self, self.given)
+        self._topic = self._radio.topic
+        self._publisher = self._radio.node.create_publisher(
+            SignedMessage, self._radio.topic, SIGNED
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
         self.create_timer(2 * _LOOK_S, self._on_diagnostics)
-        self.create_timer(window_ms / 1000, self._on_window)
 
-    def nodes(self) -> Sequence[Node]:
-        """Return this node, and that on the air where it is another."""
-        return (self,) if self._radio.node is self else (self, self._radio.node)
+    def start(self) -> None:
+        """Begin to look for topics, and to sign."""
+        self.create_timer(_LOOK_S, self._on_look)
+        self.create_timer(self._sign.window_ms / 1000, self._on_window)
 
-    def destroy_node(self) -> None:
-        """Send what waits, and leave."""
+    def stop(self) -> None:
+        """Send what waits, and listen no more."""
         self._on_window()
         try:
             self._anchor(last=True)
@@ -120,22 +104,47 @@ class RelayNode(Node):
             self._complain(error.explain())
         if self._outbox is not None:
             self._outbox.close()
-        self._radio.close()
-        super().destroy_node()
+        self._outbox = self._sender = self._identity = None
+        self._ears = {}
 
-    def _patterns(self, name: str, description: str) -> list[str]:
-        given = list_parameter(self, name, description)
+    def close(self) -> None:
+        """Leave the air."""
+        if self._radio is not None:
+            if self._radio.node is not self:
+                self._radio.node.destroy_publisher(self._publisher)
+            self._radio.close()
+            self._radio = None
+
+    def _wanted(self, path: Path) -> SignEntry:
+        """Return what to sign, by parameters, or else by the fleet file; Misuse for nothing."""
+        topics, batched = self.given.texts("topics"), self.given.texts("batched")
+        if not (topics or batched):
+            sign = Fleet.load(path).sign(self.drone)
+            if sign is None:
+                raise Misuse(
+                    f"neither topics nor batched of {self.get_fully_qualified_name()} is set, and "
+                    f"the fleet file names no topics to sign for {self.drone}.",
+                    remedy="""Name them there, in its section sign; or -p topics:="['odom']".""",
+                )
+            return sign
+        anchor_ms = self.given.whole("anchor_ms")
+        if 0 < anchor_ms < LEAST_ANCHOR_MS:
+            raise Misuse(
+                f"anchor_ms is {anchor_ms}, and the ledger takes no anchors that often.",
+                remedy=f"Give 0, to anchor nothing, or {LEAST_ANCHOR_MS} and more.",
+            )
+        window_ms, announce_ms = self.given.whole("window_ms"), self.given.whole("announce_ms")
+        return SignEntry(topics, batched, window_ms, announce_ms, anchor_ms)
+
+    def _patterns(self, given: list[str]) -> list[str]:
         prefix = self.get_namespace().rstrip("/")
         return [one if one.startswith("/") else f"{prefix}/{one}" for one in given]
 
     def _complain(self, what: str) -> None:
         self.get_logger().error(what, throttle_duration_sec=_COMPLAIN_S)
 
-    def _now_us(self) -> int:
-        return int(self.get_clock().now().nanoseconds) // 1_000
-
     def _on_look(self) -> None:
-        now_us = self._now_us()
+        now_us = self._time.now_us()
         if not now_us:
             return  # simulated time has not begun
         try:
@@ -145,7 +154,7 @@ class RelayNode(Node):
             self._complain(error.explain())
         for topic, types in self.get_topic_names_and_types():
             wanted = any(fnmatchcase(topic, one) for one in (*self._singly, *self._batched))
-            if wanted and relayable(topic, types) and topic != self._radio.topic:
+            if wanted and relayable(topic, types) and topic != self._topic:
                 self._listen(topic, types)
 
     def _take_up(self, now_s: int) -> None:
@@ -160,7 +169,7 @@ class RelayNode(Node):
                 self._sender = Sender(
                     credentials,
                     self._next_run,
-                    announce_us=self._announce_us,
+                    announce_us=1_000 * self._sign.announce_ms,
                     anchoring=self._moor(),
                 )
             else:
@@ -168,25 +177,25 @@ class RelayNode(Node):
             self._identity = identity
 
     def _next_run(self) -> int:
-        return next_run(self._aboard.folder, self._now_us() // 1_000_000)
+        return next_run(self._aboard.folder, self._time.now_us() // 1_000_000)
 
     def _moor(self) -> Anchoring | None:
         """Begin to anchor, unless another relay of this drone does."""
-        if not self._anchor_ms:
+        if not self._sign.anchor_ms:
             return None
         try:
             self._outbox = Outbox(self._aboard.folder)
         except Misuse as error:
             self._complain(error.explain())
             return None
-        return Anchoring(1_000 * self._anchor_ms, self._outbox.pending())
+        return Anchoring(1_000 * self._sign.anchor_ms, self._outbox.pending())
 
     def _anchor(self, *, last: bool = False) -> None:
         """Hand in what is to be anchored now: on disk first, so that it isn't forgotten."""
         told = self._outbox.told() if self._outbox else None
         if self._outbox is None or self._sender is None or told is None:
             return
-        anchored = self._sender.anchor(told, self._now_us(), last=last)
+        anchored = self._sender.anchor(told, self._time.now_us(), last=last)
         if anchored is not None:
             self._outbox.put(anchored.sealed)
             if anchored.leaves is not None:
@@ -226,7 +235,7 @@ class RelayNode(Node):
         if self._sender is None:
             self.unsigned += 1
             return
-        now_us = self._now_us()
+        now_us = self._time.now_us()
         try:
             if singly:
                 self._send(self._sender.sign(topic, type_name, hashed, data, now_us))
@@ -238,7 +247,7 @@ class RelayNode(Node):
 
     def _on_window(self) -> None:
         if self._sender is not None:
-            for notarised in self._sender.close(self._now_us()):
+            for notarised in self._sender.close(self._time.now_us()):
                 self._send(notarised)
 
     def _send(self, notarised: Notarised) -> None:
@@ -271,8 +280,8 @@ class RelayNode(Node):
 
 
 def make() -> Sequence[Node]:
-    """Return the relay's nodes."""
-    return RelayNode().nodes()
+    """Return the relay's node."""
+    return (RelayNode(),)
 
 
 def main() -> None:

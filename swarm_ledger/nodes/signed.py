@@ -16,15 +16,13 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from swarm_interfaces.msg import SignedMessage
 
 from swarm_ledger.errors import Misuse
-from swarm_ledger.nodes.process import default_parameter, whole_parameter
+from swarm_ledger.nodes.declaring import Given
 from swarm_ledger.relay.statement import Notarised, micros
 
-TOPIC = "/swarm/signed"
 VERIFIED_PREFIX = "verified"
 
 _DEPTH = 100
 _SAME_DOMAIN = -1
-_MAX_DOMAIN = 232
 _OURS = ("/swarm/", "/rosout", "/parameter_events", "/diagnostics")
 _OUR_TYPES = tuple(f"swarm_interfaces/msg/{n}" for n in ("SignedMessage", "Envelope", "Rejection"))
 
@@ -115,17 +113,9 @@ class Radio:
     and a relay would sign it.
     """
 
-    def __init__(self, node: Node) -> None:
-        domain = whole_parameter(
-            node,
-            "radio_domain",
-            _SAME_DOMAIN,
-            (_SAME_DOMAIN, _MAX_DOMAIN),
-            "ROS domain of the signed topic; -1: the node's own",
-        )
-        self.topic = node.resolve_topic_name(
-            default_parameter(node, "signed_topic", TOPIC, "where signed messages travel")
-        )
+    def __init__(self, node: Node, given: Given) -> None:
+        domain = given.whole("radio_domain")
+        self.topic = node.resolve_topic_name(given.text("signed_topic"))
         self._context: Context | None = None
         self.node = node
         if domain != _SAME_DOMAIN:

@@ -18,6 +18,8 @@ from swarm_ledger.identity.roster import Roster
 from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import ENVELOPES
 from swarm_ledger.nodes.signed import publisher_of
+from swarm_ledger.runtime.drone import Drone
+from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.transport.budget import Arrived, Inbox
 
 EVERYBODY = "/swarm/envelopes"
@@ -39,6 +41,7 @@ class RosTransport:
     def __init__(self, node: Node, roster: Roster, member: int) -> None:
         self._node, self._own = node, roster.members[member].name
         self._roster = roster
+        self._followed: list[int] = []
         self.inbox = Inbox()
         self._looked_at: list[Arrived] = []
         self._everybody = node.create_publisher(Envelope, EVERYBODY, ENVELOPES)
@@ -86,8 +89,24 @@ class RosTransport:
         message.data = array("B", data)
         return message
 
-    def receive(self) -> list[bytes]:
-        """Return what is to be looked at, in fair turns; a bounded number. See judge()."""
+    def follow(self, fleet: Fleet, drone: Drone, now_ms: int) -> None:
+        """Find the inboxes of the roster that the ledger has reached, and of the newest one."""
+        rosters = drone.roster, fleet.trust.newest
+        versions = [roster.version for roster in rosters]
+        if versions != self._followed:
+            self._followed = versions
+            for roster in sorted(rosters, key=lambda one: one.version):
+                self.learn(roster)
+
+    def report(self) -> dict[str, Any]:
+        """Return what was dropped, by reason; DDS encrypts where SROS 2 has it do so."""
+        return {"links": "dds", "overload": dict(self.inbox.dropped)}
+
+    def receive(self, timeout_ms: int = 0) -> list[bytes]:
+        """Return what is to be looked at, in fair turns; a bounded number, at once. See judge().
+
+        timeout_ms: for transports that wait; the executor does here.
+        """
         now_ms = _now_ms()
         for subscription in self._subscriptions:
             for _ in range(_AT_ONCE):  # the executor would take far longer over each than we do
@@ -111,11 +130,6 @@ class RosTransport:
         """Note which of what receive() returned last was refused, by its place; the rest held."""
         self.inbox.judge(self._looked_at, refused, _now_ms())
         self._looked_at = []
-
-    @property
-    def waits(self) -> bool:
-        """Whether receive() has left something to be looked at now."""
-        return self.inbox.waits(_now_ms())
 
     def _hear(self, raw: bytes, info: Any) -> None:
         self._put(raw, info, _now_ms())

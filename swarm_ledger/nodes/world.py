@@ -14,8 +14,10 @@ from sensor_msgs.msg import Image
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.nodes.convert import image_message
-from swarm_ledger.nodes.process import run, text_parameter
+from swarm_ledger.nodes.declaring import declare
+from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.qos import SENSOR
+from swarm_ledger.nodes.tables.world import TABLE
 from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.sim.camera import render
 from swarm_ledger.sim.eyes import FRAME_MS
@@ -30,7 +32,7 @@ class WorldNode(Node):
 
     def __init__(self) -> None:
         super().__init__("world")
-        fleet = Fleet.load(Path(text_parameter(self, "fleet", "path of the fleet file")))
+        fleet = Fleet.load(Path(declare(self, TABLE).text("fleet")))
         if fleet.file.world is None:
             raise Misuse("the fleet file has no world.")
         self._names = [entry.name for entry in fleet.file.drones]

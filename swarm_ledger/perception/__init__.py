@@ -20,6 +20,7 @@ from swarm_ledger.perception.perceived import (
     UNKNOWN,
     Classifier,
     Perceived,
+    agree,
     fuse,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "UNKNOWN",
     "Classifier",
     "Perceived",
+    "agree",
     "fuse",
     "load",
 ]

@@ -31,7 +31,7 @@ class Perceived:
     label: "cup", "two_faces", or "unknown" when neither reaches THRESHOLD; confidence: in 0..1,
     the probability of the label, for "unknown" the probability that the better of the two answers
     would be wrong; probabilities: of all three labels, where "unknown" means that the picture
-    shows neither.
+    shows neither. A label that is somebody else's comes with its own confidence only, in both.
     """
 
     label: str
@@ -87,3 +87,19 @@ def fuse(perceived: Sequence[Perceived]) -> Perceived:
         for label in LABELS
     }
     return decide({label: math.exp(mean) for label, mean in means.items()})
+
+
+def agree(perceived: Sequence[Perceived]) -> Perceived:
+    """Return one answer for several labels of which only their confidence is known.
+
+    The label with the most confidence in all, and that as a share of what it could have had; of
+    equals the one that was said first. Raises Misuse when there is none at all.
+    """
+    if not perceived:
+        raise Misuse("There is nothing to agree on.", remedy="Give at least one label.")
+    sums: dict[str, float] = {}
+    for one in perceived:
+        sums[one.label] = sums.get(one.label, 0.0) + one.confidence
+    shares = {label: total / len(perceived) for label, total in sums.items()}
+    best = max(shares, key=shares.__getitem__)
+    return Perceived(best, shares[best], shares)

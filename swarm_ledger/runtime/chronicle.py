@@ -22,7 +22,7 @@ from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.voting.decision import Settled
 from swarm_ledger.voting.limits import ABSTAIN_NAME
-from swarm_ledger.voting.observation import Observation
+from swarm_ledger.voting.observation import UNMEASURED, Observation
 from swarm_ledger.voting.question import Question
 
 Event = tuple[str, dict[str, Any]]
@@ -64,7 +64,7 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
             {
                 "label": label_name(machine.asked(content.question), content.label),
                 "confidence": content.confidence_ppm / 1_000_000,
-                "bearing": content.bearing_mrad / 1000,
+                "bearing": measured(content.bearing_mrad),
                 **fields,
             },
         )
@@ -82,6 +82,11 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
         yield "claim", {**rule_fields(content, machine), **fields}
     elif receipt.result.startswith("invalid"):
         yield "invalid", fields
+
+
+def measured(thousandths: int) -> float | None:
+    """Return a bearing in radians or a distance in metres, None where nothing measured it."""
+    return None if thousandths == UNMEASURED else thousandths / 1000
 
 
 def label_name(question: Question | None, label: int) -> str:

@@ -35,6 +35,7 @@ from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.prosecutor import Prosecutor
 from swarm_ledger.runtime.renewal import Renewal
 from swarm_ledger.runtime.sharing import Sharing
+from swarm_ledger.runtime.standing import HEARTBEAT_MS, Pulse, standing, status
 from swarm_ledger.runtime.transfer import Transfer
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.transport import Transport
@@ -76,6 +77,7 @@ class Drone:
         self.faults: Counter[str] = Counter()
         self.blamed: dict[str, Counter[str]] = {}
         self._keys, self._trust, self._transport, self._emit = keys, trust, transport, emit
+        self.pulse = Pulse(max(HEARTBEAT_MS, 8 * settings.resend_ms))
         self._roster_ms = 0
         self._start_ms, self._question = now_ms, question
         self.engine = Engine(
@@ -243,45 +245,12 @@ class Drone:
 
     @property
     def standing(self) -> str:
-        """What we are in the present epoch: "member", "mute", "waiting", "joining", or "removed".
-
-        Mute is a member that lost its disk, and with it what it may have said; waiting is one
-        whose root key has not signed for this epoch yet.
-        """
-        if self.engine.waiting:
-            return "waiting"
-        if self._seat.identity is not None:
-            return "mute" if self.engine.forgetful else "member"
-        ahead = any(seat.identity is not None for seat in self.engine.epochs.ahead)
-        return "joining" if ahead else "removed"
+        """What we are in the present epoch; see standing.standing()."""
+        return standing(self)
 
     def status(self) -> dict[str, Any]:
-        """Where this drone is, for screens and logs.
-
-        faults: how often it refused something, by reason; blamed: the same by the name of whoever
-        signed it, where a signature says who that was.
-        """
-        replica, member, store = self.engine.current.replica, self.member, self.keeper.store
-        return {
-            "drone": member.name,
-            "standing": self.standing,
-            "epoch": self.roster.version,
-            "view": replica.view,
-            "leader": self.roster.members[replica.leader].name,
-            "height": store.height,
-            "size": store.size,
-            "base": store.base,
-            "root": store.root().hex(),
-            "stable": replica.stable_seq,
-            "pending": replica.pending,
-            "met": self.greeting.met,
-            "key_store": member.key_store.label,
-            "hardware_only": member.hardware_only,
-            "faults": self.faults,
-            "blamed": self.blamed,
-            "clocks": self.clocks.status(),
-            "secrecy": self.sharing.standing if self.sharing else "off",
-        }
+        """Where this drone is, for screens and logs; see standing.status()."""
+        return status(self)
 
     @property
     def _seat(self) -> Seat:
@@ -323,7 +292,9 @@ class Drone:
         elif kind is Kind.SECRET and not self.sharing:
             raise PeerFault("no_key", "others speak in secret: our fleet file says nothing of it.")
         elif kind in (Kind.CONSENSUS, Kind.CARRIED):
-            self.engine.hear(*route(lambda seat: seat.doorman.hear(raw, now_s)))
+            seat, signed = route(lambda seat: seat.doorman.hear(raw, now_s))
+            self.pulse.hear(seat.roster.members[signed.sender].name, self.engine.steady_ms)
+            self.engine.hear(seat, signed)
         else:
             request = self.admission.take(raw)
             if request and request.author and isinstance(request.content, Observation):
@@ -393,7 +364,9 @@ class Drone:
         for receipt in applied.receipts:
             sealed_ms = self.ballots.sealed.pop(digest(receipt.body), None)
             if sealed_ms is not None:
-                self._emit("committed", {"latency_ms": self.engine.steady_ms - sealed_ms})
+                latency_ms = self.engine.steady_ms - sealed_ms
+                self.pulse.committed(latency_ms)
+                self._emit("committed", {"latency_ms": latency_ms})
         for name, fields in describe(applied, self.machine):
             self._emit(name, {"view": self.engine.current.replica.view, **fields})
         self.on_replayed(applied)

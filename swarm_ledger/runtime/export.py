@@ -11,6 +11,7 @@ from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.ledger.pruning import Found
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.snapshot import members_in
 from swarm_ledger.voting.decision import Settled, parse_settled
 
@@ -27,6 +28,14 @@ def sessions_in(store: Store, trust: Trust, *, entry: int | None = None) -> Open
     members = members_in(store, trust)
     checkpoint = store.checkpoint(entry + 1) if entry is not None else None
     return (members.at(checkpoint.height) if checkpoint else members.now).opener
+
+
+def ledger_time_ms(store: Store) -> int:
+    """Return the time that a ledger has reached, POSIX milliseconds; 0 for an empty one."""
+    if store.height < 1:
+        return 0
+    header, _ = split_block(store.block(store.height).entries)
+    return header.time_ms
 
 
 def find_decision(store: Store, number: int, *, height: int | None = None) -> tuple[int, Settled]:

@@ -144,7 +144,7 @@ def resume(
         roster,
         root,
         SoftwareSigner(seed),
-        not_before=now_s - before_s,
+        not_before=max(0, now_s - before_s),  # simulated time begins at 0
         expires=now_s + after_s,
     )
     _write(path, encode(_Kept(seed, identity.delegation, before)))

@@ -169,6 +169,11 @@ class Transfer:
         return found
 
     @property
+    def taking(self) -> bool:
+        """Whether another member's state is on its way to us."""
+        return self._taking is not None
+
+    @property
     def _height(self) -> int:
         return self._engine.keeper.store.height
 

@@ -6,17 +6,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from swarm_ledger.perception import Perceived, fuse
+from swarm_ledger.perception import Perceived, agree, fuse
 from swarm_ledger.voting.limits import ABSTAIN
-from swarm_ledger.voting.observation import FULL_CIRCLE_MRAD, Observation
+from swarm_ledger.voting.observation import FULL_CIRCLE_MRAD, UNMEASURED, Observation
 from swarm_ledger.voting.tally import OpenQuestion
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One image, judged. stamp_ms: when it was taken; image: SHA-256 of its pixels, 32 bytes.
+    """One image, judged. stamp_ms: when it was taken; image: its SHA-256, 32 bytes, 0 for none.
 
-    bearing: from the target to the drone, radians counter-clockwise from east; distance: metres.
+    bearing: from the target to the drone, radians counter-clockwise from east; distance: metres;
+    NaN if unmeasured. question: the one that somebody else's label is on, b"" for our own looks.
     """
 
     perceived: Perceived
@@ -24,6 +25,11 @@ class Look:
     image: bytes
     bearing: float
     distance: float
+    question: bytes = b""
+
+    def is_on(self, question_id: bytes) -> bool:
+        """Whether it answers that question."""
+        return self.question in (b"", question_id)
 
 
 @dataclass
@@ -37,7 +43,7 @@ class Voter:
     def look(self, look: Look, questions: tuple[OpenQuestion, ...]) -> None:
         """Take one look into account for each question that was open when it was taken."""
         for question in questions:
-            if question.question_id not in self._voted:
+            if question.question_id not in self._voted and look.is_on(question.question_id):
                 seen = self._seen.setdefault(question.question_id, [])
                 seen.append(look)
                 del seen[: -self.looks]
@@ -76,16 +82,26 @@ class Voter:
 
 def observe(question: OpenQuestion, looks: list[Look]) -> Observation:
     """Fuse looks into one observation, in the integers that are signed."""
-    perceived = fuse([look.perceived for look in looks])
+    own = all(look.question == b"" for look in looks)
+    perceived = (fuse if own else agree)([look.perceived for look in looks])
     labels = question.question.labels
     last = looks[-1]
-    turn = round(math.fmod(last.bearing, math.tau) * 1000) % (FULL_CIRCLE_MRAD + 1)
     return Observation(
         question=question.question_id,
         label=labels.index(perceived.label) if perceived.label in labels else ABSTAIN,
         confidence_ppm=round(min(max(perceived.confidence, 0.0), 1.0) * 1_000_000),
         stamp_ms=last.stamp_ms,
         image=last.image,
-        bearing_mrad=turn,
-        distance_mm=min(round(last.distance * 1000), 1_000_000_000),
+        bearing_mrad=_milliradians(last.bearing),
+        distance_mm=_millimetres(last.distance),
     )
+
+
+def _milliradians(bearing: float) -> int:
+    if math.isnan(bearing):
+        return UNMEASURED
+    return round(math.fmod(bearing, math.tau) * 1000) % (FULL_CIRCLE_MRAD + 1)
+
+
+def _millimetres(distance: float) -> int:
+    return UNMEASURED if math.isnan(distance) else min(round(distance * 1000), 1_000_000_000)

@@ -10,16 +10,12 @@ from contextlib import closing
 from pathlib import Path
 
 from swarm_ledger.errors import SwarmLedgerError
-from swarm_ledger.runtime.clerk import Clerk
-from swarm_ledger.runtime.courier import Courier
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.fleet import Fleet, wall_clock_ms
-from swarm_ledger.runtime.lookout import Lookout
-from swarm_ledger.sim.byzantine import corrupt
 from swarm_ledger.sim.events import StdoutEvents, die_with_parent
+from swarm_ledger.sim.helm import Helm
 from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.wiring import Wiring
-from swarm_ledger.transport.secret import veiled
 
 Work = Callable[[Drone, int], None]
 """What a drone does in each turn besides hearing its peers; the time in POSIX milliseconds."""
@@ -30,43 +26,19 @@ _STATUS_MS = 200
 
 def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     """Drive one drone until it is asked to stop; its ledger is closed properly then."""
-    entry = fleet.drone(name)
-    start_ms = wall_clock_ms()
     emit = StdoutEvents(name)
-    lookout, courier = Lookout(fleet, name, emit), Courier(fleet.home(name), emit)
-    clerk = Clerk(fleet.home(name), emit, fleet.rules())
     with fleet.store(name) as store, closing(Wiring(fleet, name, emit)) as wiring:
-        secrets = fleet.secrets(name, start_ms)
-        radio = veiled(wiring, secrets)
-        drone = Drone(
-            fleet.keys(name),
-            fleet.trust,
-            store,
-            corrupt(entry.attack, radio, lambda: fleet.identity(name, start_ms // 1000)),
-            fleet.settings(name),
-            now_ms=start_ms,
-            emit=emit,
-            looks=fleet.file.looks,
-            question=fleet.question(),
-            secrets=secrets,
-            max_bytes=fleet.max_bytes(name),
-        )
-        lookout.check_current(drone, start_ms)
-        wiring.follow(fleet, drone, start_ms)
+        helm = Helm(fleet, name, store, wiring, emit=emit, now_ms=wall_clock_ms())
         told_ms = 0
         while not stop.asked:
             arrived = wiring.receive(_POLL_MS)
-            wiring.judge(drone.receive_all(arrived, wall_clock_ms()))
-            work(drone, wall_clock_ms())
+            helm.hear(arrived, wall_clock_ms())
+            work(helm.drone, wall_clock_ms())
             now_ms = wall_clock_ms()
-            drone.tick(now_ms)
-            courier.look(drone, now_ms)
-            clerk.look(drone, now_ms)
-            lookout.look(drone, now_ms)
-            wiring.follow(lookout.fleet, drone, now_ms)
+            helm.tick(now_ms)
             if not 0 <= now_ms - told_ms < _STATUS_MS:
                 told_ms = now_ms
-                emit("status", {**drone.status(), **wiring.report()})
+                emit("status", helm.status())
 
 
 def command_line(description: str | None) -> argparse.ArgumentParser:

@@ -15,6 +15,9 @@ OBSERVATION_LIMIT = 128
 
 FULL_CIRCLE_MRAD = 6283
 
+UNMEASURED = -1
+"""Instead of a bearing or a distance that nothing measured."""
+
 
 class Observation(Record, frozen=True, tag=1):
     """One look at the subject of a question, judged by one drone.
@@ -23,7 +26,7 @@ class Observation(Record, frozen=True, tag=1):
     that the label is right. stamp_ms: when the image was taken, by the drone's clock; 0, a
     simulated clock that nobody has set, is refused. image: SHA-256 of the image. bearing_mrad:
     0..6283, from the subject to the drone, counter-clockwise from east (REP 103). distance_mm: to
-    the subject.
+    the subject. Either may be UNMEASURED.
     """
 
     question: Digest
@@ -31,8 +34,8 @@ class Observation(Record, frozen=True, tag=1):
     confidence_ppm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
     stamp_ms: Annotated[int, msgspec.Meta(ge=1, le=MAX_TIME_MS)]
     image: Digest
-    bearing_mrad: Annotated[int, msgspec.Meta(ge=0, le=FULL_CIRCLE_MRAD)]
-    distance_mm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+    bearing_mrad: Annotated[int, msgspec.Meta(ge=UNMEASURED, le=FULL_CIRCLE_MRAD)]
+    distance_mm: Annotated[int, msgspec.Meta(ge=UNMEASURED, le=1_000_000_000)]
 
 
 def parse_observation(encoded: bytes) -> Observation:

@@ -293,6 +293,11 @@ class Tally:
         poll = self._polls.get(question_id_)
         return poll.snapshot().votes if poll else ()
 
+    @property
+    def decided(self) -> int:
+        """How many questions have been decided."""
+        return self._decided
+
     def decision(self, number: int) -> Decision | None:
         """Return decision 1, 2, ..., or None if not made yet or older than those remembered."""
         oldest = self._decided - len(self._decisions) + 1

@@ -37,7 +37,7 @@ from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.snapshot import take
 from tests.anchored import anchor, sealed_anchor
 from tests.crew import T0_MS
-from tests.fuzz import attesting, handed, light, provenances, veiled
+from tests.fuzz import attesting, handed, light, pictures, provenances, veiled
 from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.gossip import samples as gossip_samples
@@ -81,6 +81,7 @@ def collect() -> dict[str, list[bytes]]:
             "gossip": gossip_samples(),
             "state": handed.samples(folder),
             "provenance": provenances.samples(),
+            **pictures.samples(),
             "tile_name": [b"tile/0/x001/234", b"tile/entries/000.p/15"],
             "tiles": [_tiles(store)],
             "compare": [early],

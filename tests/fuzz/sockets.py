@@ -1,26 +1,19 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""Targets behind a socket or a topic: frames of ZeroMQ, messages of ROS 2."""
+"""Targets behind a socket: frames of ZeroMQ."""
 
 from __future__ import annotations
 
 import atexit
-import random
 import socket
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from importlib.util import find_spec
-from types import SimpleNamespace
 from typing import Any
 
 import cbor2
-import numpy as np
 import zmq
 
 from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
-from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import ChannelKeys
-from swarm_ledger.perception import load
 from swarm_ledger.sim.ports import free_ports
 from swarm_ledger.transport.budget import Inbox, Limits
 from swarm_ledger.transport.curve import Curve
@@ -30,7 +23,6 @@ from tests.fuzz.target import Target
 
 _ALIVE = b"still there?"
 _PATIENCE = 40
-_SMALL = 200
 
 
 @cache
@@ -99,42 +91,7 @@ def _curve(data: bytes) -> None:
     raise AssertionError("what a member sent does not arrive any more.")
 
 
-def _image(data: bytes) -> None:
-    """An Image of any size and encoding, looked at, or refused."""
-    from swarm_ledger.nodes.convert import pixels
-
-    try:
-        encoding, width, height, step, content = cbor2.loads(data)
-        sizes = [abs(int(size)) % 2**32 for size in (width, height, step)]
-        content = bytes(content) if isinstance(content, bytes) else bytes(sizes[1] * sizes[2] % 9)
-    except Exception:
-        raise Misuse("no image.") from None
-    width, height, step = sizes
-    message = SimpleNamespace(
-        encoding=str(encoding), width=width, height=height, step=step, data=content
-    )
-    picture = pixels(message)
-    assert picture.shape == (height, width, 3)
-    assert picture.dtype == np.uint8
-    if max(width, height) < _SMALL:
-        load().classify(picture)
-
-
-def _of_image(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
-    if rng.random() < 0.5:
-        return of_cbor(rng, data, others)
-    channels = rng.choice((1, 3))
-    width, height = rng.choice((0, 1, 8, 33)), rng.choice((0, 1, 8, 33))
-    step = width * channels + rng.choice((0, 0, 1, 7))
-    encoding = rng.choice(("mono8", "rgb8", "bgr8"))
-    short = rng.choice((0, 0, 0, 1, -1))
-    content = rng.randbytes(max(0, step * height + short))
-    return cbor2.dumps([encoding, width, height, step, content])
-
-
-_HERE = find_spec("rclpy") is not None and find_spec("swarm_interfaces") is not None
 SOCKETS = (
     Target("zmq", _zmq, of_cbor, (), cost=20),
     Target("curve", _curve, of_bytes, (), cost=20),
-    *([Target("image", _image, _of_image, (Misuse,), cost=20, memory=1 << 26)] if _HERE else []),
 )

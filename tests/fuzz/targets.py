@@ -47,6 +47,7 @@ from tests.fuzz.gossip import GOSSIP
 from tests.fuzz.handed import HANDED
 from tests.fuzz.light import LIGHT
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
+from tests.fuzz.pictures import PICTURES
 from tests.fuzz.provenances import PROVENANCES
 from tests.fuzz.rules import RULES
 from tests.fuzz.sockets import SOCKETS
@@ -238,6 +239,7 @@ _TARGETS = (
     *RULES,
     *GOSSIP,
     *PROVENANCES,
+    *PICTURES,
     *SOCKETS,
     *STRANGERS,
     Target("swarm", swarm, of_bytes, (), cost=20_000),

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ast
 import configparser
 import importlib.util
 import os
@@ -25,6 +24,7 @@ from xml.etree import ElementTree
 import pytest
 
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.nodes.tables import tables
 from swarm_ledger.runtime.export import find_decision
 from swarm_ledger.runtime.fleet import FLEET, LEDGER, Fleet
 from swarm_ledger.sim.events import PARENT
@@ -75,12 +75,11 @@ def sim(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
-def declared_parameters(module: str) -> set[str]:
-    """Return the parameters that a node's module declares; all of ours are obligatory."""
-    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    named = [call for call in calls if getattr(call.func, "id", "") == "text_parameter"]
-    return {ast.literal_eval(call.args[1]) for call in named}
+def declared_parameters(executable: str) -> set[str]:
+    """Return the parameters that have to be given to an executable's nodes."""
+    started = [table for table in tables().values() if executable in table.executables]
+    assert started
+    return {one.name for table in started for one in table.parameters if one.required}
 
 
 def entry_points() -> dict[str, str]:
@@ -101,7 +100,7 @@ def test_nodes_are_what_the_package_has(sim: Any) -> None:
         module, function = executables[node.named["executable"]].split(":")
         assert f"def {function}(" in (ROOT / f"{module.replace('.', '/')}.py").read_text()
         (parameters,) = node.named["parameters"]
-        assert set(parameters) == declared_parameters(module)
+        assert set(parameters) == declared_parameters(node.named["executable"])
         assert parameters["fleet"].given == ("/run/fleet.yaml",)
         assert node.named["additional_env"] == {"A": "1"}
         assert "name" not in node.named  # it would name a process's nodes alike

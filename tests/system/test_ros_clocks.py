@@ -24,6 +24,8 @@ told = {}
 
 def hear(message):
     for status in message.status:
+        if not status.name.endswith(": clocks"):
+            continue
         values = {pair.key: pair.value for pair in status.values}
         told[status.name] = [int.from_bytes(status.level, "big"), status.hardware_id, values]
 

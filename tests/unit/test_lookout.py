@@ -119,7 +119,7 @@ def test_files_that_nobody_signed_are_reported_and_not_taken(post: Post) -> None
 
 def test_a_fleet_file_that_changes_is_read_again(post: Post) -> None:
     path = post.folder / FLEET
-    path.write_text(path.read_text().replace("looks: 5", "looks: 77"))
+    path.write_text(path.read_text() + "looks: 77\n")
     assert post.look()
     assert post.lookout.fleet.file.looks == 77
     path.write_text("nonsense")

@@ -24,6 +24,7 @@ from swarm_ledger.voting import (
     parse_question,
     question_id,
 )
+from swarm_ledger.voting.observation import UNMEASURED
 
 TIME = 2**53 - 1
 
@@ -171,8 +172,10 @@ def test_a_question_with_a_bad_field_is_a_peers_fault(changes: dict[str, object]
         {"f3": 1_000_000},
         {"f4": 1},
         {"f4": TIME},
+        {"f6": UNMEASURED},
         {"f6": 0},
         {"f6": 6283},
+        {"f7": UNMEASURED},
         {"f7": 0},
         {"f7": 1_000_000_000},
     ],
@@ -206,9 +209,9 @@ def test_observations_at_the_edge_are_valid(changes: dict[str, object]) -> None:
         {"f5": b""},
         {"f5": b"i" * 31},
         {"f5": b"i" * 33},
-        {"f6": -1},
+        {"f6": -2},
         {"f6": 6284},
-        {"f7": -1},
+        {"f7": -2},
         {"f7": 1_000_000_001},
         {"f7": 12.5},
     ],

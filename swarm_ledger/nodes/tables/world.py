@@ -1,0 +1,11 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""What the built-in world can be told."""
+
+from swarm_ledger.nodes.parameters import Table, text
+
+TABLE = Table(
+    node="world",
+    purpose="The built-in world: a camera and odometry for each drone of a fleet.",
+    executables=("world",),
+    parameters=(text("fleet", "path of the fleet file, which must have a world"),),
+)
