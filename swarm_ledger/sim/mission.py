@@ -29,7 +29,7 @@ from swarm_ledger.sim.byzantine import ATTACKS
 from swarm_ledger.sim.ports import free_ports
 from swarm_ledger.sim.world import TARGETS
 from swarm_ledger.voting.question import Question
-from swarm_ledger.voting.rules import Majority
+from swarm_ledger.voting.rules import AnyRule, Majority
 
 TRANSPORTS = ("memory", "zmq", "ros")
 KEY_STORES = ("software", "pkcs11", "tpm2")
@@ -49,6 +49,7 @@ class Mission:
     channels: whether the roster lists channel keys, by which links over ZeroMQ are encrypted.
     secret: whether drones encrypt what they say to each other, whatever carries it.
     allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
+    rule: by which the question is settled.
     """
 
     run_dir: Path
@@ -67,6 +68,7 @@ class Mission:
     secret: bool = False
     consensus: ConsensusEntry = field(default_factory=ConsensusEntry)
     hardware_only: bool = False
+    rule: AnyRule = field(default_factory=Majority)
 
     def __post_init__(self) -> None:
         if not 4 <= self.drones <= MAX_DRONES:
@@ -185,7 +187,7 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
     question = Question(
         subject="What stands at the centre?",
         labels=TARGETS,
-        rule=Majority(),
+        rule=mission.rule,
         duration_ms=mission.duration_ms,
         nonce=_secret(mission, "nonce")[:16],
     )

@@ -155,6 +155,27 @@ def test_a_summary_counts_right_wrong_and_undecided() -> None:
     assert wilson(0, 50)[0] == 0
 
 
+def test_single_drones_are_counted_beside_the_swarm() -> None:
+    rows = [
+        {**row(True, 0), "said": {"a": "right", "b": "wrong"}},
+        {**row(True, 0), "said": {"a": "right", "b": "right", "c": "undecided"}},
+    ]
+    found = summarise({}, rows)
+    assert (found.single_mean, found.single_best) == (0.6, 1.0)
+    assert summarise({}, [row(True, 1)]).single_mean is None
+
+
+def test_cups_are_flown_with_the_given_share_of_hard_views() -> None:
+    cell = cell_of("cup", {"drones": 4, "byzantine": 1, "hard_views": 0})
+    rows = cell.run(3, [0])
+    assert rows[0]["right"]
+    assert list(rows[0]["said"].values()) == ["right"] * 3
+    with pytest.raises(Misuse, match="hard views"):
+        cell_of("cup", {"hard_views": 101})
+    with pytest.raises(Misuse, match="can't be flown"):
+        cell_of("cup", {"drones": 3})
+
+
 def test_tables_and_plots_and_parquet(plan: Plan, tmp_path: Path) -> None:
     results = Results(tmp_path / "out")
     rows = sweep(plan, results, Here(), quiet)

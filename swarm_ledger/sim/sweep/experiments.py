@@ -5,15 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 import msgspec
 
 from swarm_ledger.errors import Misuse
+from swarm_ledger.sim import accuracy
 from swarm_ledger.sim.arena.dynamics import BLACK_AT_FIRST, LIMIT_S, Dynamic, decide
 from swarm_ledger.sim.arena.liars import ATTACKS, MIXED
 from swarm_ledger.sim.arena.mixing import spread
 from swarm_ledger.sim.arena.swarm import DURATION_S, Setting, fly
+from swarm_ledger.sim.mission import Mission
+from swarm_ledger.sim.world import TARGETS
 from swarm_ledger.voting.rules import AnyRule
 
 Row: TypeAlias = dict[str, Any]
@@ -122,7 +126,57 @@ class MixingCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
 
 
-Cell: TypeAlias = DynamicsCell | SwarmCell | MixingCell
+class CupCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Cup or two faces in the built-in world: drones, of which some lie and some see badly.
+
+    hard_views: percent of the drones that see badly: in bad light, with noise, blur or obstacles.
+    """
+
+    rule: str = "majority"
+    drones: int = 7
+    byzantine: int = 2
+    attack: str = "lie"
+    hard_views: int = 36
+
+    def __post_init__(self) -> None:
+        rule_named(self.rule)
+        if not 0 <= self.hard_views <= 100:
+            raise Misuse(f"{self.hard_views} % of hard views: take 0 to 100.")
+        Mission(
+            Path(), self.drones, self.byzantine, attack=self.attack, allow_unsafe=True
+        )  # it says what can't be flown
+
+    def run(self, seed: int, runs: Sequence[int]) -> list[Row]:
+        """Fly some runs: a cup in those with even numbers. said: what each honest drone said.
+
+        right: the swarm was; seconds are not counted.
+        """
+        rows = []
+        for run in runs:
+            task = TARGETS[run % 2], seed + run // 2
+            flown = accuracy.fly(
+                task,
+                drones=self.drones,
+                liars=self.byzantine,
+                attack=self.attack,
+                rule=rule_named(self.rule),
+                hard=self.hard_views / 100,
+            )
+            verdict = accuracy.judge(flown.decision, flown.target)
+            honest = {n: vote for n, vote in flown.votes.items() if n not in flown.liars}
+            rows.append(
+                {
+                    "run": run,
+                    "right": verdict == accuracy.RIGHT,
+                    "undecided": verdict == accuracy.UNDECIDED,
+                    "seconds": 0.0,
+                    "said": {n: accuracy.judge(v, flown.target) for n, v in honest.items()},
+                }
+            )
+        return rows
+
+
+Cell: TypeAlias = DynamicsCell | SwarmCell | MixingCell | CupCell
 
 
 @dataclass(frozen=True)
@@ -137,6 +191,7 @@ EXPERIMENTS = {
     "dynamics": Experiment(DynamicsCell, 25),
     "swarm": Experiment(SwarmCell, 1),
     "mixing": Experiment(MixingCell, 25),
+    "cup": Experiment(CupCell, 1),
 }
 
 

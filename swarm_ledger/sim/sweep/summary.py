@@ -10,6 +10,7 @@ from statistics import median
 import msgspec
 
 from swarm_ledger.errors import Misuse
+from swarm_ledger.sim.accuracy import RIGHT
 from swarm_ledger.sim.sweep.experiments import Row
 from swarm_ledger.sim.sweep.plan import Plan
 
@@ -20,7 +21,9 @@ class CellSummary(msgspec.Struct, frozen=True):
     """E_N: share of runs in which every honest robot was right, with Wilson's 95 % interval.
 
     T_median_s: median time of those, None if there are none. undecided: share of runs without an
-    answer; wrong: with a wrong one.
+    answer; wrong: with a wrong one. single_mean, single_best: the share of right answers of the
+    honest drones by themselves, in the mean and of the best of them, where rows tell: the best is
+    chosen afterwards, and so is luckier than any drone is good.
     """
 
     parameters: Row
@@ -31,6 +34,8 @@ class CellSummary(msgspec.Struct, frozen=True):
     undecided: float
     wrong: float
     runs: int
+    single_mean: float | None = None
+    single_best: float | None = None
 
 
 def wilson(right: int, runs: int) -> tuple[float, float]:
@@ -57,7 +62,20 @@ def summarise(parameters: Row, rows: Sequence[Row]) -> CellSummary:
         undecided / runs,
         (runs - len(right) - undecided) / runs,
         runs,
+        *_singles(rows),
     )
+
+
+def _singles(rows: Sequence[Row]) -> tuple[float | None, float | None]:
+    by_drone: dict[str, list[bool]] = {}
+    for row in rows:
+        for drone, verdict in row.get("said", {}).items():
+            by_drone.setdefault(drone, []).append(verdict == RIGHT)
+    if not by_drone:
+        return None, None
+    all_said = [right for said in by_drone.values() for right in said]
+    best = max(sum(said) / len(said) for said in by_drone.values())
+    return sum(all_said) / len(all_said), best
 
 
 def cells(plan: Plan, rows: Iterable[Row]) -> list[CellSummary]:
@@ -92,6 +110,8 @@ def table(summaries: Sequence[CellSummary], across: str) -> str:
 
 def _cell(one: CellSummary) -> str:
     share = f"{one.E_N:.2f}"
+    if one.single_mean is not None:
+        return f"{share} ({one.low:.2f}-{one.high:.2f}); one {one.single_mean:.2f}"
     return share if one.T_median_s is None else f"{share}/{one.T_median_s:.0f}"
 
 
@@ -117,6 +137,10 @@ def plot(summaries: Sequence[CellSummary], along: str, path: Path) -> None:
         axes.plot(places, [one.E_N for one in found], marker="o", label=name)
         lows, highs = [one.low for one in found], [one.high for one in found]
         axes.fill_between(places, lows, highs, alpha=0.15)
+        for which in ("single_mean", "single_best"):
+            shares = [share for one in found if (share := getattr(one, which)) is not None]
+            if len(shares) == len(found):
+                axes.plot(places, shares, linestyle=":", label=f"{which}, {name}")
     axes.set(xlabel=along, ylabel="E_N", ylim=(-0.02, 1.02))
     axes.legend()
     axes.grid(alpha=0.3)
