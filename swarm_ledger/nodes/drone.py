@@ -33,6 +33,7 @@ from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.prover import ProverNode
 from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import HEARTBEAT, LATCHED, SENSOR, STATUS_EVERY_S
+from swarm_ledger.nodes.questions import Questions
 from swarm_ledger.nodes.relay import RelayNode
 from swarm_ledger.nodes.tables.drone import TABLE
 from swarm_ledger.nodes.transport import RosTransport
@@ -72,6 +73,7 @@ class DroneNode(ManagedNode):
         self._member: Member | None = None
         self._losses, self._refusals = health.Losses(), health.Losses()
         self._unsent = 0
+        self._turns = 0
 
     # the lifecycle
 
@@ -83,6 +85,7 @@ class DroneNode(ManagedNode):
         self._store = self.fleet.store(self.name)
         self._decisions = self.create_publisher(Decision, "/swarm/decisions", LATCHED)
         self._checkpoints = self.create_publisher(Checkpoint, "/swarm/checkpoints", LATCHED)
+        self._questions = Questions(self)
         self._observations = self.create_publisher(Observation, "observation", SENSOR)
         self._status = self.create_publisher(SwarmStatus, "status", HEARTBEAT)
         self._reporter = Reporter(self, self.name, member.drone_id)
@@ -111,6 +114,15 @@ class DroneNode(ManagedNode):
         """Close the ledger."""
         with suppress(AttributeError):  # it was not opened
             self._store.close()
+
+    def pulse(self) -> tuple[int, str] | None:
+        """Return how often consensus has turned, and how it stands, for systemd's watchdog."""
+        if not self.active:
+            return None
+        if self.drone is None:
+            return self._turns, "beginning"
+        asked = len(self.questions())
+        return self._turns, f"height {self._store.height}, {asked} questions open"
 
     # what perception asks
 
@@ -156,6 +168,7 @@ class DroneNode(ManagedNode):
                 break
             self._helm.hear(messages, self.time.now_ms())
         self._helm.tick(self.time.now_ms())
+        self._turns += 1
 
     def _launch(self, links: Links) -> Helm:
         if self.time.simulated:
@@ -167,10 +180,12 @@ class DroneNode(ManagedNode):
         last = tally.decision(tally.decided)
         if last is not None and last.height >= self._store.base:
             self._publish_decision(last.number, last.height)
+        self._questions.begin(helm.drone, self.get_clock().now().to_msg())
         return helm
 
     def _on_event(self, event: str, fields: dict[str, Any]) -> None:
         self._emit(event, fields)
+        self._questions.on_event(event, fields, self.get_clock().now().to_msg())
         if event == "decision":
             self._publish_decision(fields["number"], fields["height"])
         elif event == "checkpoint":

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 
 import rclpy
@@ -14,6 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 from swarm_ledger.errors import SwarmLedgerError
 from swarm_ledger.nodes.declaring import refuse_unknown
 from swarm_ledger.nodes.lifecycle import ManagedNode
+from swarm_ledger.runtime.watchdog import Watchdog
 from swarm_ledger.sim.events import die_with_parent
 from swarm_ledger.sim.stop import Stop
 
@@ -26,7 +29,8 @@ def run(make: Callable[[], Iterable[Node]]) -> int:
     Lifecycle nodes with `autostart` are configured and activated, in that order of nodes; in the
     end all are deactivated, cleaned up and shut down, the last one first. Returns the process's
     exit code: 1, with a sentence on stderr, if a node can't be made or started, or fails later.
-    rclpy's own signal handlers would take the context from under a callback that publishes.
+    systemd, where it started us, is told when all are active, and that they are alive. rclpy's own
+    signal handlers would take the context from under a callback that publishes.
     """
     die_with_parent()
     stop = Stop()
@@ -59,8 +63,11 @@ def _spin(nodes: list[Node], stop: Stop) -> None:
     automatic = [node for node in nodes if isinstance(node, ManagedNode) and node.autostart]
     for node in automatic:
         node.begin()
+    watchdog = Watchdog.of(os.environ)
     while not stop.asked and rclpy.ok():
         executor.spin_once(timeout_sec=_SPIN_S)
         for node in automatic:
             if node.trouble is not None:
                 raise node.trouble
+        watchdog.look(nodes, time.monotonic_ns() // 1_000_000)
+    watchdog.ending()

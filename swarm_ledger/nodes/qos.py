@@ -48,10 +48,12 @@ HEARTBEAT = QoSProfile(
     depth=1,
     deadline=Duration(seconds=5 * STATUS_EVERY_S),
     liveliness=LivelinessPolicy.AUTOMATIC,
-    liveliness_lease_duration=Duration(seconds=10 * STATUS_EVERY_S),
+    liveliness_lease_duration=Duration(seconds=50 * STATUS_EVERY_S),
 )
-"""Where a drone is, and that it is there. Who asks for as much hears of a deadline that was
-missed, and of a process that is gone; who asks for neither hears the rest all the same."""
+"""Where a drone is, and that it is there. The lease is long, as each process tells each other one
+several times in it that it lives; a deadline costs nothing on the air. Who asks for as much hears
+of a deadline that was missed, and of a process that is gone; who asks for neither hears the rest
+all the same."""
 
 DIAGNOSTICS = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,

@@ -33,13 +33,15 @@ _AT_ONCE = 1_000
 class RosTransport:
     """One member's end: publishes on the others' topics, listens to its own and the common one.
 
-    inbox: what waits here, by publisher where rclpy tells who that is (not on Humble), as it came:
-    it is parsed when its turn comes. "unsent" among what it counts is what DDS did not take from
-    us. Nothing in a message around the sealed bytes is trusted.
+    member: None for who is no drone, and only says and hears what is for everybody. inbox: what
+    waits here, by publisher where rclpy tells who that is (not on Humble), as it came: it is
+    parsed when its turn comes. "unsent" among what it counts is what DDS did not take from us.
+    Nothing in a message around the sealed bytes is trusted.
     """
 
-    def __init__(self, node: Node, roster: Roster, member: int) -> None:
-        self._node, self._own = node, roster.members[member].name
+    def __init__(self, node: Node, roster: Roster, member: int | None) -> None:
+        self._node = node
+        self._own = None if member is None else roster.members[member].name
         self._roster = roster
         self._followed: list[int] = []
         self.inbox = Inbox()
@@ -48,15 +50,18 @@ class RosTransport:
         self._topics: dict[str, Publisher] = {}
         self._inboxes: dict[int, Publisher] = {}
         self.learn(roster)
+        heard = [EVERYBODY] + [f"{INBOX}/{self._own}"] * (self._own is not None)
         # Raw, so that what can't be deserialised, or is too large for that, is counted.
         self._subscriptions = [
             node.create_subscription(Envelope, topic, self._hear, ENVELOPES, raw=True)
-            for topic in (EVERYBODY, f"{INBOX}/{self._own}")
+            for topic in heard
         ]
 
     def learn(self, roster: Roster) -> None:
         """Find the inboxes of a later roster's members; one with a new key keeps its inbox."""
         self._roster = roster
+        if self._own is None:
+            return
         for other in (roster.members[index] for index in roster.validators):
             if other.name == self._own:
                 continue

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from swarm_ledger.encoding import digest, encode
 from swarm_ledger.relay.anchor import Anchor
 from swarm_ledger.rules.rule import (
     Action,
@@ -19,6 +20,7 @@ from swarm_ledger.rules.rule import (
     Withdrawal,
 )
 from swarm_ledger.runtime.evidence import Charge
+from swarm_ledger.runtime.goal import rule_number
 from swarm_ledger.runtime.machine import Applied, Machine, Receipt
 from swarm_ledger.voting.decision import Settled
 from swarm_ledger.voting.limits import ABSTAIN_NAME
@@ -57,7 +59,7 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
     content = receipt.content
     fields = {"author": author, "result": receipt.result, "height": applied.height}
     if isinstance(content, Question):
-        yield "question", {"subject": content.subject, "labels": list(content.labels), **fields}
+        yield "question", {**question_fields(content, applied.time_ms), **fields}
     elif isinstance(content, Observation):
         yield (
             "vote",
@@ -82,6 +84,18 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
         yield "claim", {**rule_fields(content, machine), **fields}
     elif receipt.result.startswith("invalid"):
         yield "invalid", fields
+
+
+def question_fields(question: Question, opened_ms: int) -> dict[str, Any]:
+    """Return a question as a person would want to read it. opened_ms: the block's ledger time."""
+    return {
+        "question": digest(encode(question)).hex(),
+        "subject": question.subject,
+        "labels": list(question.labels),
+        "rule": rule_number(question.rule),
+        "duration_ms": question.duration_ms,
+        "opened_ms": opened_ms,
+    }
 
 
 def measured(thousandths: int) -> float | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.errors import Misuse
+from swarm_ledger.ledger.proof import LogProof
 from swarm_ledger.ledger.tile_files import read_bounded, whole_file
 from swarm_ledger.light_client.follower import (
     Forked,
@@ -32,11 +33,20 @@ Carrier = Callable[[bytes], bytes]
 
 @dataclass(frozen=True)
 class Verified:
-    """An entry, and the checkpoint that it stands under. known: how large the last one was."""
+    """An entry, and the checkpoint that it stands under. known: how large the last one was.
+
+    path: of the entry in that checkpoint's tree.
+    """
 
     head: Head
     entry: VerifiedEntry
     known: int
+    path: tuple[bytes, ...]
+
+    @property
+    def proof(self) -> bytes:
+        """The tlog-proof file that shows it to anybody who has the swarm's policy."""
+        return LogProof(self.entry.entry, self.entry.index, self.path, self.head.note).encode()
 
 
 class Follower:
@@ -77,7 +87,7 @@ class Follower:
                 file.write(save(self._root, head))
             self.head = head
         size = before.checkpoint.size if before else 0
-        return Verified(head, entry_of(head, wanted, answer), size)
+        return Verified(head, entry_of(head, wanted, answer), size, answer.path)
 
     def close(self) -> None:
         """Let others have the state file."""

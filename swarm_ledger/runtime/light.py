@@ -45,11 +45,14 @@ class Prover:
     """Answers for one ledger, from any thread.
 
     opened: opens it, read-only. trust: whose first roster it begins with; later ones are on it.
-    Who belongs to the swarm is worked out once, and followed from then on.
+    Who belongs to the swarm is worked out once, and followed from then on. patience_s: how long
+    it may take to find what is wanted, 0 for as long as it takes.
     """
 
-    def __init__(self, opened: Callable[[], Store], trust: Trust) -> None:
-        self._opened, self._trust = opened, trust
+    def __init__(
+        self, opened: Callable[[], Store], trust: Trust, *, patience_s: float = 0.0
+    ) -> None:
+        self._opened, self._trust, self._patience_s = opened, trust, patience_s
         self._guard = threading.Lock()
         self._followed: tuple[Membership, int, int] | None = None
 
@@ -72,7 +75,8 @@ class Prover:
         if stated.size < request.size:
             said = f"the last checkpoint here is of {stated.size} entries."
             return Refusal.saying(Reason.BEHIND, said)
-        found = find(store, stated.size, request.wanted)
+        with store.database.bounded(self._patience_s):
+            found = find(store, stated.size, request.wanted)
         if isinstance(found, Refusal):
             return found
         entry, path = store.entry(found), tuple(store.inclusion(found, stated.size))
@@ -110,6 +114,9 @@ def export_answer(prover: Prover, index: int, since: int = 0) -> bytes:
 
 def find(store: Store, size: int, wanted: Wanted) -> int | Refusal:
     """Return the index of what is wanted among the first `size` entries of a ledger."""
+    if isinstance(wanted, ByNumber) and wanted.number <= pruned_before(store, 0):
+        gone = f"decision {wanted.number} was pruned; an archive has it."
+        return Refusal.saying(Reason.NOT_FOUND, gone)
     if isinstance(wanted, ByIndex):
         index: int | None = wanted.index if wanted.index < store.size else None
     else:
@@ -125,7 +132,7 @@ def find(store: Store, size: int, wanted: Wanted) -> int | Refusal:
 
 def _decision(store: Store, size: int, wanted: Wanted) -> int | None:
     if isinstance(wanted, ByNumber):
-        skip = wanted.number - 1 - pruned_before(store, wanted.number)
+        skip = wanted.number - 1 - pruned_before(store, 0)
         found = store.find(Kind.DECISION, skip=skip, limit=1, within=size)
     elif isinstance(wanted, ByQuestion):
         found = store.find(Kind.DECISION, holding=wanted.question, limit=1, within=size)

@@ -5,8 +5,8 @@
     pkcs11:token=T;object=O[?pin-source=SECRET&module-path=PATH]   RFC 7512
     tpm2:0x81000001 or tpm2:PATH [?tcti=TCTI&auth=SECRET&pcrs=sha256:0,7]
 
-SECRET: env:NAME, fd:NUMBER or file:PATH. Python packages for tokens and TPMs are needed, and
-imported, only where such a key is opened.
+SECRET: env:NAME, fd:NUMBER, file:PATH or credential:NAME. Python packages for tokens and TPMs are
+needed, and imported, only where such a key is opened.
 """
 
 from __future__ import annotations

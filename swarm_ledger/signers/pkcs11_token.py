@@ -184,7 +184,7 @@ def _pin(uri: Pkcs11Uri, folder: Path) -> str:
         return uri.pin_value
     if not uri.pin_source:
         return ""
-    known = ("env:", "fd:", "file:")
+    known = ("env:", "fd:", "file:", "credential:")
     # RFC 7512 leaves the form open; a plain path is what other tools take, too.
     source = uri.pin_source if uri.pin_source.startswith(known) else f"file:{uri.pin_source}"
     return read_secret(source, folder)

@@ -14,8 +14,11 @@ from pathlib import Path
 
 from swarm_ledger.errors import Misuse
 
-FORMS = "Use env:NAME, fd:NUMBER or file:PATH."
+FORMS = "Use env:NAME, fd:NUMBER, file:PATH or credential:NAME."
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+"""Environment variable by which systemd tells a service where its credentials are."""
 _NUMBER = re.compile(r"[0-9]{1,6}")
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _MAX_BYTES = 1024
 
 
@@ -23,7 +26,8 @@ def read_secret(source: str, folder: Path) -> str:
     """Return the secret that a source names, without the line's end; Misuse if there is none.
 
     source: env:NAME, an environment variable; fd:NUMBER, an open file descriptor, which is read
-    to its end; file:PATH, relative to folder, which only its owner may read.
+    to its end; file:PATH, relative to folder, which only its owner may read; credential:NAME,
+    which systemd hands to a service (LoadCredential=).
     """
     kind, _, rest = source.partition(":")
     if kind == "env" and rest:
@@ -34,6 +38,8 @@ def read_secret(source: str, folder: Path) -> str:
         found = _read_descriptor(int(rest))
     elif kind == "file" and rest:
         found = _read_file(folder / rest)
+    elif kind == "credential" and _CREDENTIAL.fullmatch(rest):
+        found = _read_credential(rest)
     else:
         raise Misuse(f"{source!r} names no place for a secret.", remedy=FORMS)
     secret = found.removesuffix("\n").removesuffix("\r")
@@ -57,6 +63,24 @@ def _read_descriptor(number: int) -> str:
 
 def _read_file(path: Path) -> str:
     return _text(read_private(path), str(path))
+
+
+def _read_credential(name: str) -> str:
+    """Read what systemd guards by the folder: the file's own mode shows an ACL's mask, 0440."""
+    folder = os.environ.get(CREDENTIALS)
+    if not folder:
+        raise Misuse(
+            f"there is no credential {name}: systemd did not start this process.",
+            remedy=f"Start it as a service with LoadCredential={name}:PATH, or name a file:PATH.",
+        )
+    try:
+        with (Path(folder) / name).open("rb") as file:
+            return _text(file.read(_MAX_BYTES + 1), f"credential {name}")
+    except OSError as error:
+        raise Misuse(
+            f"cannot read the credential {name}: {error.strerror}.",
+            remedy=f"Give the service LoadCredential={name}:PATH (docs/deploy.md).",
+        ) from error
 
 
 def read_private(path: Path) -> bytes:

@@ -162,6 +162,7 @@ def _messages(lab: Lab) -> dict[str, list[bytes]]:
     header = encode({1: -8, 4: bytes(8)})
     return {
         "envelope": [*envelopes.values(), *more],
+        "heard": list(envelopes.values()),
         "records": [
             *records.values(),
             bytes([10]) + header,

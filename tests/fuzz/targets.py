@@ -45,6 +45,7 @@ from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
 from tests.fuzz.gossip import GOSSIP
 from tests.fuzz.handed import HANDED
+from tests.fuzz.heard import HEARD
 from tests.fuzz.light import LIGHT
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
 from tests.fuzz.pictures import PICTURES
@@ -233,6 +234,7 @@ _TARGETS = (
     Target("event", _event, of_json, ()),
     *ANCHORS,
     *HANDED,
+    *HEARD,
     *ATTESTING,
     *FILES,
     *LIGHT,

@@ -106,9 +106,7 @@ def test_a_stranger_gets_nothing_in_and_hears_nothing(wired: Wired, who: str, re
     told = [fields["reason"] for fields in said]
     assert told[0] == reason
     assert len(set(told)) == len(told), "told once, however often it tries"
-    assert set(told) <= {reason, "no_curve"}, (
-        "on a busy machine a try may break off before its end"
-    )
+    assert set(told) <= {reason, "no_curve"}, "on a busy machine a try may break off early"
     assert (mine.curve.hex() in said[0]["what"]) == (who == "unknown key")
 
 

@@ -68,7 +68,11 @@ OPTIONS = {
         *("--root", "--state", "--question", "--decision", "--index", "--roster"),
         *("--json", "--help"),
     },
-    ("doctor",): {"--json", "--help"},
+    ("ask",): {
+        *("--fleet", "--operator", "--labels", "--deadline", "--from", "--channel"),
+        *("--state", "--out", "--json", "--help"),
+    },
+    ("doctor",): {"--fleet", "--drone", "--json", "--help"},
     ("key",): {"--help"},
     ("key", "new"): {"--algorithm", "--label", "--json", "--help"},
     ("key", "show"): {"--statement", "--json", "--help"},
@@ -190,11 +194,11 @@ def test_doctor_says_what_is_here_and_what_to_do() -> None:
 
 
 def test_doctor_without_ros_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from swarm_ledger.cli import doctor
+    from swarm_ledger.cli.doctor import machine
 
-    monkeypatch.setattr(doctor, "ros_environment", lambda: None)
+    monkeypatch.setattr(machine, "ros_environment", lambda: None)
     monkeypatch.setattr(
-        doctor, "ros_unavailable_reason", lambda: "none [/here]: run `make setup`."
+        machine, "ros_unavailable_reason", lambda: "none [/here]: run `make setup`."
     )
     said = call("doctor")
     assert said.code == 0

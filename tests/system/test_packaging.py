@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 INTERFACES = ROOT / "ros2_ws" / "src" / "swarm_interfaces"
 EXECUTABLES = {
     *("swarm-ledger", "drone", "world", "secure_relay", "secure_receiver", "prover"),
-    "light_client",
+    "observer",
+    "ground_station",
 }
 SOURCES = ["setup.py", "setup.cfg", "pyproject.toml", "package.xml", "colcon.pkg"]
 

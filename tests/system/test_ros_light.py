@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""The prover and the light client as processes over ROS 2: what holds is published, a fork not."""
+"""The prover and the observer as processes over ROS 2: what holds is published, a fork not."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_ledger_is_followed_over_ros_until_it_forks(tmp_path: Path) -> None:
         assert tester.stdout is not None
         served = {"ledger": tmp_path / "drone_1", "roster": tmp_path / "roster"}
         running.enter_context(node("prover", served, env))
-        running.enter_context(node("light", {**light, "use_sim_time": "true"}, env))
+        running.enter_context(node("observer", {**light, "use_sim_time": "true"}, env))
         assert json.loads(tester.stdout.readline()) == "830201"  # a refusal: a bad request
         number, label, index = json.loads(tester.stdout.readline())
         assert (number, label) == (1, "cup")
@@ -101,7 +101,7 @@ def test_a_ledger_is_followed_over_ros_until_it_forks(tmp_path: Path) -> None:
         tester.stdin.flush()
         name, said, decisions = json.loads(tester.stdout.readline())
         assert tester.wait(PATIENCE_S) == 0
-    assert (name, decisions) == ("light: ledger", 1)
+    assert (name, decisions) == ("observer: ledger", 1)
     assert "two logs" in said
     assert (tmp_path / "state.fork" / "claimed.note").exists()
     assert load(root, state.read_bytes()).checkpoint == known
@@ -112,7 +112,7 @@ def test_a_ledger_is_followed_over_ros_until_it_forks(tmp_path: Path) -> None:
     [
         ("prover", [], "ledger of /prover is not set"),
         ("prover", ["ledger:=/nowhere", "roster:=/nowhere"], "cannot read /nowhere/root.json"),
-        ("light", ["root:=/nowhere", "state:=/nowhere"], "cannot read /nowhere"),
+        ("observer", ["root:=/nowhere", "state:=/nowhere"], "cannot read /nowhere"),
     ],
 )
 def test_a_node_refuses_what_it_can_not_use(

@@ -199,6 +199,32 @@ def test_secrets_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             read_secret(source, tmp_path)
 
 
+def test_a_credential_is_what_systemd_hands_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with pytest.raises(Misuse, match="systemd did not start this process") as caught:
+        read_secret("credential:passphrase", tmp_path)
+    assert "LoadCredential=passphrase:PATH" in caught.value.remedy
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    (folder / "passphrase").write_text("open sesame\n")
+    (folder / "passphrase").chmod(0o440)  # as systemd's are, by an ACL's mask
+    assert read_secret("credential:passphrase", tmp_path) == "open sesame"
+    (tmp_path / "outside").write_text("not yours")
+    (folder / "large").write_text("x" * 1025)
+    for source, said in (
+        ("credential:none", "cannot read the credential none"),
+        ("credential:large", "more than 1024 bytes"),
+        ("credential:../outside", "names no place"),
+        ("credential:..", "names no place"),
+        ("credential:", "names no place"),
+    ):
+        with pytest.raises(Misuse, match=said):
+            read_secret(source, tmp_path)
+
+
 @pytest.mark.parametrize("uri", ["", "file:", "key.pem", "http:x", "tpm", "PKCS11:object=x"])
 def test_unknown_key_stores(uri: str) -> None:
     for call in (open_signer, new_key):

@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""`swarm-ledger doctor`: what is here, what is missing, and how to get it."""
+"""What is on this machine, whoever it is."""
 
 from __future__ import annotations
 
@@ -11,44 +11,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import zmq
-from rich.markup import escape
-from rich.table import Table
 
-from swarm_ledger.cli.output import Json, console, print_json
+from swarm_ledger.cli.doctor.finding import Finding
 from swarm_ledger.errors import Misuse
 from swarm_ledger.signers.pkcs11_token import FoundToken, find_modules, find_tokens
 from swarm_ledger.signers.tpm2 import identify
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
 
-_MARKS = {"ok": "[green]ok[/]", "missing": "[yellow]missing[/]", "bad": "[red]bad[/]"}
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at. state: "ok", "missing" (optional, not here) or "bad" (needed)."""
-
-    what: str
-    state: str
-    found: str
-    remedy: str = ""
-
-
-def doctor(as_json: Json = False) -> None:
-    """Say what is here (ROS 2, clocks, key stores, ...), what is missing, and how to get it."""
-    findings = [finding for look in _LOOKS for finding in look()]
-    if as_json:
-        print_json({"findings": [asdict(finding) for finding in findings]})
-        return
-    table = Table("what", "", "found", "what to do")
-    for finding in findings:
-        table.add_row(
-            finding.what, _MARKS[finding.state], escape(finding.found), escape(finding.remedy)
-        )
-    console.print(table)
+def look_at_machine() -> list[Finding]:
+    """Look at everything."""
+    return [finding for look in _LOOKS for finding in look()]
 
 
 def _python() -> list[Finding]:
