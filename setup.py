@@ -25,7 +25,6 @@ def package_data() -> list[str]:
     return sorted(path.relative_to(PACKAGE).as_posix() for path in kept)
 
 
-BAGS = ["rosbags>=0.10,<1"]
 DASK = ["dask>=2024.8", "distributed>=2024.8"]
 ONNX = ["onnxruntime>=1.16,<2"]
 PARQUET = ["pyarrow>=16,<27"]
@@ -50,8 +49,8 @@ DEV = [
     "pytest-rerunfailures>=14,<17",
     "pytest-timeout>=2.3,<3",
     "pytest-xdist>=3.5,<4",
+    "rosbags>=0.10,<1",
     "ruff>=0.8,<1",
-    *BAGS,
     *ONNX,
     *PARQUET,
     *PKCS11,
@@ -74,6 +73,7 @@ setup(
         (SHARE, ["package.xml"]),
         (f"{SHARE}/hook", ["env-hooks/gz.dsv"]),
         *files_of("config", "*.yaml"),
+        *files_of("config", "*.rviz"),
         *files_of("launch", "*.launch.py"),
         *files_of("models"),
     ],
@@ -81,6 +81,7 @@ setup(
     install_requires=[
         "cbor2>=6,<7",
         "cryptography>=47",
+        "lz4>=4,<5",
         "msgspec>=0.18.6,<1",
         "numpy>=1.21.5,<3",
         "opencv-python-headless>=4.8,<6",
@@ -90,9 +91,9 @@ setup(
         "rich>=13.7,<16",
         "tuf>=5,<8",
         "typer>=0.12,<1",
+        "zstandard>=0.21,<1",
     ],
     extras_require={
-        "bags": BAGS,
         "dask": DASK,
         "dev": DEV,
         "onnx": ONNX,
@@ -106,11 +107,14 @@ setup(
             "swarm-ledger = swarm_ledger.cli:main",
             "drone = swarm_ledger.nodes.drone:main",
             "world = swarm_ledger.nodes.world:main",
+            "pilot = swarm_ledger.nodes.pilot:main",
             "secure_relay = swarm_ledger.nodes.relay:main",
             "secure_receiver = swarm_ledger.nodes.receiver:main",
             "prover = swarm_ledger.nodes.prover:main",
             "observer = swarm_ledger.nodes.observer:main",
             "ground_station = swarm_ledger.nodes.ground_station:main",
+            "recorder = swarm_ledger.nodes.recorder:main",
+            "player = swarm_ledger.nodes.player:main",
         ]
     },
 )

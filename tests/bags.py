@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from swarm_ledger.audit.relay import SIGNED_TYPE
+from swarm_ledger.bags.messages import SIGNED as SIGNED_TYPE
 from swarm_ledger.relay.statement import Notarised
 from tests.relayed import LATER_US
 

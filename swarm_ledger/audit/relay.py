@@ -1,8 +1,8 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
 """Signed messages in a recorded bag, checked with the roster alone: no ROS, no ledger, no clock.
 
-The bag is read by rosbags, an optional library. What the bag itself says about a message, its
-time and the topic it was recorded from, is nobody's signature and isn't believed.
+What the bag itself says about a message, its time and the topic it was recorded from, is nobody's
+signature and isn't believed.
 """
 
 from __future__ import annotations
@@ -11,29 +11,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from swarm_ledger.audit.signing import MAX_RAW_BYTES
+from swarm_ledger.audit.speech import notarised
+from swarm_ledger.audit.streams import Said
+from swarm_ledger.bags.bag import Bag
+from swarm_ledger.bags.messages import SIGNED, parse
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.session import Session
 from swarm_ledger.identity.trust import Trust
-from swarm_ledger.relay.statement import MAX_DATA_BYTES, MAX_SEALED_BYTES, Notarised, micros
+from swarm_ledger.relay.statement import Notarised
 from swarm_ledger.relay.stream import Stream
 from swarm_ledger.relay.verifier import Refused, Verified, Verifier
 
-SIGNED_TYPE = "swarm_interfaces/msg/SignedMessage"
-_MAX_RAW_BYTES = MAX_DATA_BYTES + MAX_SEALED_BYTES + 2048
 _REORDER = 1 << 14
 """A recording is in the order of arrival, and several relays and links may be far apart."""
-
-
-@dataclass
-class Said:
-    """What one drone said on one topic. lost: gaps in its numbers, ends not counted."""
-
-    type_name: str
-    messages: int = 0
-    bytes: int = 0
-    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,45 +136,26 @@ def _take(
 
 def _read(path: Path) -> Iterator[_Recorded]:
     """Yield a bag's signed messages as they were recorded."""
-    try:
-        from rosbags.highlevel import AnyReader, AnyReaderError  # noqa: PLC0415  - optional
-    except ImportError as error:
-        raise Misuse(
-            "reading a bag needs the library rosbags.",
-            remedy="Install it: pip install 'swarm_ledger[bags]'.",
-        ) from error
-    if not path.exists():
-        raise Misuse(f"there is no bag {path}.")
-    try:
-        with AnyReader([path]) as reader:
-            signed = [one for one in reader.connections if one.msgtype == SIGNED_TYPE]
-            if not sum(one.msgcount for one in signed):
-                raise Misuse(f"{path} has no message of type {SIGNED_TYPE}.")
-            for connection, recorded_ns, raw in reader.messages(signed):
-                yield _Recorded(connection.topic, recorded_ns, _parse(reader, raw))
-    except AnyReaderError as error:
-        raise Misuse(f"{path} can't be read as a bag: {error}.") from error
+    bag, found = Bag(path), False
+    for one in bag.messages():
+        if one.channel.type_name == SIGNED:
+            found = True
+            yield _Recorded(one.channel.topic, one.log_ns, _parse(one.data))
+    for fault in bag.faults:
+        if fault.reason != "metadata":
+            raise Misuse(
+                f"{path} can't be read as a bag: {fault.what}.",
+                remedy="swarm-ledger audit tells what there is of it.",
+            )
+    if not found:
+        raise Misuse(f"{path} has no message of type {SIGNED}.")
 
 
-def _parse(reader: Any, raw: bytes) -> Notarised | PeerFault:
+def _parse(raw: bytes) -> Notarised | PeerFault:
     """Return the message in its CDR bytes, or why there is none."""
-    if len(raw) > _MAX_RAW_BYTES:
+    if len(raw) > MAX_RAW_BYTES:
         return PeerFault("oversize", f"{len(raw)} bytes.")
     try:
-        found = reader.deserialize(raw, SIGNED_TYPE)
-        stamp, envelope = found.header.stamp, found.envelope
-        return Notarised(
-            topic=str(found.topic),
-            type_name=str(found.type),
-            type_hash=str(found.type_hash),
-            sequence=int(found.sequence),
-            stamp_us=micros(int(stamp.sec), int(stamp.nanosec)),
-            data=bytes(found.data),
-            swarm_id=str(envelope.swarm_id),
-            epoch=int(envelope.epoch),
-            sealed=bytes(envelope.data),
-        )
+        return notarised(parse(SIGNED, raw))
     except PeerFault as fault:
         return fault
-    except Exception as error:  # generated code that meets any bytes, by any definition
-        return PeerFault("malformed", f"not a SignedMessage: {error}.")

@@ -25,6 +25,7 @@ _LINES = {
     "epoch": "  roster version {version} from height {height} on",
     "clock_skew": "  {drone} finds the clock of {peer} {ahead_ms} ms ahead, ± {error_ms} ms",
     "vote_given_up": "  {drone} gives up its vote: {what}",
+    "flight": "  {drone} flies: {text}",
     "lost": "  {drone} is lost ({how})",
 }
 
@@ -115,8 +116,8 @@ class LiveView:
     def _key(self, event: Event) -> tuple[object, ...]:
         """What the swarm shares is shown once, not once a drone."""
         fields = event.fields
-        shared = ("author", "label", "height", "number", "culprit", "peer", "how")
-        drone = event.drone if event.event == "lost" else ""
+        shared = ("author", "label", "height", "number", "culprit", "peer", "how", "text")
+        drone = event.drone if event.event in ("lost", "flight") else ""
         return (event.event, drone, *(str(fields.get(name)) for name in shared))
 
     def _refresh(self) -> None:

@@ -65,6 +65,9 @@ def sim(
     allow_unsafe: Annotated[
         bool, typer.Option("--allow-unsafe", help="Accept more liars than PBFT tolerates.")
     ] = False,
+    behaviour: Annotated[
+        bool, typer.Option("--behaviour", help="Pilots fly: drones act on what was decided.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fly a simulated swarm: look, label, sign, vote, agree, certify, verify.
@@ -88,6 +91,7 @@ def sim(
         timeout_s=timeout,
         hardware_only=hardware_only,
         secret=secret,
+        behaviour=behaviour,
     )
     if mission.transport == "memory" and mission.keys != "software":
         progress_console.print(

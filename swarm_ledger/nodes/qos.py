@@ -78,3 +78,19 @@ VERIFIED = QoSProfile(
     depth=10,
 )
 """What was verified: reliable, so that each subscriber can hear it, whatever it asks for."""
+
+CLOCK = QoSProfile(
+    reliability=ReliabilityPolicy.BEST_EFFORT,
+    durability=DurabilityPolicy.VOLATILE,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+)
+"""/clock, as rclpy itself asks for it."""
+
+COMMANDS = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+)
+"""What a drone is to do: the newest counts, from whoever says it, `ros2 topic pub` as well."""

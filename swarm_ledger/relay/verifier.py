@@ -69,6 +69,10 @@ class Verifier:
         """
         self._open_delegation(message)
 
+    def add_session(self, delegation: bytes) -> None:
+        """Take note of a session that was shown elsewhere; PeerFault if it doesn't hold."""
+        self._opener.add_session(delegation)
+
     def verify(
         self, message: Notarised, admit: Callable[[Opened, Notarised], None] | None = None
     ) -> Verified:

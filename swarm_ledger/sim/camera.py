@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from swarm_ledger.sim import cups, heads, scenery
 from swarm_ledger.sim.raster import Light, Mesh, View, paint
 from swarm_ledger.sim.scenery import Obstacle, Optics
-from swarm_ledger.sim.world import World
+from swarm_ledger.sim.world import Pose, World
 
 HEIGHT, WIDTH = 120, 160
 FRAME_SECONDS = 0.1
@@ -51,15 +51,15 @@ def frame_index(t: float) -> int:
     return math.floor(t / FRAME_SECONDS + 1e-6)
 
 
-def render(world: World, drone: int, t: float) -> NDArray[np.uint8]:
+def render(world: World, drone: int, t: float, flown: Pose | None = None) -> NDArray[np.uint8]:
     """Return what drone (1-based) sees at t seconds: (120, 160, 3) RGB; t counts in frames of 0.1
-    s.
+    s. flown: where a pilot has brought it, if one flies it.
 
     Raises Misuse for a drone that is not there or a time that is not finite.
     """
     world.pose(drone, t)  # refuses bad arguments before anything is drawn
     frame = frame_index(t)
-    pose = world.pose(drone, frame * FRAME_SECONDS)
+    pose = flown or world.pose(drone, frame * FRAME_SECONDS)
     scene = _scene(world, drone)
     rng = np.random.default_rng([world.seed, _FRAME_TAG, drone, frame % 2**63])
     wobble = rng.normal(0.0, 1.0, 4)
@@ -75,7 +75,8 @@ def render(world: World, drone: int, t: float) -> NDArray[np.uint8]:
         fy=_OVERSAMPLE,
         interpolation=cv2.INTER_LINEAR,
     ).astype(np.uint8)
-    view = _view(world, scene, pose.yaw, (pose.x, pose.y, pose.z), wobble)
+    given = bool(world.poses) or flown is not None
+    view = _view(scene, pose, wobble, given=given)
     for mesh in (scene.plinth, _target(world.target, world.seed)):
         paint(canvas, mesh, view, scene.light, scene.haze)
     scenery.hide(canvas, scene.in_the_way, -shift * _OVERSAMPLE)
@@ -83,18 +84,13 @@ def render(world: World, drone: int, t: float) -> NDArray[np.uint8]:
     return scenery.expose(small, scene.optics, rng)
 
 
-def _view(
-    world: World,
-    scene: _Scene,
-    yaw: float,
-    at: tuple[float, float, float],
-    wobble: NDArray[np.float64],
-) -> View:
-    eye = np.array(at, dtype=np.float32)
-    if world.poses:  # a given pose looks where its yaw says, levelled at the target's middle
-        reach = math.hypot(at[0], at[1])
+def _view(scene: _Scene, pose: Pose, wobble: NDArray[np.float64], *, given: bool) -> View:
+    eye = np.array((pose.x, pose.y, pose.z), dtype=np.float32)
+    if given:  # it looks where its yaw says, levelled at the target's middle
+        reach = math.hypot(pose.x, pose.y)
         aim = np.array(
-            [at[0] + reach * math.cos(yaw), at[1] + reach * math.sin(yaw), 0.0], dtype=np.float32
+            [pose.x + reach * math.cos(pose.yaw), pose.y + reach * math.sin(pose.yaw), 0.0],
+            dtype=np.float32,
         )
     else:
         aim = np.zeros(3, dtype=np.float32)

@@ -29,6 +29,18 @@ def judge(image: NDArray[np.uint8], pose: Pose, classifier: Classifier, stamp_ms
     )
 
 
-def look(world: World, drone: int, t: float, classifier: Classifier, stamp_ms: int) -> Look:
-    """Take and judge what drone number `drone` (1-based) sees t seconds into the flight."""
-    return judge(render(world, drone, t), world.pose(drone, t), classifier, stamp_ms)
+def look(
+    world: World,
+    drone: int,
+    t: float,
+    classifier: Classifier,
+    stamp_ms: int,
+    *,
+    flown: Pose | None = None,
+) -> Look:
+    """Take and judge what drone number `drone` (1-based) sees t seconds into the flight.
+
+    flown: where a pilot has brought it, if one flies it.
+    """
+    pose = flown or world.pose(drone, t)
+    return judge(render(world, drone, t, flown), pose, classifier, stamp_ms)

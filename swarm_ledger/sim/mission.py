@@ -48,6 +48,7 @@ class Mission:
     keys: where drones' root keys live, one of KEY_STORES. hardware_only: these sign each vote.
     channels: whether the roster lists channel keys, by which links over ZeroMQ are encrypted.
     secret: whether drones encrypt what they say to each other, whatever carries it.
+    behaviour: whether pilots fly the drones, in the memory transport; see sim/squadron.py.
     allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
     rule: by which the question is settled.
     """
@@ -68,6 +69,7 @@ class Mission:
     secret: bool = False
     consensus: ConsensusEntry = field(default_factory=ConsensusEntry)
     hardware_only: bool = False
+    behaviour: bool = False
     rule: AnyRule = field(default_factory=Majority)
 
     def __post_init__(self) -> None:
@@ -99,6 +101,12 @@ class Mission:
         if self.hardware_only and self.keys == "software":
             raise Misuse(
                 "software keys can't be hardware_only.", remedy="Take --keys pkcs11 or tpm2."
+            )
+        if self.behaviour and self.transport != "memory":
+            raise Misuse(
+                f"pilots don't fly over {self.transport} from here.",
+                remedy="Take --transport memory, or `ros2 launch swarm_ledger sim.launch.py "
+                "behaviour:=true`.",
             )
         if not 0 <= self.seed < 2**63:
             raise Misuse(

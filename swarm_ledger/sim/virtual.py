@@ -22,6 +22,7 @@ from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.eyes import FRAME_MS, look
 from swarm_ledger.sim.mission import Mission, Rack, prepare
 from swarm_ledger.sim.pbft.clock import Clock
+from swarm_ledger.sim.squadron import Squadron
 from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.watch import OnEvent, Watch
 from swarm_ledger.sim.world import World
@@ -132,6 +133,7 @@ class VirtualSwarm:
         self._on_event = on_event
         self._clocks = clocks or {}
         self._world = world or World.create(mission.target, mission.drones, mission.seed)
+        self.squadron = Squadron(self._world) if mission.behaviour else None
         self._classifier = load_classifier()
         self._stack = ExitStack()
         self.drones: list[Drone] = []
@@ -191,6 +193,15 @@ class VirtualSwarm:
                 continue
             self._look(index, drone)
             drone.tick(self.clock_ms(index))
+        if self.squadron:
+            self._fly(self.squadron)
+
+    def _fly(self, squadron: Squadron) -> None:
+        living = [index for index in range(len(self.drones)) if index not in self.dead]
+        ledgers = {index + 1: self.drones[index] for index in living}
+        for number, text in squadron.step((self.now_ms - START_MS) / 1000, ledgers):
+            name = self.fleet.file.drones[number - 1].name
+            self._on_event(Event(name, "flight", {"text": text}))
 
     def _look(self, index: int, drone: Drone) -> None:
         elapsed = self.now_ms - START_MS
@@ -198,17 +209,22 @@ class VirtualSwarm:
             return
         attack = self.fleet.file.drones[index].attack
         classifier: Classifier = eyes(attack, self._classifier, self.mission.target)
-        drone.look(look(self._world, index + 1, elapsed / 1000, classifier, self.clock_ms(index)))
+        t, clock_ms = elapsed / 1000, self.clock_ms(index)
+        flown = self.squadron.air.flown(index + 1) if self.squadron else None
+        drone.look(look(self._world, index + 1, t, classifier, clock_ms, flown=flown))
 
     def run(self, watch: Watch, stop: Stop | None = None) -> bool:
         """Step until all is done, the mission's time is over, or it is asked to stop.
 
-        Returns whether all was done.
+        Returns whether all was done; where pilots fly, also what was decided.
         """
         limit = self.now_ms + int(self.mission.timeout_s * 1000)
-        while not watch.done and self.now_ms < limit and not (stop and stop.asked):
+        while not self._done(watch) and self.now_ms < limit and not (stop and stop.asked):
             self.step()
             if self.now_ms % _STATUS_MS == 0:
                 for name, drone in zip(self.mission.names(), self.drones, strict=True):
                     self._on_event(Event(name, "status", drone.status()))
-        return watch.done
+        return self._done(watch)
+
+    def _done(self, watch: Watch) -> bool:
+        return watch.done and (self.squadron is None or self.squadron.acted)

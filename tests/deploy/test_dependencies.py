@@ -18,6 +18,7 @@ CONTAINER = ROOT / "deploy" / "Containerfile"
 ROSDEP = {
     "cbor2": "python3-cbor2",
     "cryptography": "python3-cryptography",
+    "lz4": "",
     "msgspec": "",
     "numpy": "python3-numpy",
     "opencv-python-headless": "python3-opencv",
@@ -27,6 +28,7 @@ ROSDEP = {
     "rich": "python3-rich",
     "tuf": "",
     "typer": "python3-typer",
+    "zstandard": "",
 }
 """rosdep's keys by pip's names, of rosdistro's rosdep/python.yaml in August 2026; "": none.
 A library that is new to setup.py is looked up there, and put in here."""
@@ -110,7 +112,14 @@ def test_what_it_copies_is_there_and_is_not_ignored() -> None:
 def test_it_installs_each_ros_package_that_is_declared() -> None:
     """What ros-base has not; the others are in it (REP-2001)."""
     base = {
-        *("builtin_interfaces", "geometry_msgs", "launch", "launch_ros", "lifecycle_msgs"),
+        *(
+            "ament_index_python",
+            "builtin_interfaces",
+            "geometry_msgs",
+            "launch",
+            "launch_ros",
+            "lifecycle_msgs",
+        ),
         *("rcl_interfaces", "rclpy", "ros2launch", "std_msgs", "tf2_ros", "tf2_msgs"),
         *("diagnostic_msgs", "nav_msgs", "sensor_msgs", "action_msgs", "rosgraph_msgs"),
     }

@@ -37,7 +37,7 @@ from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.snapshot import take
 from tests.anchored import anchor, sealed_anchor
 from tests.crew import T0_MS
-from tests.fuzz import attesting, handed, light, pictures, provenances, veiled
+from tests.fuzz import attesting, bagged, handed, light, pictures, provenances, veiled
 from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.gossip import samples as gossip_samples
@@ -76,6 +76,7 @@ def collect() -> dict[str, list[bytes]]:
             **_texts(store),
             **_files(),
             **attesting.samples(),
+            **bagged.samples(),
             **light.samples(),
             "anchor": anchor_samples(),
             "gossip": gossip_samples(),

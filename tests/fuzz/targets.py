@@ -41,6 +41,7 @@ from swarm_ledger.voting.question import parse_question
 from tests.crew import T0_S
 from tests.fuzz.anchors import ANCHORS
 from tests.fuzz.attesting import ATTESTING
+from tests.fuzz.bagged import BAGGED
 from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
 from tests.fuzz.gossip import GOSSIP
@@ -233,6 +234,7 @@ _TARGETS = (
     Target("proof", _proof, of_proof, (NotVerified,)),
     Target("event", _event, of_json, ()),
     *ANCHORS,
+    *BAGGED,
     *HANDED,
     *HEARD,
     *ATTESTING,

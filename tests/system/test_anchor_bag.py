@@ -34,8 +34,6 @@ from tests.lab import Lab
 from tests.relayed import signed, windowed
 from tests.system.command import Said, call
 
-pytest.importorskip("rosbags", reason="pip install 'swarm_ledger[bags]'")
-
 CREW = Crew()
 SECOND_MS = 1_000
 

@@ -22,9 +22,10 @@ from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_re
 ROOT = Path(__file__).parents[2]
 INTERFACES = ROOT / "ros2_ws" / "src" / "swarm_interfaces"
 EXECUTABLES = {
-    *("swarm-ledger", "drone", "world", "secure_relay", "secure_receiver", "prover"),
+    *("swarm-ledger", "drone", "world", "pilot", "secure_relay", "secure_receiver", "prover"),
     "observer",
     "ground_station",
+    *("recorder", "player"),
 }
 SOURCES = ["setup.py", "setup.cfg", "pyproject.toml", "package.xml", "colcon.pkg"]
 

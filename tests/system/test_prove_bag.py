@@ -38,8 +38,6 @@ from tests.crew import END, T0_MS, Crew
 from tests.relayed import ODOM, signed, windowed
 from tests.system.command import Said, call, flipped, positions
 
-pytest.importorskip("rosbags", reason="pip install 'swarm_ledger[bags]'")
-
 CREW = Crew()
 IMU, TF = "/drone_1/imu", "/tf"
 SAID_US = (T0_MS + BLOCK_MS) * 1_000

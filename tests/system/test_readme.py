@@ -28,6 +28,7 @@ def section(name: str) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the tour has been taken, each of its commands having succeeded."""
     folder = tmp_path_factory.mktemp("tour")
+    (folder / "tests").symlink_to(ROOT / "tests")
     commands = [line[2:] for line in section("tour").splitlines()]
     assert len(commands) >= 6
     for command in commands:

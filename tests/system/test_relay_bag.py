@@ -19,8 +19,6 @@ from tests.crew import END, Crew, put_version
 from tests.relayed import DATA, HASH, LATER_US, ODOM, ODOMETRY, sender, signed, windowed
 from tests.system.command import call
 
-pytest.importorskip("rosbags", reason="pip install 'swarm_ledger[bags]'")
-
 IMU = "/drone_1/imu"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from swarm_ledger.nodes.parameters import AUTOSTART, Parameter, Table, Type, suggestion
 from swarm_ledger.nodes.tables import tables
-from tests.system.test_launch import entry_points
+from tests.launching import entry_points
 
 TABLES = tables()
 EVERY = [

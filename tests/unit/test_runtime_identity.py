@@ -66,6 +66,12 @@ def test_a_session_that_is_over_soon_is_replaced(tmp_path: Path, crew: Crew, lat
     assert again(path, crew, now_s=T0_S + late).delegation == second.delegation
 
 
+@pytest.mark.parametrize("now_s", [0, 1, 59])
+def test_simulated_time_may_begin_at_0(tmp_path: Path, crew: Crew, now_s: int) -> None:
+    identity = again(tmp_path / "session", crew, now_s=now_s)
+    assert identity.not_before == 0 <= now_s < identity.expires
+
+
 def test_a_session_of_somebody_else_is_not_taken(tmp_path: Path, crew: Crew) -> None:
     path = tmp_path / "session.key"
     first = again(path, crew)
