@@ -25,6 +25,7 @@ def package_data() -> list[str]:
     return sorted(path.relative_to(PACKAGE).as_posix() for path in kept)
 
 
+DASK = ["dask>=2024.8", "distributed>=2024.8"]
 ONNX = ["onnxruntime>=1.16,<2"]
 PARQUET = ["pyarrow>=16,<27"]
 PKCS11 = ["python-pkcs11>=0.10,<1"]
@@ -93,6 +94,7 @@ setup(
         "zstandard>=0.21,<1",
     ],
     extras_require={
+        "dask": DASK,
         "dev": DEV,
         "onnx": ONNX,
         "parquet": PARQUET,

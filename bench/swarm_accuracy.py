@@ -12,78 +12,26 @@ import argparse
 import hashlib
 import json
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from swarm_ledger.perception.model import WEIGHTS
-from swarm_ledger.sim.events import Event
-from swarm_ledger.sim.mission import Mission
-from swarm_ledger.sim.virtual import VirtualSwarm
-from swarm_ledger.sim.watch import Watch
+from swarm_ledger.sim.accuracy import RIGHT, UNDECIDED, WRONG, Flight, fly, judge
 from swarm_ledger.sim.world import TARGETS
 
 DOCS = Path(__file__).parents[1] / "docs"
 FIGURES, PAGE = DOCS / "accuracy.json", DOCS / "accuracy.md"
 BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 SEEDS, DRONES, LIARS = 40, 7, 2
-RIGHT, UNDECIDED, WRONG = "right", "undecided", "wrong"
-
-
-class Flight(NamedTuple):
-    """One mission. decision: a label, "tie" or "undecided"; votes: on the ledger, by drone."""
-
-    target: str
-    seed: int
-    decision: str
-    votes: dict[str, str]
-    liars: list[str]
-
-    def said(self, honest_only: bool) -> list[str]:
-        """Return what single drones said: all of those that voted, or the honest ones."""
-        return [
-            vote for name, vote in self.votes.items() if not (honest_only and name in self.liars)
-        ]
-
-
-def fly(task: tuple[str, int], *, drones: int, liars: int) -> Flight:
-    """Fly one mission, and read its votes and its decision as the ledger has them."""
-    target, seed = task
-    votes: dict[str, str] = {}
-
-    def on_event(event: Event) -> None:
-        watch.take(event)
-        if event.event == "vote" and event.drone in watch.honest:
-            votes.setdefault(event.fields["author"], event.fields["label"])
-
-    with tempfile.TemporaryDirectory() as folder:
-        mission = Mission(
-            run_dir=Path(folder), drones=drones, byzantine=liars, target=target, seed=seed
-        )
-        dishonest = mission.liars()
-        watch = Watch(mission.names(), (n for n in mission.names() if n not in dishonest))
-        with VirtualSwarm(mission, on_event) as swarm:
-            if not swarm.run(watch):
-                raise SystemExit(f"seed {seed}, {target}: the swarm did not come to one ledger")
-    decided = watch.flying[0].decision or {}
-    decision = decided["label"] or decided["outcome"]
-    return Flight(target, seed, decision, dict(sorted(votes.items())), sorted(dishonest))
 
 
 def weights() -> str:
     """Return the digest of the classifier's weights, in hex."""
     return hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-
-
-def judge(said: str, truth: str) -> str:
-    """Return whether an answer is right, wrong, or neither."""
-    if said == truth:
-        return RIGHT
-    return WRONG if said in TARGETS else UNDECIDED
 
 
 def shares(judged: Sequence[str]) -> dict[str, float]:

@@ -15,6 +15,7 @@ COMMANDS = {
     "simulate": "simulate:simulate",
     "drill": "drill:drill",
     "twins": "twins:twins",
+    "sweep": "sweep:sweep",
     "verify": "verify:verify",
     "audit": "audit:audit",
     "reindex": "audit:reindex",

@@ -11,16 +11,21 @@ import msgspec
 import typer
 from rich.table import Table
 
+from swarm_ledger.cli.lazy import lazily
 from swarm_ledger.cli.output import Json, console, print_json, progress_console
 from swarm_ledger.errors import Misuse
 from swarm_ledger.sim.ledger_bench import Figures, measure
 
-app = typer.Typer(help="Say what things cost on this machine.", no_args_is_help=True)
+app = typer.Typer(
+    help="Say what things cost on this machine, and how good the swarm is.",
+    no_args_is_help=True,
+    cls=lazily({"perception": "bench_perception:perception"}),
+)
 
 
 @app.callback()
 def bench() -> None:
-    """Say what things cost on this machine."""
+    """Say what things cost on this machine, and how good the swarm is."""
 
 
 @app.command()

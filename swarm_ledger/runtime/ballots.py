@@ -67,6 +67,20 @@ class Ballots:
         """Take in one judged image."""
         self._voter.look(look, self._engine.machine.tally.open_questions())
 
+    def observe(self, observation: AnyObservation) -> bool:
+        """Vote with what somebody else made of what the drone saw; whether it is our first vote.
+
+        Nothing happens unless its question is open here, and we are a member.
+        """
+        identity = self._engine.current.seat.identity
+        for asked in self._engine.machine.tally.open_questions():
+            if asked.question_id == observation.question and identity is not None:
+                first = self._voter.first(observation.question)
+                if first:
+                    self._say(identity, asked, observation)
+                return first
+        return False
+
     def voted(self, question: bytes) -> None:
         """Note that we have voted on a question: the ledger or our disk says so."""
         self._voter.voted(question)

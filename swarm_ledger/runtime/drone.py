@@ -41,6 +41,7 @@ from swarm_ledger.runtime.transfer import Transfer
 from swarm_ledger.runtime.voter import Look
 from swarm_ledger.transport import Transport
 from swarm_ledger.transport.secret import Secrets
+from swarm_ledger.voting.observation import AnyObservation
 
 _HAND_IN_MS = 5_000
 _MEET_MS = 5_000
@@ -176,6 +177,10 @@ class Drone:
     def look(self, look: Look) -> None:
         """Take in one judged image; when there are enough of them, vote."""
         self.ballots.look(look)
+
+    def observe(self, observation: AnyObservation) -> bool:
+        """Vote with an observation that was made elsewhere; whether it is our first on that."""
+        return self.ballots.observe(observation)
 
     def tick(self, now_ms: int) -> None:
         """Let time pass."""

@@ -73,6 +73,12 @@ class Voter:
         del self._seen[question.question_id]
         return observe(question, seen)
 
+    def first(self, question_id: bytes) -> bool:
+        """Note a vote that was made elsewhere; False if there is one already."""
+        first = question_id not in self._voted
+        self.voted(question_id)
+        return first
+
     def voted(self, question_id: bytes) -> None:
         """Note a vote that the ledger has already, such as one from before a restart."""
         self._voted.add(question_id)

@@ -28,7 +28,6 @@ _OVERSAMPLE = 2  # drawn at twice the size, then averaged down: smooth edges
 _MARGIN = 40  # pixels of backdrop on each side, for the pan of an orbit
 _SCENE_TAG, _TARGET_TAG, _FRAME_TAG = 0x5CE0, 0x7A26, 0xF2A3
 _PLINTH_TOP = -0.46  # metres: the target stands on it
-_HARD_VIEWS = 0.36  # the share of drones that see badly
 HARD = 0.65
 """Severity from which a view is hard: murky, blurred, noisy or obstructed."""
 
@@ -112,12 +111,12 @@ def _target(target: str, seed: int) -> Mesh:
 
 def severity(world: World, drone: int) -> float:
     """Return how badly a drone (1-based) sees, 0 to 1, the same for all of its frames."""
-    return _severity(np.random.default_rng([world.seed, _SCENE_TAG, drone]))
+    return _severity(np.random.default_rng([world.seed, _SCENE_TAG, drone]), world.hard)
 
 
-def _severity(rng: np.random.Generator) -> float:
+def _severity(rng: np.random.Generator, hard: float) -> float:
     """Draw it; the first thing that is drawn for a drone."""
-    return float(rng.uniform(HARD, 1.0) if rng.random() < _HARD_VIEWS else rng.uniform(0.0, 0.6))
+    return float(rng.uniform(HARD, 1.0) if rng.random() < hard else rng.uniform(0.0, 0.6))
 
 
 @lru_cache(maxsize=256)
@@ -125,7 +124,7 @@ def _scene(world: World, drone: int) -> _Scene:
     common = np.random.default_rng([world.seed, _SCENE_TAG])
     azimuth, height = common.uniform(0, 2 * math.pi), common.uniform(0.15, 1.2)
     rng = np.random.default_rng([world.seed, _SCENE_TAG, drone])
-    severity = _severity(rng)
+    severity = _severity(rng, world.hard)
     towards = (
         math.cos(azimuth) * math.cos(height),
         math.sin(azimuth) * math.cos(height),

@@ -20,9 +20,9 @@ from swarm_ledger.ledger.checkpoint import Checkpoint, assemble, cosign
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime import snapshot
 from swarm_ledger.runtime.blocks import genesis_entry
-from swarm_ledger.runtime.identity import take_up
+from swarm_ledger.runtime.identity import Identity, take_up
 from swarm_ledger.runtime.machine import Machine
-from swarm_ledger.signers import KeyStore, SoftwareSigner
+from swarm_ledger.signers import KeyStore, Signer, SoftwareSigner
 from swarm_ledger.voting.observation import Observation
 from swarm_ledger.voting.question import Question, question_id
 from swarm_ledger.voting.rules import Majority
@@ -73,20 +73,41 @@ class Minted:
         store.append_block(0, [genesis_entry(self._roster)], b"")
         self._block([flier.delegation for flier in self._fliers])
 
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """The drones, each with its session, which the ledger has from its first block on."""
+        return tuple(self._fliers)
+
+    def root(self, name: str) -> Signer:
+        """Return a member's root key."""
+        return _key(name)
+
+    @property
+    def time_ms(self) -> int:
+        """The ledger's time."""
+        return self._machine.time_ms
+
+    def ask(self, questions: Sequence[Question], votes: Sequence[bytes] = ()) -> list[bytes]:
+        """Append a block with these votes, then these questions; return the questions' ids."""
+        asked = [encode(question) for question in questions]
+        operator = _key(_OPERATOR)
+        sealed = [seal(Kind.QUESTION, one, operator, self._roster) for one in asked]
+        self._block([*votes, *sealed])
+        return [question_id(one) for one in asked]
+
     def decide(self) -> None:
         """Ask a question and have all answer it; the checkpoint covers the decision."""
         self._asked += 1
         nonce = self._asked.to_bytes(16, "big")
-        asked = encode(Question("What is it?", ("cup", "two_faces"), Majority(), 8_000, nonce))
-        self._block([seal(Kind.QUESTION, asked, _key(_OPERATOR), self._roster)])
-        about, now_ms = question_id(asked), self._machine.time_ms
+        asked = Question("What is it?", ("cup", "two_faces"), Majority(), 8_000, nonce)
+        (about,), now_ms = self.ask([asked]), self._machine.time_ms
         seen = [
             Observation(about, 0, 900_000 + n, now_ms, digest(nonce + bytes([n])), 10 * n, 3_000)
             for n in range(len(self._fliers))
         ]
         votes = zip(self._fliers, seen, strict=True)
         self._block([flier.seal(Kind.VOTE, encode(vote)) for flier, vote in votes])
-        self._certify()
+        self.certify()
 
     def fill(self, entries: int) -> None:
         """Append so many requests that count for nothing, as large as votes, in one block."""
@@ -106,7 +127,8 @@ class Minted:
             asked = snapshot.opened(self._machine)
             snapshot.put(self.store, height, snapshot.take(self._machine), asked)
 
-    def _certify(self) -> None:
+    def certify(self) -> None:
+        """Have a quorum cosign the ledger as it is."""
         stated = Checkpoint(self._roster.origin, self.store.size, self.store.root())
         now_s = self._machine.time_ms // 1000
         lines = [

@@ -111,7 +111,8 @@ class VirtualSwarm:
     """All drones of a mission, stepped together. Use it as a context manager.
 
     network: may be given to simulate a bad one. rack: where root keys are, files from the seed
-    otherwise. clocks: of drones whose clock isn't right, by their place.
+    otherwise. clocks: of drones whose clock isn't right, by their place. world: what the cameras
+    see, where it isn't the mission's usual one.
     """
 
     def __init__(
@@ -121,6 +122,8 @@ class VirtualSwarm:
         network: MemoryNetwork | None = None,
         rack: Rack | None = None,
         clocks: Mapping[int, Clock] | None = None,
+        *,
+        world: World | None = None,
     ) -> None:
         start = datetime.fromtimestamp(START_MS / 1000, tz=timezone.utc)
         self.mission = mission
@@ -130,7 +133,7 @@ class VirtualSwarm:
         self._network = network or MemoryNetwork(members, mission.seed)
         self._on_event = on_event
         self._clocks = clocks or {}
-        self._world = World.create(mission.target, mission.drones, mission.seed)
+        self._world = world or World.create(mission.target, mission.drones, mission.seed)
         self.squadron = Squadron(self._world) if mission.behaviour else None
         self._classifier = load_classifier()
         self._stack = ExitStack()

@@ -23,6 +23,9 @@ MIN_DISTANCE = 1.5  # metres from the target's vertical axis: nearer, the camera
 ORBIT_RADIUS = (2.6, 4.6)  # metres
 ORBIT_HEIGHT = (0.1, 2.2)  # metres above the target's middle
 
+HARD_VIEWS = 0.36
+"""The share of drones that see badly, unless a world says otherwise."""
+
 _ORBIT_TAG = 0x0B17
 
 
@@ -41,20 +44,32 @@ class World:
     """A target and the drones around it.
 
     target: one of TARGETS; drones: how many, >= 1; seed: decides everything that is drawn by lot;
-    poses: empty when the drones circle, else one fixed pose a drone.
+    poses: empty when the drones circle, else one fixed pose a drone. hard: the share of drones
+    that see badly: murky, blurred, noisy or obstructed.
     """
 
     target: str
     drones: int
     seed: int
     poses: tuple[Pose, ...] = ()
+    hard: float = HARD_VIEWS
 
     @staticmethod
-    def create(target: str, drones: int, seed: int, poses: Sequence[Pose] = ()) -> World:
+    def create(
+        target: str,
+        drones: int,
+        seed: int,
+        poses: Sequence[Pose] = (),
+        *,
+        hard: float = HARD_VIEWS,
+    ) -> World:
         """Return a checked world; poses, if given, are held instead of circling.
 
-        Raises Misuse for an unknown target, no drones, a bad seed, or poses that do not fit.
+        Raises Misuse for an unknown target, no drones, a bad seed or share, or poses that do not
+        fit.
         """
+        if not 0 <= hard <= 1:
+            raise Misuse(f"{hard} is no share of hard views.", remedy="Give a number from 0 to 1.")
         if target not in TARGETS:
             raise Misuse(
                 f"The world has no target {target!r}.",
@@ -81,7 +96,7 @@ class World:
                     f"The pose of drone {index} is not finite or too near the target.",
                     remedy=f"Place it {MIN_DISTANCE} m or more from the target's axis.",
                 )
-        return World(target, drones, seed, tuple(poses))
+        return World(target, drones, seed, tuple(poses), hard)
 
     def pose(self, drone: int, t: float) -> Pose:
         """Return the pose of drone (1-based) at t seconds.

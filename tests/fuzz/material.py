@@ -40,6 +40,7 @@ from tests.crew import T0_MS
 from tests.fuzz import attesting, bagged, handed, light, pictures, provenances, veiled
 from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
+from tests.fuzz.gossip import samples as gossip_samples
 from tests.fuzz.rules import ruled_blocks
 from tests.fuzz.rules import samples as rule_samples
 from tests.fuzz.scratch import scratch
@@ -78,6 +79,7 @@ def collect() -> dict[str, list[bytes]]:
             **bagged.samples(),
             **light.samples(),
             "anchor": anchor_samples(),
+            "gossip": gossip_samples(),
             "state": handed.samples(folder),
             "provenance": provenances.samples(),
             **pictures.samples(),

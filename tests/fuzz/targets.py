@@ -46,6 +46,7 @@ from tests.fuzz.attesting import ATTESTING
 from tests.fuzz.bagged import BAGGED
 from tests.fuzz.files import FILES
 from tests.fuzz.forging import CREW, SECOND, of_note, of_proof, of_sealed
+from tests.fuzz.gossip import GOSSIP
 from tests.fuzz.handed import HANDED
 from tests.fuzz.heard import HEARD
 from tests.fuzz.light import LIGHT
@@ -245,6 +246,7 @@ _TARGETS = (
     *FILES,
     *LIGHT,
     *RULES,
+    *GOSSIP,
     *PROVENANCES,
     *PICTURES,
     *SOCKETS,

@@ -81,6 +81,14 @@ OPTIONS = {
         "--help",
     },
     ("twins",): {"--scenarios", "--rounds", "--stride", "--jobs", "--json", "--help"},
+    ("sweep",): {
+        *("--out", "--jobs", "--scheduler", "--parquet", "--columns", "--plot"),
+        *("--json", "--help"),
+    },
+    ("bench", "perception"): {
+        *("--rule", "--byzantine", "--black", "--attack", "--runs", "--seed", "--duration"),
+        *("--jobs", "--json", "--help"),
+    },
     ("drill",): {"--rate", "--timeout", "--run-dir", "--json", "--help"},
     ("verify",): {"--policy", "--roster", "--json", "--help"},
     ("light",): {

@@ -1,0 +1,184 @@
+# Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
+"""What a robot that gossips keeps of others: bounded for each author, whoever hands it over.
+
+What is kept follows from the set of what was seen, not from its order: two robots that have seen
+the same keep the same, so that their fingerprints agree and they have nothing more to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from swarm_ledger.encoding import digest
+from swarm_ledger.transport.gossip_frames import NAME_BYTES
+
+SMALL = 48
+LARGE = 4
+LARGE_BYTES = 4096
+"""Of one author: that many items up to that size, and that many above it."""
+
+ALIKE = 2
+"""Of one author, on one shelf, at one rank: two contradict each other, a third adds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a sealed message is, as its signature proves. origin: its author's index.
+
+    shelf: what it is about; a later one about the same, of a higher rank, takes its place. order:
+    an author with too much keeps what has the highest. On one shelf it never falls as ranks rise,
+    or what is kept would depend on what came first. keep_ms: how long it is worth carrying.
+    """
+
+    origin: int
+    shelf: tuple[object, ...]
+    rank: int
+    order: int
+    keep_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A message that is carried. born_ms: when it was said, by our clock and others' word."""
+
+    name: bytes
+    data: bytes
+    claim: Claim
+    born_ms: int
+
+    @property
+    def weight(self) -> tuple[int, int, bytes]:
+        """What decides who stays: the same wherever it is asked."""
+        return self.claim.order, self.claim.rank, self.name
+
+    @property
+    def over_ms(self) -> int:
+        """When it is worth nothing any more."""
+        return self.born_ms + self.claim.keep_ms
+
+
+@dataclass(slots=True)
+class _Author:
+    items: dict[bytes, Item] = field(default_factory=dict)
+    shelves: dict[tuple[object, ...], set[bytes]] = field(default_factory=dict)
+    fingerprint: bytes = b""
+
+    def add(self, item: Item) -> None:
+        self.items[item.name] = item
+        self.shelves.setdefault(item.claim.shelf, set()).add(item.name)
+        self.fingerprint = b""
+
+    def remove(self, item: Item) -> None:
+        del self.items[item.name]
+        shelf = self.shelves[item.claim.shelf]
+        shelf.discard(item.name)
+        if not shelf:
+            del self.shelves[item.claim.shelf]
+        self.fingerprint = b""
+
+    def print(self) -> bytes:
+        if not self.fingerprint:
+            self.fingerprint = digest(b"".join(sorted(self.items)))[:NAME_BYTES]
+        return self.fingerprint
+
+
+def name_of(data: bytes) -> bytes:
+    """Return what a message is called among those who carry it."""
+    return digest(data)[:NAME_BYTES]
+
+
+class Shelf:
+    """All that is carried, by author. It never holds more than authors times their share."""
+
+    def __init__(self) -> None:
+        self._authors: dict[int, _Author] = {}
+        self._origin_of: dict[bytes, int] = {}
+        self._next_ms: int | None = None
+        self._prints: tuple[tuple[int, bytes], ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._origin_of)
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._origin_of
+
+    def get(self, name: bytes) -> Item | None:
+        """Return what is carried under that name."""
+        origin = self._origin_of.get(name)
+        return None if origin is None else self._authors[origin].items[name]
+
+    def put(self, item: Item) -> bool:
+        """Take an item in; whether it is kept now, and was not before."""
+        if item.name in self._origin_of:
+            self.rejuvenate(item.name, item.born_ms)
+            return False
+        author = self._authors.setdefault(item.claim.origin, _Author())
+        author.add(item)
+        self._origin_of[item.name] = item.claim.origin
+        self._prints = None
+        self._note(item)
+        self._tidy_shelf(author, item)
+        if item.name in self._origin_of:
+            self._tidy_author(author, large=len(item.data) > LARGE_BYTES)
+        return item.name in self._origin_of
+
+    def rejuvenate(self, name: bytes, born_ms: int) -> None:
+        """Believe the younger age: who makes a message old must not have us drop it."""
+        item = self.get(name)
+        if item is not None and born_ms > item.born_ms:
+            author = self._authors[item.claim.origin]
+            author.items[name] = Item(name, item.data, item.claim, born_ms)
+
+    def expire(self, now_ms: int) -> None:
+        """Drop what is over."""
+        if self._next_ms is None or now_ms < self._next_ms:
+            return
+        self._next_ms = None
+        for author in self._authors.values():
+            for item in list(author.items.values()):
+                if item.over_ms <= now_ms:
+                    self._drop(author, item)
+                else:
+                    self._note(item)
+
+    def fingerprints(self) -> tuple[tuple[int, bytes], ...]:
+        """Return what Summary says."""
+        if self._prints is None:
+            self._prints = tuple(
+                (origin, author.print())
+                for origin, author in sorted(self._authors.items())
+                if author.items
+            )
+        return self._prints
+
+    def of(self, origin: int) -> Iterator[Item]:
+        """Iterate over one author's items, the most important first."""
+        author = self._authors.get(origin)
+        if author is not None:
+            yield from sorted(author.items.values(), key=lambda one: one.weight, reverse=True)
+
+    def _note(self, item: Item) -> None:
+        self._next_ms = item.over_ms if self._next_ms is None else min(self._next_ms, item.over_ms)
+
+    def _tidy_shelf(self, author: _Author, new: Item) -> None:
+        on_it = [author.items[name] for name in author.shelves[new.claim.shelf]]
+        best = max(item.claim.rank for item in on_it)
+        equal = [item for item in on_it if item.claim.rank == best]
+        equal.sort(key=lambda item: item.weight, reverse=True)
+        for item in on_it:
+            if item not in equal[:ALIKE]:
+                self._drop(author, item)
+
+    def _tidy_author(self, author: _Author, *, large: bool) -> None:
+        alike = [i for i in author.items.values() if (len(i.data) > LARGE_BYTES) is large]
+        room = LARGE if large else SMALL
+        if len(alike) > room:
+            alike.sort(key=lambda item: item.weight, reverse=True)
+            for item in alike[room:]:
+                self._drop(author, item)
+
+    def _drop(self, author: _Author, item: Item) -> None:
+        author.remove(item)
+        del self._origin_of[item.name]
+        self._prints = None
