@@ -30,10 +30,18 @@ from swarm_ledger.errors import PeerFault
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.transport.gossip import Uncarried
 from swarm_ledger.transport.gossip_shelf import Claim
+from swarm_ledger.voting.commitment import parse_commitment, parse_reveal
 from swarm_ledger.voting.observation import parse_observation
 
 KEEP_MS = 600_000
 """How long something is carried from drone to drone: several times what a sparse swarm takes."""
+
+_BALLOTS: dict[Kind, Callable[[bytes], bytes]] = {
+    Kind.VOTE: lambda said: parse_observation(said).question,
+    Kind.COMMIT: lambda said: parse_commitment(said).question,
+    Kind.REVEAL: lambda said: parse_reveal(said).observation.question,
+}
+"""Of which each author has one for each question, and how to tell which question that is."""
 
 _REQUESTS = (Kind.QUESTION, Kind.TICK, Kind.ANCHOR, Kind.RULE, Kind.CLAIM)
 _NEAR = (
@@ -107,11 +115,11 @@ class Sorter:
         if kind is Kind.EVIDENCE:
             culprit = self._drone.engine.current.seat.doorman.examine(raw).culprit
             return culprit.index, ("evidence",)
-        if kind not in (Kind.VOTE, *_REQUESTS):
+        if kind not in (*_BALLOTS, *_REQUESTS):
             raise PeerFault("malformed", f"a {kind.name} is not for gossip.")
         _, opened = self._route(lambda seat: seat.doorman.open(raw))
-        if kind is Kind.VOTE:
-            return opened.author.index, ("vote", parse_observation(opened.payload).question)
+        if kind in _BALLOTS:
+            return opened.author.index, (kind.name, _BALLOTS[kind](opened.payload))
         return opened.author.index, (kind.name, digest(raw))
 
     @property

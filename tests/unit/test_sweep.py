@@ -118,7 +118,7 @@ def test_a_run_is_the_same_on_dask(plan: Plan, tmp_path: Path) -> None:
         ("experiment: swarm\nruns: 0\ngrid: {black: [34]}", "is no sweep"),
         ("experiment: swarm\nruns: 1\ngrid: {colour: [34]}", "colour"),
         ("experiment: swarm\nruns: 1\ngrid: {black: [70]}", "70 % black"),
-        ("experiment: swarm\nruns: 1\ngrid: {rule: [dice]}", "no rule 'dice'"),
+        ("experiment: swarm\nruns: 1\ngrid: {rule: [dice]}", "unknown rule 'dice'"),
         ("experiment: swarm\nruns: 1\ngrid: {attack: [shout]}", "no attack 'shout'"),
         ("experiment: dynamics\nruns: 1\ngrid: {dynamic: [dc], byzantine: [12]}", "12 liars"),
         ("experiment: dynamics\nruns: 1\ngrid: {}", "a sweep of 1 cells"),
