@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import msgspec
 
@@ -32,11 +33,13 @@ class LyingClassifier:
 
 
 class TwoFacedTransport:
-    """Sends its own vote, or commitment, to half of the swarm, and another one to the rest."""
+    """Sends its own vote, or commitment, to half of the swarm, and another one to the rest.
 
-    def __init__(self, inner: Transport, identity: Identity) -> None:
-        self._inner, self._identity = inner, identity
-        self._root_kid = kid(identity.member.public_key)
+    identity: asked for when it first hears a ballot: by then the drone has begun its session.
+    """
+
+    def __init__(self, inner: Transport, identity: Callable[[], Identity]) -> None:
+        self._inner, self._identity = inner, cache(identity)
 
     def send(self, to: int, data: bytes) -> None:
         """Send to one member."""
@@ -48,13 +51,13 @@ class TwoFacedTransport:
         if kind not in (Kind.VOTE, Kind.COMMIT):
             self._inner.broadcast(data)
             return
-        vote = parse1(data[1:], limit=MAX_ENTRY_BYTES)
-        if vote.kid not in (self._identity.session_kid, self._root_kid):
+        vote, identity = parse1(data[1:], limit=MAX_ENTRY_BYTES), self._identity()
+        if vote.kid not in (identity.session_kid, kid(identity.member.public_key)):
             self._inner.broadcast(data)
             return
-        lie = self._identity.seal_vote(_contrary(kind, vote.payload), kind)
-        me = self._identity.member.index
-        for place, index in enumerate(i for i in self._identity.roster.voters if i != me):
+        lie = identity.seal_vote(_contrary(kind, vote.payload), kind)
+        me = identity.member.index
+        for place, index in enumerate(i for i in identity.roster.voters if i != me):
             self._inner.send(index, lie if place % 2 else data)
 
 
@@ -74,7 +77,7 @@ def _contrary(kind: Kind, payload: bytes) -> bytes:
 class SilentTransport:
     """Says nothing at all: a drone that is broken, or waits for the others to fail."""
 
-    def __init__(self, inner: Transport, identity: Identity) -> None:
+    def __init__(self, inner: Transport, identity: Callable[[], Identity]) -> None:
         pass
 
     def send(self, to: int, data: bytes) -> None:
@@ -84,7 +87,7 @@ class SilentTransport:
         """Drop it."""
 
 
-ATTACKS: dict[str, Callable[[Transport, Identity], Transport]] = {
+ATTACKS: dict[str, Callable[[Transport, Callable[[], Identity]], Transport]] = {
     "lie": lambda transport, _: transport,
     "equivocate": TwoFacedTransport,
     "silent": SilentTransport,
@@ -95,9 +98,10 @@ ATTACKS: dict[str, Callable[[Transport, Identity], Transport]] = {
 def corrupt(attack: str, transport: Transport, identity: Callable[[], Identity]) -> Transport:
     """Return the transport of a drone with that attack; an honest one's ("") is left alone.
 
-    identity: asked for only where somebody lies.
+    identity: asked for only where somebody says two things, and only then: a session that is
+    there before its drone is would look like one whose ledger was lost.
     """
-    return ATTACKS[attack](transport, identity()) if attack else transport
+    return ATTACKS[attack](transport, identity) if attack else transport
 
 
 def eyes(attack: str, honest: Classifier, truth: str) -> Classifier:

@@ -131,5 +131,9 @@ def test_the_readme_can_be_followed(installed: Installed, tmp_path: Path) -> Non
     assert re.search(
         r"string\S*\s+label\b", said["interface show", "swarm_interfaces/msg/Decision"]
     )
+    asked = next(said[name] for name in said if name[0] == "action send_goal")
+    assert "label: two_faces" in asked, asked
+    assert "error_code: 0" in asked
+    assert "c2sp.org/tlog-proof@v1" in asked
     assert "active" in said["lifecycle get", "/drone_1/drone"]
     assert "1.0" in said["param get", "separation"]
