@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from swarm_ledger.encoding import Record, decode, digest, encode
@@ -106,9 +107,12 @@ class Notarised:
             digest(self.data),
         ]
         try:
-            return parse_statement(encode(claimed))
-        except Misuse as error:  # such as text that is no UTF-8
-            raise PeerFault("malformed", error.what) from error
+            statement = msgspec.convert(claimed, Statement, builtin_types=(bytes,))
+        except msgspec.ValidationError as error:
+            raise PeerFault("malformed", f"its fields are no statement: {error}.") from error
+        if not number_of(statement.sequence):
+            raise PeerFault("malformed", "the numbers of a run begin at 1.")
+        return statement
 
 
 def run_of(sequence: int) -> int:
@@ -136,14 +140,6 @@ def micros(sec: int, nanosec: int) -> int:
     if nanosec % 1_000:
         raise PeerFault("malformed", f"a stamp with {nanosec} ns isn't in whole microseconds.")
     return sec * 1_000_000 + nanosec // 1_000
-
-
-def parse_statement(raw: bytes) -> Statement:
-    """Parse a signed payload; PeerFault if it is no statement."""
-    statement: Statement = decode(raw, Statement, limit=MAX_SEALED_BYTES)
-    if not number_of(statement.sequence):
-        raise PeerFault("malformed", "the numbers of a run begin at 1.")
-    return statement
 
 
 def with_delegation(delegation: bytes, sealed: bytes) -> bytes:

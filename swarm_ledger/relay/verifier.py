@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from swarm_ledger.encoding import decode
+from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import Kind, Opened, Opener
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import Member, Roster
@@ -24,7 +25,6 @@ from swarm_ledger.relay.statement import (
     Statement,
     Window,
     Windowed,
-    parse_statement,
     split_delegation,
 )
 from swarm_ledger.relay.stream import Stream
@@ -32,6 +32,8 @@ from swarm_ledger.relay.stream import Stream
 MAX_TOPICS_PER_MEMBER = 256
 
 _S_US = 1_000_000
+_WINDOWS = 256
+"""Parsed ones that are remembered: their messages come one after another."""
 
 
 class Refused(PeerFault):
@@ -61,6 +63,7 @@ class Verifier:
     def __init__(self, roster: Roster) -> None:
         self.roster = roster
         self._opener = Opener(roster)
+        self._window = lru_cache(_WINDOWS)(_parse_window)
 
     def learn(self, message: Notarised) -> None:
         """Take note of the session that came with a message, without judging the message.
@@ -89,13 +92,27 @@ class Verifier:
             signer = opened.author.name
             if admit is not None:
                 admit(opened, message)
-            statement = _bind(message, opened, tied)
+            statement = self._bind(message, opened, tied)
             opened.check_fresh(statement.stamp_us // _S_US)
         except PeerFault as fault:
             raise Refused(fault, signer) from fault
         if opened.session is None:  # an operator's root key, and none may relay
             raise Refused(PeerFault("wrong_role", "a root key signed."), signer)
         return Verified(opened.author, statement, opened.session)
+
+    def _bind(self, message: Notarised, opened: Opened, tied: Windowed | None) -> Statement:
+        """Return the statement that was signed, if it is the one that the message claims."""
+        claimed = message.statement()
+        if tied is None:
+            if encode(claimed) != opened.payload:
+                raise PeerFault("mismatch", "its signature is for another message.")
+            return claimed
+        window = self._window(opened.payload)
+        try:
+            verify_inclusion(claimed.leaf, tied.index, window.size, tied.path, window.root)
+        except NotVerified as error:
+            raise PeerFault("bad_path", f"not in its window: {error}.") from error
+        return claimed
 
     def _open(self, message: Notarised) -> tuple[Opened, Windowed | None]:
         if len(message.data) > MAX_DATA_BYTES:
@@ -126,19 +143,9 @@ class Verifier:
         return self._opener.open(sealed)
 
 
-def _bind(message: Notarised, opened: Opened, tied: Windowed | None) -> Statement:
-    """Return the statement that was signed, if it is the one that the message claims."""
-    claimed = message.statement()
-    if tied is None:
-        if parse_statement(opened.payload) != claimed:
-            raise PeerFault("mismatch", "its signature is for another message.")
-        return claimed
-    window: Window = decode(opened.payload, Window, limit=MAX_SEALED_BYTES)
-    try:
-        verify_inclusion(claimed.leaf, tied.index, window.size, tied.path, window.root)
-    except NotVerified as error:
-        raise PeerFault("bad_path", f"not in its window: {error}.") from error
-    return claimed
+def _parse_window(payload: bytes) -> Window:
+    window: Window = decode(payload, Window, limit=MAX_SEALED_BYTES)
+    return window
 
 
 @dataclass(frozen=True, slots=True)
