@@ -59,9 +59,9 @@ class SignedStreams:
         if verdict.reason:
             self._add(verdict.reason, verdict.what, place, verdict.signer)
             return
-        line = self._lines.setdefault(
-            (verdict.kid, verdict.topic), _Line(verdict.signer, verdict.topic)
-        )
+        line = self._lines.get((verdict.kid, verdict.topic))
+        if line is None:
+            line = self._lines[verdict.kid, verdict.topic] = _Line(verdict.signer, verdict.topic)
         fault = line.stream.fault(verdict.sequence)
         number = number_of(verdict.sequence)
         if fault:
@@ -98,7 +98,7 @@ class SignedStreams:
             self._add("order", what, place, signer, careful=self._lossy)
         else:
             due = line.highest + 1 if same else sequence - number + 1
-            if line.highest:
+            if line.highest and due != sequence:
                 room = _MOST_MISSING - len(line.missing)
                 line.missing |= dict.fromkeys(range(due, min(sequence, due + room)), place)
             line.highest = sequence
