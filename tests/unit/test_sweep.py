@@ -198,7 +198,7 @@ def test_tables_and_plots_and_parquet(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_cells_are_checked() -> None:
-    with pytest.raises(Misuse, match="unknown rule 'mayority'"):
-        cell_of("swarm", {"rule": "mayority"})
+    with pytest.raises(Misuse, match="unknown rule 'most'"):
+        cell_of("swarm", {"rule": "most"})
     with pytest.raises(Misuse, match="byzantine"):
         cell_of("swarm", {"byzantine": "many"})
