@@ -17,21 +17,23 @@ _MAX_ITEMS = 1 << 16
 
 _SIZES = {"B": 1, "H": 2, "I": 4, "i": 4, "Q": 8, "f": 4, "d": 8}
 _U32 = {_LITTLE: struct.Struct("<I").unpack_from, _BIG: struct.Struct(">I").unpack_from}
+_U64 = {_LITTLE: struct.Struct("<Q").unpack_from, _BIG: struct.Struct(">Q").unpack_from}
 
 
 class Cdr:
     """Reads fields one after the other. PeerFault("malformed") where the bytes end before.
 
-    What is read for each of many messages (blob, text, skip) is written out, for its speed.
+    What is read for each of many messages is written out, for its speed.
     """
 
-    __slots__ = ("_data", "_order", "_u32", "at")
+    __slots__ = ("_data", "_order", "_u32", "_u64", "at")
 
     def __init__(self, data: bytes) -> None:
         form = data[:2]
         if form not in _U32:
             raise PeerFault("malformed", "not a message in plain CDR.")
-        self._order, self._u32 = "<" if form == _LITTLE else ">", _U32[form]
+        self._order = "<" if form == _LITTLE else ">"
+        self._u32, self._u64 = _U32[form], _U64[form]
         self._data, self.at = data, 4
 
     def numbers(self, form: str) -> tuple[int, ...]:
@@ -47,7 +49,11 @@ class Cdr:
 
     def u8(self) -> int:
         """Read a byte."""
-        return self.numbers("B")[0]
+        at = self.at
+        if at >= len(self._data):
+            raise _ends()
+        self.at = at + 1
+        return self._data[at]
 
     def u16(self) -> int:
         """Read a uint16."""
@@ -55,11 +61,23 @@ class Cdr:
 
     def u32(self) -> int:
         """Read a uint32."""
-        return self.numbers("I")[0]
+        at = self.at + (-self.at & 3)
+        try:
+            found: int = self._u32(self._data, at)[0]
+        except struct.error as error:
+            raise _ends() from error
+        self.at = at + 4
+        return found
 
     def u64(self) -> int:
         """Read a uint64."""
-        return self.numbers("Q")[0]
+        at = self.at + (4 - self.at & 7)
+        try:
+            found: int = self._u64(self._data, at)[0]
+        except struct.error as error:
+            raise _ends() from error
+        self.at = at + 8
+        return found
 
     def f32(self) -> float:
         """Read a float32."""
@@ -73,13 +91,16 @@ class Cdr:
             raise _ends()
         return self._data[start : self.at]
 
-    def skip(self) -> None:
-        """Pass over a sequence of bytes or a string."""
-        at = self.at + (-self.at & 3)
+    def skip(self, count: int = 1) -> None:
+        """Pass over sequences of bytes or strings."""
+        data, u32, at = self._data, self._u32, self.at
         try:
-            self.at = at + 4 + self._u32(self._data, at)[0]
+            for _ in range(count):
+                at += -at & 3
+                at += 4 + u32(data, at)[0]
         except struct.error as error:
             raise _ends() from error
+        self.at = at
 
     def blob(self) -> bytes:
         """Read a sequence of bytes."""

@@ -155,15 +155,14 @@ def envelope_in(data: bytes) -> Envelope:
     """Return the envelope of a SignedMessage without looking at the rest; PeerFault."""
     cdr = Cdr(data)
     cdr.raw(8)
-    for _ in range(4):
-        cdr.skip()
+    cdr.skip(4)
     cdr.u64()
     cdr.skip()
     return _envelope(cdr)
 
 
 def _signed(cdr: Cdr) -> Signed:
-    (sec,), (nanosec,) = cdr.numbers("i"), cdr.numbers("I")
+    sec, nanosec = cdr.numbers("iI")
     cdr.text()
     topic, type_name, type_hash = cdr.text(), cdr.text(), cdr.text()
     return Signed(sec, nanosec, topic, type_name, type_hash, cdr.u64(), cdr.blob(), _envelope(cdr))
