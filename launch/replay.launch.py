@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from launch import LaunchDescription, LaunchDescriptionEntity
 from launch.actions import ExecuteProcess, Shutdown, TimerAction
 
+from swarm_ledger.bags.bag import Bag
+from swarm_ledger.bags.messages import COMPRESSED, IMAGE
 from swarm_ledger.errors import Misuse
 from swarm_ledger.launching import Given, argument, describe, flag, rviz, tell_events
 from swarm_ledger.launching.missions import Prepared, fleet_drones, mission, mission_arguments
@@ -47,6 +51,19 @@ def paced(given: Given) -> list[str]:
     return ["--rate", f"{rate:g}", "--start-offset", f"{offset:g}", *looped]
 
 
+def looks(bag: Path) -> dict[str, str]:
+    """Return what drones are to be told so that they see the images as they are in the bag.
+
+    Our recorder keeps them packed. What cannot be read here is left to the player.
+    """
+    with suppress(Misuse):
+        for one in Bag(bag).messages():
+            if one.channel.type_name in (IMAGE, COMPRESSED):
+                packed = one.channel.type_name == COMPRESSED
+                return {"image_transport": "compressed"} if packed else {}
+    return {}
+
+
 def player(given: Given, names: list[str], how: list[str]) -> ExecuteProcess:
     """Return what plays the topics that drones look at, and the clock; its end is the launch's."""
     bag, chosen = str(given.path("bag")), given.text("player")
@@ -65,14 +82,14 @@ def player(given: Given, names: list[str], how: list[str]) -> ExecuteProcess:
 def play(given: Given) -> list[LaunchDescriptionEntity]:
     """Start the nodes, and then the player."""
     shown = [rviz(given, sim_time=True)] if given.flag("rviz") else []
-    given.path("bag")
+    seen = looks(given.path("bag"))
     how, delay = paced(given), given.number("delay")  # before anything is laid out
     if given.text("fleet"):
-        names, nodes = fleet_drones(given, sim_time=True)
+        names, nodes = fleet_drones(given, sim_time=True, **seen)
     else:
         prepared = Prepared(mission(given, given.text("target")), given)
         names = prepared.mission.names()
-        nodes = [*prepared.begin(), *prepared.drones(sim_time=True)]
+        nodes = [*prepared.begin(), *prepared.drones(sim_time=True, **seen)]
     late = TimerAction(period=delay, actions=[player(given, names, how)])
     return [tell_events(), *nodes, *shown, late]
 

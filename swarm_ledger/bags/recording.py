@@ -8,17 +8,28 @@ nothing older than FLUSH_NS. Without metadata.yaml the bag is read as well; rein
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm_ledger.bags.form import MAX_ATTACHMENT_BYTES, Attachment, Channel
+from swarm_ledger.bags.form import (
+    MAX_ATTACHMENT_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_TOPICS,
+    Attachment,
+    Channel,
+)
 from swarm_ledger.bags.metadata import METADATA, write_metadata
 from swarm_ledger.bags.writing import McapWriter
 from swarm_ledger.errors import Misuse
 
 CHUNK_BYTES = 256 << 10
 FLUSH_NS = 1_000_000_000
+MOST_BYTES = MAX_MESSAGE_BYTES - 2 * CHUNK_BYTES
+"""Of a message: with what waits already, its chunk is still one that is read."""
+MOST_TOPICS = MAX_TOPICS // 4
+_TIMES = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,8 @@ class Recording:
 
     max_bytes: how large a file may grow before another one is begun; 0 for one file. attached:
     files that each of the bag's files begins with. After a Misuse nothing more is recorded, and
-    what was written so far is a bag that ends there.
+    what was written so far is a bag that ends there. left_out: how many messages were not
+    recorded, by topic: what an audit would stop at, somebody could have put there.
     """
 
     def __init__(
@@ -47,6 +59,7 @@ class Recording:
         self._attached = tuple(attached)
         self._files: list[tuple[str, int, tuple[int, int]]] = []
         self._counts: dict[str, int] = {}
+        self.left_out: Counter[str] = Counter()
         self._topics: dict[str, Topic] = {}
         self._numbers: dict[str, int] = {}
         self._since_ns: int | None = None
@@ -69,8 +82,8 @@ class Recording:
         return sum(self._counts.values())
 
     def begin_topic(self, topic: Topic) -> None:
-        """Begin a topic; those that are there already stay as they are."""
-        if topic.name not in self._topics:
+        """Begin a topic; those that are there already stay as they are, and none is too many."""
+        if topic.name not in self._topics and len(self._topics) < MOST_TOPICS:
             self._topics[topic.name] = topic
             self._counts[topic.name] = 0
 
@@ -84,8 +97,12 @@ class Recording:
         """Record a message of a topic that was begun. steady_ns: by a clock that only goes on.
 
         Where log_ns goes back, because a clock was set, time stands still until it has caught up.
+        published_ns is a publisher's word: what is no time counts as log_ns.
         """
         if self.failed:
+            return
+        if len(data) > MOST_BYTES or name not in self._topics:
+            self.left_out[name] += 1
             return
         log_ns = self._latest_ns = max(log_ns, self._latest_ns)
         try:
@@ -97,7 +114,8 @@ class Recording:
                 self._numbers[name] = self._writer.add_channel(
                     one.name, one.type_name, one.definition, qos=one.qos, type_hash=one.type_hash
                 )
-            self._writer.write(self._numbers[name], log_ns, data, published_ns)
+            told_ns = published_ns if 0 <= published_ns < _TIMES else log_ns
+            self._writer.write(self._numbers[name], log_ns, data, told_ns)
         except OSError as error:
             raise self._broken(error) from error
         self._counts[name] += 1

@@ -106,9 +106,10 @@ class Prepared:
         # swtpm gets no Ctrl-C of its own; drones that still sign then lose nothing on disk
         self._stack.close()
 
-    def drones(self, *, sim_time: bool) -> list[LaunchDescriptionEntity]:
-        """Return a process for each drone."""
-        return [self._process("drone", name, name, sim_time) for name in self.mission.names()]
+    def drones(self, *, sim_time: bool, **more: str) -> list[LaunchDescriptionEntity]:
+        """Return a process for each drone. more: parameters that all of them have."""
+        names = self.mission.names()
+        return [self._process("drone", name, name, sim_time, **more) for name in names]
 
     def pilots(self, *, sim_time: bool) -> list[LaunchDescriptionEntity]:
         """Return a process for each drone's pilot, if there are to be pilots."""
@@ -133,11 +134,11 @@ class Prepared:
         return bag(folder, names, self.fleet, self._given, sim_time=sim_time)
 
     def _process(
-        self, executable: str, drone: str, shown: str, sim_time: bool
+        self, executable: str, drone: str, shown: str, sim_time: bool, **more: str
     ) -> LaunchDescriptionEntity:
         return process(
             executable,
-            {"fleet": str(self.fleet), "drone": drone, **clock(sim_time)},
+            {"fleet": str(self.fleet), "drone": drone, **clock(sim_time), **more},
             self._given,
             name=shown,
             namespace=drone,
@@ -146,9 +147,9 @@ class Prepared:
 
 
 def fleet_drones(
-    given: Given, *, sim_time: bool
+    given: Given, *, sim_time: bool, **more: str
 ) -> tuple[list[str], list[LaunchDescriptionEntity]]:
-    """Return the names of a given fleet's drones, and a process for each.
+    """Return the names of a given fleet's drones, and a process for each, with more parameters.
 
     Misuse where one has a ledger: it would go on with that.
     """
@@ -163,7 +164,7 @@ def fleet_drones(
     started = [
         process(
             "drone",
-            {"fleet": str(fleet.path), "drone": name, **clock(sim_time)},
+            {"fleet": str(fleet.path), "drone": name, **clock(sim_time), **more},
             given,
             name=name,
             namespace=name,

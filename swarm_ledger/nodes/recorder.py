@@ -28,7 +28,7 @@ from swarm_ledger.bags.messages import (
     parse,
 )
 from swarm_ledger.bags.qos import Offered, write_qos
-from swarm_ledger.bags.recording import Recording, Topic
+from swarm_ledger.bags.recording import MOST_TOPICS, Recording, Topic
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.process import run
@@ -98,12 +98,17 @@ class RecorderNode(ManagedNode):
         if recording is not None:
             recording.close(proof_files(self._fleet, self._now_ns()) if self._fleet else ())
             self.get_logger().info(f"{recording.folder}: {recording.messages} messages")
+            if recording.left_out:
+                names = ", ".join(name for name, _ in recording.left_out.most_common(5))
+                total = recording.left_out.total()
+                said = f"{total} more, too large or of too many topics, are not in it: {names}"
+                self.get_logger().warning(said)
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
     def _wanted(self, name: str, type_name: str) -> bool:
-        if name in self._heard or "/_" in name:
+        if name in self._heard or "/_" in name or len(self._heard) >= MOST_TOPICS:
             return False
         images = self._images and type_name in (IMAGE, COMPRESSED) and _CAMERA in name
         return images or any(fnmatchcase(name, pattern) for pattern in self._patterns)

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import re
 from array import array
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -22,6 +24,7 @@ from swarm_ledger.relay.statement import Notarised, micros
 VERIFIED_PREFIX = "verified"
 
 _DEPTH = 100
+_TYPE = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,127})/msg/[A-Z][A-Za-z0-9]{0,127}", re.ASCII)
 _SAME_DOMAIN = -1
 _OURS = ("/swarm/", "/rosout", "/parameter_events", "/diagnostics")
 _OUR_TYPES = tuple(f"swarm_interfaces/msg/{n}" for n in ("SignedMessage", "Envelope", "Rejection"))
@@ -38,13 +41,33 @@ def relayable(topic: str, types: Sequence[str]) -> bool:
 
 def message_class(type_name: str) -> Any:
     """Return the class of "package/msg/Name"; Misuse if it isn't installed here."""
-    package, _, name = type_name.partition("/msg/")
     try:
-        return getattr(importlib.import_module(f"{package}.msg"), name)
+        return getattr(_messages_of(_package_of(type_name)), type_name.rpartition("/")[2])
     except (ImportError, AttributeError) as error:
         raise Misuse(
-            f"the type {type_name} isn't installed here.", remedy="Source its workspace first."
+            f"the type {type_name[:80]!r} isn't installed here.",
+            remedy="Source its workspace first.",
         ) from error
+
+
+def _package_of(type_name: str) -> str:
+    """Return the package in "package/msg/Name"; ImportError for what is no name of that form."""
+    form = _TYPE.fullmatch(type_name)
+    if form is None:
+        raise ImportError(type_name)
+    return form[1]
+
+
+def _messages_of(package: str) -> Any:
+    """Import a package's messages. What has none is not imported at all.
+
+    The name comes from a publisher or a bag, so from anybody, and an import runs what it finds.
+    """
+    found = importlib.util.find_spec(package)
+    places = found.submodule_search_locations if found else None
+    if not any((Path(place) / "msg" / "__init__.py").is_file() for place in places or ()):
+        raise ImportError(package)
+    return importlib.import_module(f"{package}.msg")
 
 
 def publisher_of(info: Any) -> bytes:

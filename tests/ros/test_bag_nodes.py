@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -28,6 +29,7 @@ from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.player import PlayerNode
 from swarm_ledger.nodes.qos import LATCHED, SENSOR
 from swarm_ledger.nodes.recorder import RecorderNode
+from swarm_ledger.nodes.signed import message_class
 from swarm_ledger.perception.frames import from_compressed
 from tests.patience import until
 
@@ -130,6 +132,17 @@ def test_a_folder_that_is_there_is_told(flight: Path) -> None:
         with pytest.raises(Misuse, match="never overwritten"):
             recorder.begin()
         end(recorder)
+
+
+@pytest.mark.parametrize(
+    "type_name", ["this/msg/Zen", "/msg/Zen", "test.__main__/msg/X", "std_msgs/srv/String", "x"]
+)
+def test_what_a_stranger_calls_a_type_is_not_imported(type_name: str) -> None:
+    before = set(sys.modules)
+    with pytest.raises(Misuse, match="isn't installed"):
+        message_class(type_name)
+    assert not {one for one in set(sys.modules) - before if one.startswith(("this", "test."))}
+    assert message_class("std_msgs/msg/String") is String
 
 
 def play(flight: Path, **parameters: object) -> tuple[list[str], list[int]]:

@@ -16,7 +16,14 @@ from swarm_ledger.bags.bag import Bag, reindex
 from swarm_ledger.bags.form import Attachment
 from swarm_ledger.bags.metadata import METADATA
 from swarm_ledger.bags.qos import Offered, parse_qos, write_qos
-from swarm_ledger.bags.recording import CHUNK_BYTES, FLUSH_NS, Recording, Topic
+from swarm_ledger.bags.recording import (
+    CHUNK_BYTES,
+    FLUSH_NS,
+    MOST_BYTES,
+    MOST_TOPICS,
+    Recording,
+    Topic,
+)
 from swarm_ledger.errors import Misuse
 
 TEXT = b"\x00\x01\x00\x00\x05\x00\x00\x00abcd\x00"
@@ -92,6 +99,27 @@ def test_what_is_read_is_what_was_recorded(tmp_path: Path) -> None:
     channel = messages[0].channel
     assert (channel.qos, channel.type_hash) == (LATCHED, STRING.type_hash)
     assert parse_qos(channel.qos) == Offered(reliable=True, latched=True, depth=7)
+
+
+def test_a_stranger_cannot_spoil_what_is_recorded(tmp_path: Path) -> None:
+    recording = filled(tmp_path / "bag", 3)
+    for published_ns in (-1, 1 << 64):  # whatever DDS was told
+        recording.write("/said", 2_000, TEXT, published_ns, 0)
+    largest = bytes(MOST_BYTES)
+    recording.write("/said", 2_001, largest, 0, 0)
+    recording.write("/said", 2_002, largest + b"x", 0, 0)
+    for number in range(MOST_TOPICS + 5):
+        recording.begin_topic(Topic(f"/swarm/{number}", STRING.type_name, STRING.definition))
+        recording.write(f"/swarm/{number}", 2_003, TEXT, 0, 0)
+    recording.close()
+    bag = Bag(tmp_path / "bag")
+    found = [(one.log_ns, one.published_ns, len(one.data)) for one in bag.messages()]
+    assert not bag.faults
+    assert found[3:6] == [(2_000, 2_000, 13), (2_000, 2_000, 13), (2_001, 0, MOST_BYTES)]
+    assert len(bag.channels) == MOST_TOPICS
+    assert recording.left_out == {"/said": 1} | {
+        f"/swarm/{number}": 1 for number in range(MOST_TOPICS - 1, MOST_TOPICS + 5)
+    }
 
 
 def test_a_kill_costs_one_chunk_at_most(tmp_path: Path) -> None:

@@ -355,6 +355,16 @@ def test_a_bag_plays_what_drones_look_at(loader: Loader, tmp_path: Path, fleet: 
     assert all(values(one)["use_sim_time"] is True for one in named(started, "drone"))
 
 
+def test_drones_see_images_as_the_bag_has_them(
+    loader: Loader, tmp_path: Path, fleet: Path
+) -> None:
+    flown = Path(__file__).parents[1] / "data" / "flight" / "bag"  # recorded by our own recorder
+    for more in ({}, {"fleet": str(fleet)}):
+        started = launched(loader, REPLAY, tmp_path, fleet, bag=str(flown), **more)
+        told = [values(one)["image_transport"] for one in named(started, "drone")]
+        assert told == ["compressed"] * 4
+
+
 def test_without_rosbag2_our_own_player_plays(loader: Loader, tmp_path: Path, fleet: Path) -> None:
     command = player(launched(loader, REPLAY, tmp_path, fleet, start_offset="2"))
     assert command[1:4] == ["-m", "swarm_ledger", "replay"]
