@@ -15,6 +15,7 @@ import rclpy
 from builtin_interfaces.msg import Time
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
@@ -91,8 +92,13 @@ class PlayerNode(Node):
             else DurabilityPolicy.VOLATILE,
         )
         name = self._remaps.get(channel.topic, channel.topic)
-        if channel.topic not in self._outs:
-            self._outs[channel.topic] = self.create_publisher(kind, name, profile)
+        try:
+            if channel.topic not in self._outs:
+                self._outs[channel.topic] = self.create_publisher(kind, name, profile)
+        except InvalidTopicNameException as error:
+            said = str(error).splitlines()[0][:200]
+            self.get_logger().warning(f"{name[:80]!r} is left out: {said}")
+            return False
         return True
 
     def _on_set(self, parameters: Sequence[Parameter]) -> SetParametersResult:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,7 +93,12 @@ class ProverNode(Node):
         done: Any = Future()
 
         def serve() -> None:
-            done.set_result(work())
+            try:
+                made = work()
+            except Exception:
+                self.get_logger().error(traceback.format_exc())
+                made = busy("this drone can't answer that; ask another one.")
+            done.set_result(made)
             if self.executor is not None:
                 self.executor.wake()  # it may be waiting for something else to happen
 

@@ -24,6 +24,7 @@ from swarm_interfaces.msg import Decision, Observation
 from swarm_ledger.bags.bag import Bag
 from swarm_ledger.bags.messages import COMPRESSED, parse
 from swarm_ledger.bags.qos import parse_qos
+from swarm_ledger.bags.writing import McapWriter
 from swarm_ledger.errors import Misuse
 from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.player import PlayerNode
@@ -186,6 +187,18 @@ def test_what_was_recorded_is_played_again_and_again(flight: Path) -> None:
     times = [one.log_ns for one in span.messages()]
     assert min(clocks) >= min(times)
     assert any(later < earlier for earlier, later in pairwise(clocks))
+
+
+def test_what_is_no_topic_is_left_out(tmp_path: Path) -> None:
+    writer = McapWriter(tmp_path / "bag.mcap")
+    for topic in ("/good", "/no topic//", "7"):
+        number = writer.add_channel(topic, "std_msgs/msg/String", "")
+        writer.write(number, 10**9, bytes(12))
+    writer.close()
+    with ros(bag=tmp_path / "bag.mcap"):
+        player = PlayerNode()
+        assert [one for one, begun in player._kinds.items() if begun] == ["/good"]
+        end(player)
 
 
 def test_what_is_no_bag_is_told(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.ros.conftest import INSIDE
 from tests.system.command import ROOT
 from tests.system.conftest import needs
 
-LIMIT_S = 600
+LIMIT_S = 850
 
 
 def test_nodes_from_inside(tmp_path: Path) -> None:
