@@ -287,7 +287,7 @@ def main() -> int:
         print(json.dumps(swarms[-1]), file=sys.stderr, flush=True)
     machine = (
         f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, "
-        f"a virtual machine that other work keeps busy (load: before the swarm's end)"
+        f"a virtual machine (load: before the swarm's end)"
     )
     found = {"machine": machine, "date": f"{utc_now():%Y-%m-%d}", "swarms": swarms}
     print(tables(found))
