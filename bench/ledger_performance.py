@@ -12,16 +12,19 @@ import json
 import math
 import platform
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from swarm_ledger.cli.bench import decades
-from swarm_ledger.sim.ledger_bench import measure
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-DOCS = Path(__file__).parents[1] / "docs"
+from bench.tables import table  # noqa: E402
+from swarm_ledger.cli.bench import decades  # noqa: E402
+from swarm_ledger.sim.ledger_bench import measure  # noqa: E402
+
+DOCS = ROOT / "docs"
 FIGURES, PAGE = DOCS / "ledger-performance.json", DOCS / "ledger-performance.md"
 PLOT = DOCS / "ledger-performance.svg"
 BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
@@ -78,24 +81,12 @@ PLOTTED = {
 
 def tables(found: dict[str, Any]) -> str:
     """Return the figures as Markdown tables."""
-    parts = [_table(found[name], heads) for name, heads in _TABLES]
+    parts = [table(found[name], heads) for name, heads in _TABLES]
     return "\n".join(parts) + (
         f"\nMedians of {found['runs']} runs or more, `check all` and `start by replay` of one; "
         "the last table is in milliseconds of one processor; "
         f"blocks of {found['block_entries']} entries; {found['machine']}.\n"
     )
-
-
-def _table(rows: Sequence[dict[str, Any]], heads: dict[str, str]) -> str:
-    lines = ["| " + " | ".join(heads.values()) + " |", "| ---: " * len(heads) + "|"]
-    lines += ["| " + " | ".join(_cell(row[name]) for name in heads) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value: float) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def plot(found: dict[str, Any]) -> str:

@@ -19,7 +19,6 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.rtps import DISCOVERY, Capture, Traffic  # noqa: E402
+from bench.tables import table  # noqa: E402
 from swarm_ledger.encoding import encode  # noqa: E402
 from swarm_ledger.envelope import Kind, seal  # noqa: E402
 from swarm_ledger.runtime.fleet import FLEET, Fleet  # noqa: E402
@@ -248,20 +248,8 @@ def kb(traffic: Traffic, *kinds: str) -> float:
 
 def tables(found: dict[str, Any]) -> str:
     """Return the figures as Markdown tables."""
-    parts = [_table(found["swarms"], heads) for heads in (ROWS, TRAFFIC)]
+    parts = [table(found["swarms"], heads) for heads in (ROWS, TRAFFIC)]
     return "\n".join(parts) + f"\n{found['machine']}; {found['date']}.\n"
-
-
-def _table(rows: Sequence[dict[str, Any]], heads: dict[str, str]) -> str:
-    lines = ["| " + " | ".join(heads.values()) + " |", "| ---: " * len(heads) + "|"]
-    lines += ["| " + " | ".join(_cell(row[name]) for name in heads) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value: float) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def write(found: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ def ask(
     signer = open_signer(operator)
     with (
         closing(Follower(root, state or flying.folder / "ask.state")) as follower,
-        Caller(flying.endpoints(), _curve(flying, channel)) as caller,
+        closing(Caller(flying.endpoints(), _curve(flying, channel))) as caller,
     ):
         pursuit = Pursuit(follower, list(carriers), every_ms=_EVERY_MS, patience_ms=60_000)
         asker = Asker(

@@ -30,27 +30,38 @@ def status(
     )
 
 
+class Board:
+    """A node's place on /diagnostics."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
+
+    def show(self, *found: DiagnosticStatus) -> bool:
+        """Publish statuses, stamped now; False where DDS did not take them."""
+        array = DiagnosticArray(status=list(found))
+        array.header.stamp = self._node.get_clock().now().to_msg()
+        return publish(self._publisher, array)
+
+
 class Reporter:
     """A node's publisher of findings. about: what the node is of, such as a drone's name."""
 
     def __init__(self, node: Node, about: str, hardware_id: str) -> None:
-        self._node, self._about, self._hardware_id = node, about, hardware_id
-        self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
+        self._title, self._hardware_id = f"{node.get_name()}: {about}", hardware_id
+        self._board = Board(node)
 
     def report(self, findings: Iterable[Finding]) -> bool:
         """Publish them; False where DDS did not take it."""
-        title = f"{self._node.get_name()}: {self._about}"
-        array = DiagnosticArray(
-            status=[
+        return self._board.show(
+            *(
                 status(
                     _LEVELS[one.level],
-                    f"{title}: {one.name}",
+                    f"{self._title}: {one.name}",
                     one.said,
                     self._hardware_id,
                     one.values,
                 )
                 for one in findings
-            ]
+            )
         )
-        array.header.stamp = self._node.get_clock().now().to_msg()
-        return publish(self._publisher, array)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
@@ -22,12 +22,10 @@ from swarm_ledger.identity.trust import read_file
 from swarm_ledger.identity.tuf import ROOT
 from swarm_ledger.nodes.clock import NodeTime
 from swarm_ledger.nodes.deciding import Deciding
-from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
+from swarm_ledger.nodes.diagnostics import Board, status
 from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.proofs import PATIENCE_MS, Proofs, steady_ms
-from swarm_ledger.nodes.publishing import publish
-from swarm_ledger.nodes.qos import DIAGNOSTICS as QOS
 from swarm_ledger.nodes.tables.ground_station import TABLE
 from swarm_ledger.nodes.transport import RosTransport
 from swarm_ledger.runtime.asker import Answered, Asked, Asker, Code
@@ -83,7 +81,7 @@ class GroundStationNode(ManagedNode):
             secret=fleet.file.secrecy,
         )
         self._proofs = Proofs(self, self._pursuit, services, self._asker.take, self._time.now_ms)
-        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
+        self._board = Board(self)
         feedback_ms = self.given.whole("feedback_ms")
         self._deciding = Deciding(
             self, self._begin, self._asker.cancel, self._asker.progress, feedback_ms
@@ -167,9 +165,7 @@ class GroundStationNode(ManagedNode):
         values["operator"] = owner.name if owner else "none"
         name = f"{self.get_name()}: swarm"
         swarm = status(level, name, said, drone_id(key) if key else "", values)
-        array = DiagnosticArray(status=[self._proofs.status(), swarm])
-        array.header.stamp = self.get_clock().now().to_msg()
-        publish(self._diagnostics, array)
+        self._board.show(self._proofs.status(), swarm)
 
 
 def make() -> Sequence[Node]:

@@ -11,17 +11,14 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from swarm_ledger.identity.trust import read_file
-from swarm_ledger.nodes.diagnostics import DIAGNOSTICS
+from swarm_ledger.nodes.diagnostics import Board
 from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.proofs import PATIENCE_MS, Proofs
-from swarm_ledger.nodes.publishing import publish
-from swarm_ledger.nodes.qos import DIAGNOSTICS as QOS
 from swarm_ledger.nodes.tables.observer import TABLE
 from swarm_ledger.runtime.following import Follower
 from swarm_ledger.runtime.pursuit import Found, Inquiry, Pursuit
@@ -52,7 +49,7 @@ class ObserverNode(ManagedNode):
             self._follower, services, every_ms=every_ms, patience_ms=PATIENCE_MS
         )
         self._proofs = Proofs(self, self._pursuit, services, self._take, self._now_ms)
-        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
+        self._board = Board(self)
 
     def start(self) -> None:
         """Ask, again and again."""
@@ -78,9 +75,7 @@ class ObserverNode(ManagedNode):
         return self._pursuit.take(inquiry, raw, now, steady_ms)
 
     def _on_diagnostics(self) -> None:
-        array = DiagnosticArray(status=[self._proofs.status()])
-        array.header.stamp = self.get_clock().now().to_msg()
-        publish(self._diagnostics, array)
+        self._board.show(self._proofs.status())
 
 
 def make() -> Sequence[Node]:

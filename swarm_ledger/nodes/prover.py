@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
@@ -27,10 +27,8 @@ from swarm_ledger.ledger.store import Store
 from swarm_ledger.light_client.messages import Reason, Refusal
 from swarm_ledger.nodes.convert import checkpoint_message, time_message
 from swarm_ledger.nodes.declaring import declare
-from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
+from swarm_ledger.nodes.diagnostics import Board, status
 from swarm_ledger.nodes.process import run
-from swarm_ledger.nodes.publishing import publish
-from swarm_ledger.nodes.qos import DIAGNOSTICS as QOS
 from swarm_ledger.nodes.tables.prover import TABLE
 from swarm_ledger.runtime.desk import Desk
 from swarm_ledger.runtime.extract import Shown, Trouble, show_block
@@ -56,7 +54,7 @@ class ProverNode(Node):
         self._prover = Prover(self._store, trust, patience_s=_PATIENCE_S)
         self._desk = Desk(share=given.number("share"))
         self._turned_away = 0
-        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
+        self._board = Board(self)
         self.create_service(GetProof, "get_proof", self._on_proof)
         self.create_service(GetBlock, "get_block", self._on_block)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -114,9 +112,7 @@ class ProverNode(Node):
         said = f"{more} were turned away in the last second" if more else "all are served"
         values = {"served": desk.served, "used_s": f"{desk.used_s:.3f}", **desk.turned_away}
         found = status(level, f"{self.get_name()}: desk", said, self.get_namespace(), values)
-        told = DiagnosticArray(status=[found])
-        told.header.stamp = self.get_clock().now().to_msg()
-        publish(self._diagnostics, told)
+        self._board.show(found)
 
 
 def _fill(response: Any, shown: Shown, now: Any) -> None:

@@ -33,14 +33,6 @@ LATCHED = QoSProfile(
 STATUS_EVERY_S = 0.2
 """How often a drone says where it is."""
 
-STATUS = QoSProfile(
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.VOLATILE,
-    history=HistoryPolicy.KEEP_LAST,
-    depth=1,
-)
-"""Where something is, or is to go: the newest counts."""
-
 HEARTBEAT = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.VOLATILE,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from swarm_interfaces.msg import Rejection, SignedMessage
@@ -18,7 +18,7 @@ from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.nodes.clock import NodeTime, tell_of_jump
 from swarm_ledger.nodes.declaring import declare
-from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
+from swarm_ledger.nodes.diagnostics import Board, status
 from swarm_ledger.nodes.flight import Aboard, Ashore
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.publishing import publish
@@ -118,7 +118,7 @@ class ReceiverNode(Node):
         self._outlets: dict[tuple[str, str], _Outlet] = {}
         self._told: dict[tuple[str, str], int] = {}
         self._rejections = self.create_publisher(Rejection, "rejections", VERIFIED)
-        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
+        self._board = Board(self)
         # Raw, so that what can't be deserialised, or is too large for that, is counted.
         self._subscription = self._radio.node.create_subscription(
             SignedMessage, self._radio.topic, self._on_message, SIGNED, raw=True
@@ -234,9 +234,7 @@ class ReceiverNode(Node):
             )
             rejection.header.stamp = stamp
             publish(self._rejections, rejection)
-        array = DiagnosticArray(status=self._statuses(receiver, fresh))
-        array.header.stamp = stamp
-        publish(self._diagnostics, array)
+        self._board.show(*self._statuses(receiver, fresh))
 
     def _statuses(self, receiver: Receiver, fresh: int) -> list[DiagnosticStatus]:
         """Return a status of our own, and one for each drone that was heard."""

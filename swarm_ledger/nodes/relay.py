@@ -10,19 +10,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from swarm_interfaces.msg import SignedMessage
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.nodes.clock import NodeTime, tell_of_jump
-from swarm_ledger.nodes.diagnostics import DIAGNOSTICS, status
+from swarm_ledger.nodes.diagnostics import Board, status
 from swarm_ledger.nodes.flight import Aboard
 from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.publishing import publish
-from swarm_ledger.nodes.qos import DIAGNOSTICS as QOS
 from swarm_ledger.nodes.qos import SIGNED
 from swarm_ledger.nodes.signed import (
     Radio,
@@ -87,7 +86,7 @@ class RelayNode(ManagedNode):
         self._publisher = self._radio.node.create_publisher(
             SignedMessage, self._radio.topic, SIGNED
         )
-        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, QOS)
+        self._board = Board(self)
         self.create_timer(2 * _LOOK_S, self._on_diagnostics)
 
     def start(self) -> None:
@@ -274,9 +273,7 @@ class RelayNode(ManagedNode):
             "not_anchored": anchoring.gathering.left_out if anchoring else 0,
             "epoch": identity.roster.version if identity else 0,
         }
-        array = DiagnosticArray(status=[status(level, name, said, hardware, values)])
-        array.header.stamp = self.get_clock().now().to_msg()
-        publish(self._diagnostics, array)
+        self._board.show(status(level, name, said, hardware, values))
 
 
 def make() -> Sequence[Node]:

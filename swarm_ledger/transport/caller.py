@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from types import TracebackType
 
 import zmq
 
@@ -19,7 +18,7 @@ _LOOK_S = 0.2
 class Caller:
     """Lines to drones. endpoints: by roster index; curve: keys by which they are encrypted.
 
-    Close it, or use it as a context manager. Misuse for an address that can't be connected to.
+    Close it in the end. Misuse for an address that can't be connected to.
     """
 
     def __init__(self, endpoints: Mapping[int, str], curve: Curve | None) -> None:
@@ -52,14 +51,3 @@ class Caller:
     def close(self) -> None:
         """Close all lines; what is queued is dropped."""
         self._context.destroy(linger=0)
-
-    def __enter__(self) -> Caller:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
