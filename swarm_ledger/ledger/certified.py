@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 import msgspec
 
 from swarm_ledger.ledger.database import Database, typed
+from swarm_ledger.ledger.packing import unpack
 
 
 class StoredCheckpoint(msgspec.Struct, frozen=True):
@@ -16,6 +17,12 @@ class StoredCheckpoint(msgspec.Struct, frozen=True):
     size: int
     height: int
     note: bytes
+
+
+def stored_checkpoint(size: int, height: int, packed: bytes) -> StoredCheckpoint:
+    """Return a checkpoint from its row; raises NotVerified naming the height."""
+    (note,) = unpack(packed, 1, f"height {height}")
+    return StoredCheckpoint(size, height, note)
 
 
 class Certified(ABC):
@@ -43,19 +50,18 @@ class Certified(ABC):
     def checkpoint_until(self, height: int) -> StoredCheckpoint | None:
         """Return the last kept checkpoint made at a height or before, or None."""
         row = self.database.row(
-            "SELECT max(size) FROM checkpoints WHERE height <= ? AND size <= ?",
+            "SELECT max(size) FROM certified WHERE height <= ? AND size <= ?",
             (height, self.size),
         )
         return self.checkpoint(row[0]) if row and row[0] is not None else None
 
     def _one_checkpoint(self, order: str, at_least: int) -> StoredCheckpoint | None:
         row = self.database.row(
-            f"""SELECT size, height, note FROM checkpoints
+            f"""SELECT size, height, packed FROM certified
             WHERE size >= ? AND size <= ? {order} LIMIT 1""",  # noqa: S608
             (at_least, self.size),
         )
         if row is None:
             return None
         where = f"checkpoint of size {row[0]}"
-        height, note = typed(row[1], int, where), typed(row[2], bytes, where)
-        return StoredCheckpoint(row[0], height, note)
+        return stored_checkpoint(row[0], typed(row[1], int, where), typed(row[2], bytes, where))

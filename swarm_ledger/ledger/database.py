@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -20,10 +20,10 @@ from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.ledger.lock import take_lock
 from swarm_ledger.ledger.schema import (
     APPLICATION_ID,
+    CURRENT,
     OBJECTS,
     SCHEMA_VERSION,
     own_objects,
-    statements,
 )
 
 BUSY_SECONDS = 2.0
@@ -99,7 +99,7 @@ def typed(value: object, kind: type[T], where: str) -> T:
 class Database:
     """One open ledger file. Every failure surfaces as Misuse or NotVerified.
 
-    schema: the file's; a writer brings an older one up to date, a reader takes it as it is.
+    schema: the file's; of an older one nothing but its version is known here (migration.py).
     """
 
     def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
@@ -108,6 +108,8 @@ class Database:
         self.read_only = read_only
         self.schema = SCHEMA_VERSION
         self._lock: int | None = None
+        self.commits = 0
+        """Transactions that were made durable since it was opened."""
         self._depth = 0
         self._in_snapshot = False
         self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
@@ -153,7 +155,7 @@ class Database:
             self.run("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is in the file
             self._pragmas()
             with self.transaction():
-                for statement in statements(0):
+                for statement in CURRENT:
                     self.run(statement)
                 self.run("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
                 self.run(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -171,7 +173,6 @@ class Database:
         self.schema = self._stored_schema()
         if not self.read_only:
             self._pragmas()
-            self._migrate()
 
     def _stored_schema(self) -> int:
         """Return which schema the file has, and has in full."""
@@ -189,16 +190,6 @@ class Database:
         if stored != own_objects(version):
             raise NotVerified("it has other tables than a ledger's", where=self.path)
         return version
-
-    def _migrate(self) -> None:
-        """Bring an older file up to date: in one transaction, or not at all."""
-        if self.schema == SCHEMA_VERSION:
-            return
-        with self.transaction():
-            for statement in statements(self.schema):
-                self.run(statement)
-            self.run("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA_VERSION,))
-        self.schema = SCHEMA_VERSION
 
     def _pragmas(self) -> None:
         mode = self.value("PRAGMA journal_mode = WAL", str, self.path)
@@ -281,6 +272,7 @@ class Database:
         try:
             yield
             self.run(commit)
+            self.commits += depth == 0
         except BaseException:
             with suppress(Misuse, NotVerified):  # SQLite may have undone everything by itself
                 for statement in undo:
@@ -288,6 +280,14 @@ class Database:
             raise
         finally:
             self._depth = depth
+
+    def joined(self) -> AbstractContextManager[None]:
+        """Be part of the transaction that is open, or one by itself.
+
+        For what makes no sense half done, and whose failure nobody inside that one gets over: a
+        savepoint for it costs as much as a row.
+        """
+        return nullcontext() if self._depth else self.transaction()
 
     def make_shrinkable(self, wal_bytes: int) -> None:
         """Let the file give back what is deleted, and have its WAL folded at about that size.
@@ -334,6 +334,24 @@ class Database:
             self._close_cursors()
             with suppress(Misuse, NotVerified):
                 self.run("ROLLBACK")
+
+    @contextmanager
+    def private_copy(self) -> Iterator[None]:
+        """Go on with a copy of the file in a temporary one; inside, it may be written."""
+        copy = sqlite3.connect("", isolation_level=None)
+        try:
+            with plain_faults(self.path):
+                self._connection.backup(copy)
+        except BaseException:
+            copy.close()
+            raise
+        self._close_cursors()
+        self._connection.close()
+        self._connection, self.read_only = copy, False
+        try:
+            yield
+        finally:
+            self.read_only = True
 
     @contextmanager
     def bounded(self, seconds: float) -> Iterator[None]:

@@ -157,16 +157,16 @@ def verify_inclusion(
     """
     if not 0 <= index < size:
         raise NotVerified(f"index {index} is outside a tree of {size}", where="inclusion proof")
-    first, last, running = index, size - 1, leaf
+    first, last, running, sha256 = index, size - 1, leaf, hashlib.sha256
     for sibling in proof:
         if last == 0:
             raise NotVerified("it has too many hashes", where="inclusion proof")
-        if first & 1 or first == last:
-            running = node_hash(sibling, running)
+        if first & 1 or first == last:  # node_hash(), written out: recordings have millions
+            running = sha256(b"\x01" + sibling + running).digest()
             while first and not first & 1:
                 first, last = first >> 1, last >> 1
         else:
-            running = node_hash(running, sibling)
+            running = sha256(b"\x01" + running + sibling).digest()
         first, last = first >> 1, last >> 1
     if last:
         raise NotVerified("it has too few hashes", where="inclusion proof")

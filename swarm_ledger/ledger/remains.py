@@ -12,7 +12,9 @@ from collections.abc import Iterator
 
 from swarm_ledger.errors import NotVerified
 from swarm_ledger.ledger import merkle
+from swarm_ledger.ledger.blocks import Blocks, check_sizes
 from swarm_ledger.ledger.database import Database, typed
+from swarm_ledger.ledger.tree import Tree, last_place, node_at, place_of
 
 
 def kept_nodes(first: int, leaves: set[int], sizes: set[int]) -> set[tuple[int, int]]:
@@ -34,68 +36,57 @@ def kept_nodes(first: int, leaves: set[int], sizes: set[int]) -> set[tuple[int, 
     return needed
 
 
-def check_remains(database: Database, first: int, size: int) -> int:
-    """Check what is left below entry `first` of a ledger of `size` entries; count its nodes.
+def check_remains(database: Database, first: int, size: int) -> Iterator[dict[int, bytes]]:
+    """Check what is left below entry `first` of a ledger of `size` entries; yield its entries.
 
     Raises NotVerified for an entry or a checkpoint that is not proven to be in the tree of the
     largest checkpoint, and for nodes that nothing needs. That the tree is the cosigned one is for
     the caller to check.
     """
-    leaves = {
-        index for (index,) in database.rows("SELECT idx FROM entries WHERE idx < ?", (first,))
-    }
-    if min(leaves, default=0) < 0:
-        raise NotVerified("there is an entry before the first", where="the pruned part")
+    leaves = {index for (index,) in database.rows("SELECT idx FROM kept")}
+    if leaves and not 0 <= min(leaves) <= max(leaves) < first:
+        raise NotVerified("an entry is kept that is not before them", where="the pruned part")
     sizes = {
         typed(one, int, "checkpoints")
-        for (one,) in database.rows("SELECT size FROM checkpoints WHERE size <= ?", (first,))
+        for (one,) in database.rows("SELECT size FROM certified WHERE size <= ?", (first,))
     }
-    largest = database.value("SELECT max(size) FROM checkpoints", int, "checkpoints")
+    largest = database.value("SELECT max(size) FROM certified", int, "checkpoints")
     if not first < largest <= size:
         raise NotVerified("no cosigned checkpoint covers what was pruned", where=f"entry {first}")
-    needed = kept_nodes(first, leaves, sizes)
-    query = "SELECT level, idx FROM nodes WHERE (idx + 1) << level <= ?"
+    needed = {place_of(*node) for node in kept_nodes(first, leaves, sizes)}
+    query = "SELECT place FROM tree WHERE place <= ?"
     found = {
-        (typed(level, int, "the tree"), typed(index, int, "the tree"))
-        for level, index in database.rows(query, (first,))
+        typed(place, int, "the tree") for (place,) in database.rows(query, (last_place(first),))
     }
     if found != needed:
-        level, index = min(found ^ needed)
-        what = "is missing" if (level, index) in needed else "is needed by nothing that was kept"
-        raise NotVerified(f"tree node ({level}, {index}) {what}", where="the pruned part")
-
-    def node(level: int, index: int) -> bytes:
-        where = f"tree node ({level}, {index})"
-        query = "SELECT hash FROM nodes WHERE level = ? AND idx = ?"
-        return database.value(query, bytes, where, (level, index))
-
-    _check_kept(database, first, largest, node)
-    root = merkle.root_at(largest, node)
+        place = min(found ^ needed)
+        what = "is missing" if place in needed else "is needed by nothing that was kept"
+        name = "tree node ({}, {})".format(*node_at(place))
+        raise NotVerified(f"{name} {what}", where="the pruned part")
+    tree = Tree(database, Blocks(database))
+    tree.first = first
+    root = merkle.root_at(largest, tree.node)
+    yield from _check_kept(database, largest, tree.node, root)
     for one in sorted(sizes):
-        path = merkle.consistency_proof(one, largest, node)
-        merkle.verify_consistency(one, largest, path, merkle.root_at(one, node), root)
-    return len(needed)
+        path = merkle.consistency_proof(one, largest, tree.node)
+        merkle.verify_consistency(one, largest, path, merkle.root_at(one, tree.node), root)
 
 
-def _check_kept(database: Database, first: int, largest: int, node: merkle.NodeReader) -> None:
+def _check_kept(
+    database: Database, largest: int, node: merkle.NodeReader, root: bytes
+) -> Iterator[dict[int, bytes]]:
     """Check that each kept entry is in the tree, and says a height that fits its neighbours'."""
-    root, before = merkle.root_at(largest, node), 0
-    for index, height, leaf in _kept(database, first, node):
+    before = 0
+    query = "SELECT idx, height, data FROM kept ORDER BY idx"
+    for index, height, data in database.rows(query):
+        where = f"height {height}"
+        leaf = merkle.leaf_hash(typed(data, bytes, where))
+        check_sizes((data,), where)
+        if node(0, index) != leaf:
+            raise NotVerified(f"entry {index} is not the one in the tree", where=where)
         path = merkle.inclusion_proof(index, largest, node)
         merkle.verify_inclusion(leaf, index, largest, path, root)
         if typed(height, int, f"entry {index}") < before:
             raise NotVerified("it is stored under another height", where=f"entry {index}")
         before = height
-
-
-def _kept(
-    database: Database, first: int, node: merkle.NodeReader
-) -> Iterator[tuple[int, int, bytes]]:
-    query = "SELECT idx, height, data FROM entries WHERE idx < ? ORDER BY idx"
-    for index, height, data in database.rows(query, (first,)):
-        leaf = merkle.leaf_hash(typed(data, bytes, f"entry {index}"))
-        if node(0, index) != leaf:
-            raise NotVerified(
-                f"entry {index} is not the one in the tree", where=f"height {height}"
-            )
-        yield index, height, leaf
+        yield {index: data}

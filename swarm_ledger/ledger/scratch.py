@@ -6,7 +6,7 @@ No entry, block, tree or checkpoint rests on any of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 
 import msgspec
@@ -41,7 +41,7 @@ class Scratch:
 
         A record takes the place of an earlier one of the same seq, view, kind and author.
         """
-        with self.transaction():
+        with self.database.joined():
             self.database.run_many(
                 "INSERT OR REPLACE INTO journal (seq, view, kind, author, data)"
                 " VALUES (?, ?, ?, ?, ?)",
@@ -67,15 +67,19 @@ class Scratch:
 
     def journal_truncate(self, below_seq: int) -> None:
         """Forget the records of all sequence numbers below one."""
-        with self.transaction():
+        with self.database.joined():
             self.database.run("DELETE FROM journal WHERE seq < ?", (below_seq,))
 
     def pending_put(self, digest: bytes, data: bytes) -> None:
         """Keep an accepted request until it is in a block; a digest is kept only once."""
-        with self.transaction():
-            self.database.run(
+        self.pending_put_all([(digest, data)])
+
+    def pending_put_all(self, requests: Sequence[tuple[bytes, bytes]]) -> None:
+        """Keep several, (digest, data) each."""
+        with self.database.joined():
+            self.database.run_many(
                 "INSERT INTO pending (digest, data) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
-                (digest, data),
+                requests,
             )
 
     def pending_read(self) -> list[tuple[bytes, bytes]]:
@@ -88,7 +92,7 @@ class Scratch:
 
     def pending_remove(self, digests: Iterable[bytes]) -> None:
         """Drop requests that are in a block now, or were refused; unknown digests are ignored."""
-        with self.transaction():
+        with self.database.joined():
             self.database.run_many("DELETE FROM pending WHERE digest = ?", [(d,) for d in digests])
 
     def snapshot_put(self, height: int, data: bytes, keep: Collection[int] = ()) -> None:
@@ -100,9 +104,7 @@ class Scratch:
             self.database.run("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", (height, data))
 
     def snapshot_heights(self) -> list[int]:
-        """Return the heights that there are snapshots of, ascending; none in an old file."""
-        if self.database.schema < 2:
-            return []
+        """Return the heights that there are snapshots of, ascending."""
         rows = self.database.rows("SELECT height FROM snapshots ORDER BY height")
         return [height for (height,) in rows]
 

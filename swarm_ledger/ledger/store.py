@@ -2,7 +2,7 @@
 """The ledger on disk: blocks of entries, their Merkle tree, checkpoints.
 
 Everything is written in transactions that are durable once they return. The tree's perfect nodes
-are stored as they are completed, so opening, appending and proving take O(log n).
+are stored as they are completed, from level 4 on, so opening, appending and proving take O(log n).
 """
 
 from __future__ import annotations
@@ -12,36 +12,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
-
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.ledger import merkle
+from swarm_ledger.ledger import merkle, rare, tree
+from swarm_ledger.ledger.blocks import MAX_ENTRY_SIZE, Block, Blocks, packed_block
 from swarm_ledger.ledger.certified import Certified, StoredCheckpoint
 from swarm_ledger.ledger.checkpoint import Checkpoint
 from swarm_ledger.ledger.database import Database, typed
+from swarm_ledger.ledger.finding import Finding
+from swarm_ledger.ledger.migration import migrate
 from swarm_ledger.ledger.note import Note
-from swarm_ledger.ledger.pruning import Found, Keep, forget, next_base
-from swarm_ledger.ledger.schema import COMMON, RARE
+from swarm_ledger.ledger.packing import pack
+from swarm_ledger.ledger.pruning import Keep, forget, next_base
+from swarm_ledger.ledger.schema import SCHEMA_VERSION
 from swarm_ledger.ledger.scratch import Scratch
 
-MAX_ENTRY_SIZE = 65_535
-_SCHEMA_WITH_BASE = 3
+__all__ = ["MAX_ENTRY_SIZE", "Block", "Store"]
+
+_OF_LEDGER = ("blocks", "kept", "tree", "rare", "keyed", "certified", "snapshots")
 _ARCHIVE = "Ask an archive: a drone whose fleet file sets no ledger.max_bytes keeps everything."
 
 
-class Block(msgspec.Struct, frozen=True):
-    """A committed batch. height: from 0, no gaps; first: the index of its first entry.
-
-    certificate: what proves the commit, opaque here.
-    """
-
-    height: int
-    first: int
-    entries: tuple[bytes, ...]
-    certificate: bytes
-
-
-class Store(Scratch, Certified):
+class Store(Scratch, Certified, Finding):
     """An open ledger. One writer at a time; a reader sees it as it was at open or refresh().
 
     Use it as a context manager, or close() it. Raises Misuse for wrong calls and unusable files,
@@ -51,15 +42,21 @@ class Store(Scratch, Certified):
     def __init__(self, database: Database) -> None:
         self.database = database
         self._height = -1
-        self._base = self._first = 0
-        self._tree = merkle.Frontier()
+        self._base = 0
+        self._blocks = Blocks(database)
+        self._tree = tree.Tree(database, self._blocks)
         self.refresh()
 
     @classmethod
     def open(cls, path: str | Path, *, read_only: bool = False) -> Store:
-        """Open the ledger at path, or create it; ":memory:" for one that is never on disk."""
+        """Open the ledger at path, or create it; ":memory:" for one that is never on disk.
+
+        An older program's is brought up to date, or read from a copy that is.
+        """
         database = Database(path, read_only=read_only)
         try:
+            if database.schema != SCHEMA_VERSION:
+                migrate(database)
             return cls(database)
         except BaseException:
             database.close()
@@ -82,26 +79,42 @@ class Store(Scratch, Certified):
 
     def refresh(self) -> None:
         """Take note of what a writer has appended since; O(log n)."""
+        self._tree.forget()
         with self.database.snapshot():
-            last = self.database.row(
-                "SELECT height, first, count FROM blocks ORDER BY height DESC LIMIT 1"
-            )
-            height, size = -1, 0
+            query = "SELECT height, first, count, root FROM blocks ORDER BY height DESC LIMIT 1"
+            last = self.database.row(query)
+            height, size, root = -1, 0, merkle.EMPTY_ROOT
             if last is not None:
                 where = f"height {last[0]}"
-                height, first, count = (typed(field, int, where) for field in last)
-                size = first + count
-            stored = self.database.row("SELECT max(idx) FROM entries")
-            if size < 0 or (stored and stored[0] != (size - 1 if size else None)):
-                raise NotVerified("its entries aren't the ledger's last", where=f"height {height}")
-            self._base, self._first = self.read_base()
-            self._tree = merkle.Frontier.read(size, self._node)
+                height, first, count = (typed(field, int, where) for field in last[:3])
+                size, root = first + count, typed(last[3], bytes, where)
+            self._base, self._tree.first = self.read_base()
+            if size < self._tree.first:
+                raise NotVerified("it states entries that can't be", where=f"height {height}")
+            self._tree.read(size)
+            if self._tree.frontier.root() != root:
+                where = f"height {self._first_wrong(size)}"
+                raise NotVerified("its entries are not those in the tree", where=where)
             self._height = height
+
+    def _first_wrong(self, size: int) -> int:
+        """Return the height of the first block that its last 16 entries, or fewer, don't fit."""
+        start = max(size >> tree.STORED_FROM << tree.STORED_FROM, self.first)
+        again = merkle.Frontier.read(start, self._tree.node)
+        while True:
+            block = self._blocks.holding(again.size)
+            for entry in block.entries[again.size - block.first :]:
+                again.append(merkle.leaf_hash(entry))
+            row = self.database.row("SELECT root FROM blocks WHERE height = ?", (block.height,))
+            if block.stop >= size or row != (again.root(),):
+                return block.height
+
+    def reread(self) -> None:
+        """Read blocks from the file, also those that are at hand."""
+        self._tree.forget()
 
     def read_base(self) -> tuple[int, int]:
         """Return `base` and `first` as they are in the file by now."""
-        if self.database.schema < _SCHEMA_WITH_BASE:
-            return 0, 0
         query = "SELECT value FROM meta WHERE key = 'base'"
         base = self.database.value(query, int, "the height up to which it is pruned")
         if not base:
@@ -115,13 +128,15 @@ class Store(Scratch, Certified):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make all writes inside one durable commit, one fsync, or none of them; may be nested."""
-        height, tree, base = self._height, self._tree.copy(), (self._base, self._first)
+        height, base = self._height, self._base
+        first, frontier = self._tree.first, self._tree.frontier.copy()
         try:
             with self.database.transaction():
                 yield
         except BaseException:
-            self._height, self._tree = height, tree
-            self._base, self._first = base
+            self._height, self._base = height, base
+            self._tree.first, self._tree.frontier = first, frontier
+            self._tree.forget()
             raise
 
     # what is in it
@@ -144,12 +159,12 @@ class Store(Scratch, Certified):
     @property
     def first(self) -> int:
         """The index of the first entry of block `base`; of those before it some are kept."""
-        return self._first
+        return self._tree.first
 
     def root(self, size: int | None = None) -> bytes:
         """Return the Merkle root of all entries, or of the first size ones."""
-        if size is None:
-            return self._tree.root()
+        if size is None or size == self.size:
+            return self._tree.frontier.root()
         return merkle.root_at(self._within(size), self._node)
 
     def entry(self, index: int) -> bytes:
@@ -160,39 +175,46 @@ class Store(Scratch, Certified):
         """Return the entries from index start up to, not including, stop."""
         if not 0 <= start <= stop <= self.size:
             raise Misuse(f"There are no entries {start} to {stop - 1} in a ledger of {self.size}.")
-        query = "SELECT idx, data FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx"
-        found = {
-            i: typed(data, bytes, f"entry {i}")
-            for i, data in self.database.rows(query, (start, stop))
-        }
-        for index in range(start, stop):
-            if index not in found:
-                self._check_not_pruned(index, f"entry {index}")
-                raise NotVerified("it is missing", where=f"entry {index}")
-        return list(found.values())
+        kept = self._kept(start, min(stop, self.first))
+        return [*kept, *self._blocks.entries(max(start, self.first), stop)]
 
-    def _check_not_pruned(self, index: int, what: str) -> None:
-        if index < self._first:
-            raise Misuse(f"{what} was pruned; an archive has it.", remedy=_ARCHIVE)
+    def _kept(self, start: int, stop: int) -> Iterator[bytes]:
+        for index in range(start, stop):
+            row = self.database.row("SELECT data FROM kept WHERE idx = ?", (index,))
+            if row is None:
+                raise _pruned(f"entry {index}")
+            yield typed(row[0], bytes, f"entry {index}")
 
     def nodes(self, level: int, start: int, stop: int) -> list[bytes]:
-        """Return the hashes of the perfect nodes start to stop - 1 of a level of the tree."""
-        query = "SELECT idx, hash FROM nodes WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx"
-        where = f"tree level {level}"
-        found = list(self.database.rows(query, (level, start, stop)))
-        if [index for index, _ in found] != list(range(start, stop)):
-            self._check_not_pruned(start << level, f"tree node ({level}, {start})")
-            raise NotVerified(f"it doesn't have the nodes {start} to {stop - 1}", where=where)
-        return [typed(node, bytes, where) for _, node in found]
+        """Return the hashes of the perfect nodes start to stop - 1 of a level of the tree.
+
+        Raises NotVerified where they are missing, or the entries below them are not the tree's.
+        """
+        try:
+            return self._tree.nodes(level, start, stop)
+        except NotVerified as error:
+            raise self._why_missing(level, start) or error from error
+
+    def _node(self, level: int, index: int) -> bytes:
+        try:
+            return self._tree.node(level, index)
+        except NotVerified as error:
+            raise self._why_missing(level, index) or error from error
+
+    def _why_missing(self, level: int, index: int) -> Misuse | None:
+        if (index + 1) << level <= self.first:
+            return _pruned(f"tree node ({level}, {index})")
+        return None
 
     def height_of(self, index: int) -> int:
         """Return the height of the block that an entry is in."""
         if not 0 <= index < self.size:
             raise Misuse(f"There is no entry {index} in a ledger of {self.size}.")
-        row = self.database.row("SELECT height FROM entries WHERE idx = ?", (index,))
+        if index >= self.first:
+            return self._blocks.holding(index).height
+        row = self.database.row("SELECT height FROM kept WHERE idx = ?", (index,))
         if row is None:
-            self._check_not_pruned(index, f"entry {index}")
-            raise NotVerified("it is missing", where=f"entry {index}")
+            raise _pruned(f"entry {index}")
         return typed(row[0], int, f"entry {index}")
 
     def block(self, height: int) -> Block:
@@ -200,56 +222,11 @@ class Store(Scratch, Certified):
         if not 0 <= height <= self._height:
             raise Misuse(f"There is no block {height}; the last one is {self._height}.")
         if height < self._base:
-            raise Misuse(f"block {height} was pruned; an archive has it.", remedy=_ARCHIVE)
-        query = "SELECT first, count, certificate FROM blocks WHERE height = ?"
-        row = self.database.row(query, (height,))
-        where = f"height {height}"
-        if row is None:
-            raise NotVerified("the block is missing", where=where)
-        first, count = typed(row[0], int, where), typed(row[1], int, where)
-        if not 0 <= first <= first + count <= self.size:
-            raise NotVerified("it states entries that aren't there", where=where)
-        entries = tuple(self.entries(first, first + count))
-        return Block(height, first, entries, typed(row[2], bytes, where))
-
-    def find(
-        self,
-        kind: int,
-        *,
-        skip: int = 0,
-        limit: int = -1,
-        newest: bool = False,
-        within: int | None = None,
-        holding: bytes = b"",
-    ) -> list[Found]:
-        """Return the entries whose first byte is kind, in order, each checked against its leaf.
-
-        skip: not the first ones; limit: not more than that; newest: of the last ones; within: of
-        the first so many entries of the ledger; holding: only those with these bytes anywhere in
-        them. They come from an index: the whole ledger need not be read. What a damaged index has
-        lost is not found; `check_store` notices that. Raises Misuse for a kind that has no index,
-        NotVerified for an entry that is not the one in the tree.
-        """
-        if kind in COMMON:
-            raise Misuse(f"Entries of kind {kind} are found by their block.")
-        # what is skipped is skipped in the index: no entry is read for it
-        query = f"""
-            SELECT e.idx, e.height, e.data, n.hash FROM (
-                SELECT idx FROM entries WHERE substr(data, 1, 1) = ? AND {RARE} AND idx < ?
-                {"AND instr(data, ?) > 0" if holding else ""}
-                ORDER BY idx {"DESC" if newest else "ASC"} LIMIT ? OFFSET ?) wanted
-            JOIN entries e ON e.idx = wanted.idx
-            LEFT JOIN nodes n ON n.level = 0 AND n.idx = e.idx ORDER BY e.idx"""  # noqa: S608
-        found = []
-        end = self.size if within is None else self._within(within)
-        held = (holding,) if holding else ()
-        arguments = (bytes([kind]), end, *held, limit, skip)
-        for index, height, data, leaf in self.database.rows(query, arguments):
-            entry = typed(data, bytes, f"entry {index}")
-            if entry[:1] != bytes([kind]) or merkle.leaf_hash(entry) != leaf:
-                raise NotVerified("it is not the one in the tree", where=f"entry {index}")
-            found.append(Found(index, typed(height, int, f"entry {index}"), entry))
-        return found
+            raise _pruned(f"block {height}")
+        block = self._blocks.block(height)
+        if block.stop > self.size:
+            raise NotVerified("it states entries that aren't there", where=f"height {height}")
+        return block
 
     def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
         """Return the proof that entry index is in the tree of a size (default: all entries)."""
@@ -265,16 +242,6 @@ class Store(Scratch, Certified):
             raise Misuse(f"A ledger of {self.size} entries has no tree of size {size}.")
         return size
 
-    def _node(self, level: int, index: int) -> bytes:
-        query = "SELECT hash FROM nodes WHERE level = ? AND idx = ?"
-        row = self.database.row(query, (level, index))
-        where = f"tree node ({level}, {index})"
-        if row is None:
-            if (index + 1) << level <= self._first:
-                self._check_not_pruned(index << level, where)
-            raise NotVerified("it is missing", where=where)
-        return typed(row[0], bytes, where)
-
     # what goes into it
 
     def append_block(self, height: int, entries: Sequence[bytes], certificate: bytes) -> range:
@@ -284,6 +251,8 @@ class Store(Scratch, Certified):
         """
         if height != self._height + 1:
             raise Misuse(f"Block {height} can't follow block {self._height}.")
+        if not all(isinstance(part, bytes) for part in (*entries, certificate)):
+            raise Misuse("Entries and certificates are bytes.")
         for entry in entries:
             if not 1 <= len(entry) <= MAX_ENTRY_SIZE:
                 raise Misuse(f"An entry has 1 to {MAX_ENTRY_SIZE} bytes, not {len(entry)}.")
@@ -291,15 +260,14 @@ class Store(Scratch, Certified):
         with self.transaction():
             completed = []
             for entry in entries:
-                completed += self._tree.append(merkle.leaf_hash(entry))
+                completed += self._tree.frontier.append(merkle.leaf_hash(entry))
             self._height = height
-            self.database.run(
-                "INSERT INTO blocks VALUES (?, ?, ?, ?)",
-                (height, first, len(entries), certificate),
-            )
-            rows = [(first + i, height, entry) for i, entry in enumerate(entries)]
-            self.database.run_many("INSERT INTO entries VALUES (?, ?, ?)", rows)
-            self.database.run_many("INSERT INTO nodes VALUES (?, ?, ?)", completed)
+            root, packed = self._tree.frontier.root(), packed_block(entries, certificate)
+            row = (height, first, len(entries), root, packed)
+            self.database.run("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", row)
+            self.database.run_many("INSERT INTO tree VALUES (?, ?)", tree.stored(completed))
+            rare.add(self.database, dict(enumerate(entries, first)))
+            self._blocks.keep(Block(height, first, tuple(entries), certificate))
         return range(first, self.size)
 
     def put_checkpoint(self, height: int, note: bytes) -> StoredCheckpoint:
@@ -310,13 +278,13 @@ class Store(Scratch, Certified):
         """
         checkpoint = Checkpoint.parse(Note.parse(note).text)
         block = self.block(height)
-        size = block.first + len(block.entries)
+        size = block.stop
         if (checkpoint.size, checkpoint.root) != (size, self.root(size)):
             raise NotVerified("the checkpoint is of another tree", where=f"height {height}")
         with self.transaction():
-            row = (size, height, note)
-            self.database.run("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", row)
-        return StoredCheckpoint(*row)
+            row = (size, height, pack([note]))
+            self.database.run("INSERT OR REPLACE INTO certified VALUES (?, ?, ?)", row)
+        return StoredCheckpoint(size, height, note)
 
     def begin_at(
         self,
@@ -332,14 +300,15 @@ class Store(Scratch, Certified):
         not as it must be is for check_store() to find. Raises NotVerified where a peak is missing.
         """
         with self.transaction():
-            for table in ("entries", "blocks", "nodes", "checkpoints", "snapshots"):
+            for table in _OF_LEDGER:
                 self.database.run(f"DELETE FROM {table}")  # noqa: S608
-            self.database.run_many("INSERT INTO entries VALUES (?, ?, ?)", kept)
-            self.database.run_many("INSERT INTO nodes VALUES (?, ?, ?)", nodes)
+            self._tree.forget()
+            self.database.run_many("INSERT INTO kept VALUES (?, ?, ?)", kept)
+            self.database.run_many("INSERT INTO tree VALUES (?, ?)", tree.rows_of(nodes))
+            rare.add(self.database, {index: data for index, _, data in kept})
             self.database.run("UPDATE meta SET value = ? WHERE key = 'base'", (base,))
-            self._height, self._base, self._first = base - 1, base, 0
-            self._tree = merkle.Frontier.read(first, self._node)
-            self._first = first
+            self._height, self._base, self._tree.first = base - 1, base, first
+            self._tree.read(first)
 
     # what goes out of it
 
@@ -358,6 +327,10 @@ class Store(Scratch, Certified):
             base, first = next_base(self.database, self._base, below)
             if not 0 < first < self.size:
                 raise Misuse(f"There is no entry left behind block {base}.")
-            forget(self.database, self._first, base, first, keep)
-            self._base, self._first = base, first
+            forget(self.database, self._tree, base, first, keep)
+            self._base, self._tree.first = base, first
         return base < below
+
+
+def _pruned(what: str) -> Misuse:
+    return Misuse(f"{what} was pruned; an archive has it.", remedy=_ARCHIVE)

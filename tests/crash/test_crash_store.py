@@ -134,7 +134,7 @@ import os, signal, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute("PRAGMA cache_size = 2")
 connection.execute("BEGIN IMMEDIATE")
-connection.execute("UPDATE entries SET data = zeroblob(4000)")
+connection.execute("UPDATE blocks SET packed = zeroblob(4000)")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,15 @@ from swarm_ledger.bags.messages import COMPRESSED, IMAGE, KNOWN, parse
 from swarm_ledger.bags.metadata import METADATA, parse_metadata
 from swarm_ledger.bags.qos import parse_qos
 from swarm_ledger.bags.records import CHUNK, PREFIX, U64, Op, record, text
+from swarm_ledger.bags.signed import Signed
+from swarm_ledger.encoding import decode
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
+from swarm_ledger.relay.statement import (
+    MAX_SEALED_BYTES,
+    Windowed,
+    parse_windowed,
+    split_delegation,
+)
 from tests.fuzz.mutation import of_bytes, of_text
 from tests.fuzz.target import Target
 from tests.tampering import BAG, NAME, ROSTER, Film
@@ -41,9 +49,21 @@ def _bag(data: bytes) -> None:
 
 
 def _message(data: bytes) -> None:
-    """The first byte says of which type."""
+    """The first byte says of which type; places in windows are read as the codec reads them."""
     if data:
-        parse(_TYPES[data[0] % len(_TYPES)], data[1:])
+        told = parse(_TYPES[data[0] % len(_TYPES)], data[1:])
+        if isinstance(told, Signed):
+            tied = split_delegation(told.sealed)[1][1:]
+            assert _place(lambda: parse_windowed(tied)) == _place(
+                lambda: decode(tied, Windowed, limit=MAX_SEALED_BYTES)
+            )
+
+
+def _place(read: Callable[[], Windowed]) -> Windowed | None:
+    try:
+        return read()
+    except PeerFault:
+        return None
 
 
 def _metadata(data: bytes) -> None:

@@ -46,6 +46,7 @@ _SEALED = (
     Kind.ANCHOR,
     Kind.RULE,
     Kind.CLAIM,
+    Kind.NOTE,
     Kind.CONSENSUS,
     Kind.WELCOME,
     Kind.CLOCK,

@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""What a drone that lags far behind takes from a peer: states, pieces, questions for them."""
+"""What a drone that lags or follows takes from a peer, and is asked for."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from swarm_ledger.encoding import encode
 from swarm_ledger.errors import PeerFault
+from swarm_ledger.runtime.feeding import Certified, Follow, parse_certified, parse_follow
 from swarm_ledger.runtime.handover import judge, pack
 from swarm_ledger.runtime.transfer import Lagging, Piece, parse_lagging, parse_piece
 from tests.fuzz.mutation import of_bytes, of_cbor
@@ -32,7 +33,15 @@ def _lagging(data: bytes) -> None:
     assert encode(parse_lagging(data)) == data
 
 
-_FORMS: tuple[Callable[[bytes], None], ...] = (_state, _piece, _lagging)
+def _follow(data: bytes) -> None:
+    assert encode(parse_follow(data)) == data
+
+
+def _certified(data: bytes) -> None:
+    assert encode(parse_certified(data)) == data
+
+
+_FORMS: tuple[Callable[[bytes], None], ...] = (_state, _piece, _lagging, _follow, _certified)
 
 
 def _run(data: bytes) -> None:
@@ -60,6 +69,8 @@ def samples(folder: Path) -> list[bytes]:
         b"\0" + packed[1],
         b"\1" + encode(Piece(7, 100, 64, b"the rest")),
         b"\2" + encode(Lagging(7, 64)),
+        b"\3" + encode(Follow(7, 5, True, 9)),
+        b"\4" + encode(Certified(7, b"a note")),
     ]
 
 

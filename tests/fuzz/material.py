@@ -41,6 +41,8 @@ from tests.fuzz import attesting, bagged, handed, light, pictures, provenances, 
 from tests.fuzz.anchors import samples as anchor_samples
 from tests.fuzz.forging import CREW, SECOND
 from tests.fuzz.gossip import samples as gossip_samples
+from tests.fuzz.packed import samples as packed_samples
+from tests.fuzz.radio import samples as radio_samples
 from tests.fuzz.rules import ruled_blocks
 from tests.fuzz.rules import samples as rule_samples
 from tests.fuzz.scratch import scratch
@@ -80,6 +82,8 @@ def collect() -> dict[str, list[bytes]]:
             **light.samples(),
             "anchor": anchor_samples(),
             "gossip": gossip_samples(),
+            "packed": packed_samples(),
+            "radio": radio_samples(),
             "state": handed.samples(folder),
             "provenance": provenances.samples(),
             **pictures.samples(),

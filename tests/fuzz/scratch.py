@@ -13,9 +13,9 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from swarm_ledger.ledger.schema import statements
 from tests.fuzz.forging import of_note, of_sealed
 from tests.fuzz.mutation import NUMBERS, of_bytes, of_cbor
+from tests.fuzz.packed import of_packed
 
 MOST_OF_A_FILE = 1 << 20
 _ENDLESS = "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT"
@@ -23,7 +23,12 @@ _FAULTS = (sqlite3.Error, OverflowError, UnicodeDecodeError)
 _VIEWS = {
     "meta": "'schema', x",
     "entries": "x, 1, x'00'",
-    "blocks": "x, 1, 1, x'00'",
+    "blocks": "x, 1, 1, zeroblob(32), x'00'",
+    "kept": "x, 1, x'00'",
+    "tree": "x, zeroblob(32)",
+    "rare": "1, x",
+    "keyed": "1, x",
+    "certified": "x, 1, x'00'",
     "nodes": "0, x, zeroblob(32)",
     "checkpoints": "x, 1, x'00'",
     "journal": "x, 1, 1, '1', '1', x'00'",
@@ -95,7 +100,9 @@ def _cell(rng: random.Random, connection: sqlite3.Connection) -> None:
     rows = connection.execute(f"SELECT {columns[0]}, {column} FROM {table}").fetchall()
     key, value = rng.choice(rows) if rows else (0, 0)
     change: Callable[[], object]
-    if isinstance(value, bytes) and rng.random() < 0.8:
+    if column == "packed" and isinstance(value, bytes) and rng.random() < 0.8:
+        change = lambda: of_packed(rng, value)  # noqa: E731
+    elif isinstance(value, bytes) and rng.random() < 0.8:
         change = rng.choice(
             (
                 lambda: of_sealed(
@@ -133,8 +140,8 @@ def _schema(rng: random.Random, connection: sqlite3.Connection) -> None:
     if deed == 0:
         connection.execute(f"DROP TABLE {table}")
     elif deed == 1:
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
         connection.execute(f"DROP TABLE {table}")
-        columns = [name.split()[0] for name in _columns(table)]
         what = _VIEWS.get(table, "x")
         body = f"{_ENDLESS} {what} FROM n" if rng.random() < 0.5 else f"SELECT {what}, 1 AS x"
         connection.execute(f"CREATE VIEW {table} ({', '.join(columns)}) AS {body}")
@@ -149,9 +156,3 @@ def _schema(rng: random.Random, connection: sqlite3.Connection) -> None:
     else:
         connection.execute("PRAGMA user_version = 7")
         connection.execute(f"PRAGMA application_id = {rng.choice((0, 1, -1))}")
-
-
-def _columns(table: str) -> list[str]:
-    body = ";".join((*statements(0), "")).partition(f"CREATE TABLE {table} (")[2].partition(";")[0]
-    lines = [line.strip() for line in body.splitlines()[1:]] or [body.strip()]
-    return [line for line in lines if line and line[0].islower()] or ["key", "value"]

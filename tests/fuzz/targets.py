@@ -51,8 +51,10 @@ from tests.fuzz.handed import HANDED
 from tests.fuzz.heard import HEARD
 from tests.fuzz.light import LIGHT
 from tests.fuzz.mutation import MOST, of_bytes, of_cbor, of_json, of_text
+from tests.fuzz.packed import PACKED
 from tests.fuzz.pictures import PICTURES
 from tests.fuzz.provenances import PROVENANCES
+from tests.fuzz.radio import RADIO
 from tests.fuzz.rules import RULES
 from tests.fuzz.sockets import SOCKETS
 from tests.fuzz.strangers import STRANGERS
@@ -242,12 +244,14 @@ _TARGETS = (
     *BAGGED,
     *HANDED,
     *HEARD,
+    *PACKED,
     *ATTESTING,
     *FILES,
     *LIGHT,
     *RULES,
     *GOSSIP,
     *PROVENANCES,
+    *RADIO,
     *PICTURES,
     *SOCKETS,
     *STRANGERS,
