@@ -17,4 +17,4 @@ class Transport(Protocol):
         """Send to one member."""
 
     def broadcast(self, data: bytes) -> None:
-        """Send to all other members."""
+        """Send to all other members; over links, only to the committee where there is one."""

@@ -7,13 +7,13 @@ one key for both. Who proves an unknown key is refused by ZAP (RFC 27) before an
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import zmq
-from zmq.auth.thread import ThreadAuthenticator
-from zmq.utils import z85
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import ChannelKeys
@@ -23,6 +23,8 @@ HANDSHAKE_MS = 5_000
 """Who has not proven its key by then is cut off."""
 
 _DOMAIN = "swarm"
+_ZAP_FRAMES = 7
+_ZAP, _ZAP_VERSION = "inproc://zeromq.zap.01", b"1.0"
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ class Curve:
 
 
 class Gate:
-    """Answers libzmq whether a key may come in, in a thread of pyzmq's; for one context.
+    """Answers libzmq whether a key may come in, in a thread of its own; for one context.
 
+    By ZAP (RFC 27), without pyzmq's authenticator, which brings asyncio and OpenSSL along.
     refused: the last keys that might not.
     """
 
@@ -82,21 +85,49 @@ class Gate:
     ) -> None:
         self.refused: deque[bytes] = deque(maxlen=8)
         self.admit(admitted)
-        self._authenticator = ThreadAuthenticator(context)
-        self._authenticator.start()
-        self._authenticator.configure_curve_callback(_DOMAIN, self)
+        self._asked = context.socket(zmq.REP)
+        self._asked.set(zmq.LINGER, 0)
+        self._asked.bind(_ZAP)
+        end = f"inproc://gate.{id(self)}"
+        self._over, self._end = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+        self._over.bind(end)
+        self._end.connect(end)
+        self._thread = threading.Thread(target=self._answer, daemon=True)
+        self._thread.start()
 
     def admit(self, keys: frozenset[bytes]) -> None:
         """Let these in from now on; whoever is in already stays."""
-        self._admitted = frozenset(map(z85.encode, keys))
+        self._admitted = keys
 
-    def callback(self, domain: str, key: bytes) -> bool:
-        """Whether that key (Z85) may come in; called by pyzmq."""
-        admitted = key in self._admitted
-        if not admitted:
-            self.refused.append(z85.decode(key))
-        return admitted
+    def _answer(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._asked, zmq.POLLIN)
+        poller.register(self._over, zmq.POLLIN)
+        with suppress(zmq.ZMQError):  # where the context was destroyed before we were told
+            while self._over not in dict(poller.poll()):
+                request = self._asked.recv_multipart()
+                number = request[1] if len(request) > 1 else b""
+                verdict = (b"200", b"OK") if self._admits(request) else (b"400", b"refused")
+                self._asked.send_multipart([_ZAP_VERSION, number, *verdict, b"", b""])
+
+    def _admits(self, request: list[bytes]) -> bool:
+        """Whether to let in who proved the key in a request.
+
+        Its frames are version, number, domain, address, identity, mechanism and key.
+        """
+        if len(request) != _ZAP_FRAMES or request[0] != _ZAP_VERSION:
+            return False
+        domain, mechanism, key = request[2], request[5], request[6]
+        if (domain, mechanism) != (_DOMAIN.encode(), b"CURVE"):
+            return False
+        if key in self._admitted:
+            return True
+        self.refused.append(key)
+        return False
 
     def close(self) -> None:
         """End the thread; whoever comes then is refused."""
-        self._authenticator.stop()
+        self._end.send(b"")
+        self._thread.join()
+        for socket in (self._asked, self._over, self._end):
+            socket.close(linger=0)

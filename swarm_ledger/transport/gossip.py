@@ -25,13 +25,14 @@ from swarm_ledger.transport.gossip_frames import (
     MAX_ITEM_BYTES,
     MAX_ITEMS,
     MAX_LISTED,
+    Frame,
     Items,
     Letters,
     Listing,
     Summary,
     parse_frame,
 )
-from swarm_ledger.transport.gossip_shelf import Claim, Item, Shelf, name_of
+from swarm_ledger.transport.gossip_shelf import Claim, Item, Refusals, Shelf, name_of
 
 
 class Uncarried(Enum):
@@ -63,6 +64,7 @@ _LATELY_MS = 250
 """What was said that lately, here or near, need not be said again: others have just heard it."""
 
 _FORGOTTEN_MS = 1_000
+_NEVER = 1 << 62
 _STAGGER_MS = 37
 
 
@@ -96,10 +98,19 @@ class Gossip:
 
     me: its index. link: its broadcast() reaches those who are near, or nobody. Drive it by
     tick(), and by hear() for each frame; what that returns is for the drone. Until judge_by() was
-    called nothing is heard, and what is said waits.
+    called nothing is heard, and what is said waits. parse: parse_frame, or what remembers it.
     """
 
-    def __init__(self, me: int, link: Transport, *, now_ms: int, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        me: int,
+        link: Transport,
+        *,
+        now_ms: int,
+        pace: Pace | None = None,
+        parse: Callable[[bytes], Frame] = parse_frame,
+    ) -> None:
+        self._parse = parse
         self.me, self._link, self._pace = me, link, pace or Pace()
         self.shelf = Shelf()
         self.faults: Counter[str] = Counter()
@@ -107,6 +118,7 @@ class Gossip:
         self._judge: Judge | None = None
         self._unfiled: deque[tuple[int | None, bytes]] = deque(maxlen=_ASKED)
         self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._refusals = Refusals()
         self._letters: dict[int, deque[_Letter]] = {}
         self._questions: deque[_Letter] = deque(maxlen=_QUESTIONS)
         self._said: deque[tuple[int | None, bytes]] = deque(maxlen=_ASKED)
@@ -117,6 +129,7 @@ class Gossip:
         self._held = self._summary = b""
         self._summary_ms = now_ms - me * _STAGGER_MS % self._pace.summary_ms
         self._now_ms = self._heard_ms = self._filled_ms = now_ms
+        self._over_ms = _NEVER
         self._left = self._pace.rate
 
     # what the drone does
@@ -152,12 +165,12 @@ class Gossip:
         if isinstance(claim, Claim):
             self.shelf.put(Item(name, data, claim, self._now_ms))
         elif claim is Uncarried.ASKED:
-            _add(self._questions, data, self._now_ms + _QUESTION_MS)
+            self._add(self._questions, data, _QUESTION_MS)
         elif to is None:
             self._said.append((None, data))
         elif to != self.me:
             letters = self._letters.setdefault(to, deque(maxlen=_LETTERS))
-            _add(letters, data, self._now_ms + _LETTER_MS)
+            self._add(letters, data, _LETTER_MS)
 
     def _remember(self, name: bytes) -> bool:
         """Note that a message was judged; whether it was not known before."""
@@ -177,7 +190,7 @@ class Gossip:
         if self._held and not waits and raw.endswith(self._held):
             return Heard()  # by far most frames: a summary of one who holds what we hold
         try:
-            frame = parse_frame(raw)
+            frame = self._parse(raw)
         except PeerFault as fault:
             self.faults[fault.reason] += 1
             return Heard(refused=True)
@@ -225,9 +238,11 @@ class Gossip:
             if name in self._seen:
                 continue
             try:
+                self._refusals.check(name, now_ms=self._now_ms)
                 claim = judge(data)
             except PeerFault as fault:
                 self.faults[fault.reason] += 1
+                self._refusals.note(name, fault, now_ms=self._now_ms)
                 refused += 1
                 if refused >= _REFUSED_IN_FRAME:
                     break
@@ -259,11 +274,10 @@ class Gossip:
             self._list()
         if self._asked:
             self._hand_on()
-        self._say_once()
-        for letters in (self._questions, *self._letters.values()):
-            while letters and letters[0].over_ms <= now_ms:
-                letters.popleft()
-        self._letters = {to: letters for to, letters in self._letters.items() if letters}
+        if self._said:
+            self._say_once()
+        if now_ms >= self._over_ms:
+            self._forget()
         if now_ms - self._summary_ms >= self._pace.summary_ms:
             self._summary_ms = now_ms
             held = self.shelf.fingerprints()
@@ -271,6 +285,22 @@ class Gossip:
                 self._fingerprints, self._held = held, encode(held)
                 self._summary = encode(Summary(self.me, held))
             self._say(self._summary)
+
+    def _add(self, letters: deque[_Letter], data: bytes, keep_ms: int) -> None:
+        if all(letter.data != data for letter in letters):
+            letters.append(_Letter(data, self._now_ms + keep_ms))
+            self._over_ms = min(self._over_ms, self._now_ms + keep_ms)
+
+    def _forget(self) -> None:
+        """Drop letters and questions that are over."""
+        for letters in (self._questions, *self._letters.values()):
+            while letters and letters[0].over_ms <= self._now_ms:
+                letters.popleft()
+        self._letters = {to: letters for to, letters in self._letters.items() if letters}
+        left = (
+            letters[0].over_ms for letters in (self._questions, *self._letters.values()) if letters
+        )
+        self._over_ms = min(left, default=_NEVER)
 
     def _list(self) -> None:
         """Say which items we hold of those authors of whom somebody near holds others."""
@@ -317,8 +347,3 @@ class Gossip:
         self._left -= len(frame)
         self.sent_bytes += len(frame)
         self._link.broadcast(frame)
-
-
-def _add(letters: deque[_Letter], data: bytes, over_ms: int) -> None:
-    if all(letter.data != data for letter in letters):
-        letters.append(_Letter(data, over_ms))

@@ -7,16 +7,21 @@ the same keep the same, so that their fingerprints agree and they have nothing m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from swarm_ledger.encoding import digest
+from swarm_ledger.errors import PeerFault
 from swarm_ledger.transport.gossip_frames import NAME_BYTES
 
 SMALL = 48
 LARGE = 4
 LARGE_BYTES = 4096
 """Of one author: that many items up to that size, and that many above it."""
+
+REFUSED = 1_024
+REFUSED_MS = 2_000
+"""How many refusals are remembered, and how long."""
 
 ALIKE = 2
 """Of one author, on one shelf, at one rank: two contradict each other, a third adds nothing."""
@@ -63,11 +68,16 @@ class _Author:
     items: dict[bytes, Item] = field(default_factory=dict)
     shelves: dict[tuple[object, ...], set[bytes]] = field(default_factory=dict)
     fingerprint: bytes = b""
+    ranked: tuple[Item, ...] | None = None
 
     def add(self, item: Item) -> None:
-        self.items[item.name] = item
+        self.replace(item)
         self.shelves.setdefault(item.claim.shelf, set()).add(item.name)
         self.fingerprint = b""
+
+    def replace(self, item: Item) -> None:
+        self.items[item.name] = item
+        self.ranked = None
 
     def remove(self, item: Item) -> None:
         del self.items[item.name]
@@ -75,17 +85,47 @@ class _Author:
         shelf.discard(item.name)
         if not shelf:
             del self.shelves[item.claim.shelf]
-        self.fingerprint = b""
+        self.fingerprint, self.ranked = b"", None
 
     def print(self) -> bytes:
         if not self.fingerprint:
             self.fingerprint = digest(b"".join(sorted(self.items)))[:NAME_BYTES]
         return self.fingerprint
 
+    def rank(self) -> tuple[Item, ...]:
+        if self.ranked is None:
+            by_weight = sorted(self.items.values(), key=lambda one: one.weight, reverse=True)
+            self.ranked = tuple(by_weight)
+        return self.ranked
+
 
 def name_of(data: bytes) -> bytes:
     """Return what a message is called among those who carry it."""
     return digest(data)[:NAME_BYTES]
+
+
+class Refusals:
+    """What was refused a moment ago, by name: it is refused again for a hash, whoever repeats it.
+
+    Not for long, from the first time on: its author's session, or roster, may become known.
+    """
+
+    def __init__(self) -> None:
+        self._until: OrderedDict[bytes, tuple[int, PeerFault]] = OrderedDict()
+
+    def check(self, name: bytes, *, now_ms: int) -> None:
+        """Raise the fault that an item was just refused for, if it was."""
+        until_ms, fault = self._until.get(name, (0, None))
+        if fault is not None and now_ms < until_ms:
+            raise PeerFault(fault.reason, fault.what)
+
+    def note(self, name: bytes, fault: PeerFault, *, now_ms: int) -> None:
+        """Remember that an item was refused; the ones longest ago are forgotten."""
+        if self._until.get(name, (0, fault))[0] <= now_ms:
+            self._until[name] = now_ms + REFUSED_MS, fault
+            self._until.move_to_end(name)
+        if len(self._until) > REFUSED:
+            self._until.popitem(last=False)
 
 
 class Shelf:
@@ -128,7 +168,7 @@ class Shelf:
         item = self.get(name)
         if item is not None and born_ms > item.born_ms:
             author = self._authors[item.claim.origin]
-            author.items[name] = Item(name, item.data, item.claim, born_ms)
+            author.replace(Item(name, item.data, item.claim, born_ms))
 
     def expire(self, now_ms: int) -> None:
         """Drop what is over."""
@@ -152,11 +192,10 @@ class Shelf:
             )
         return self._prints
 
-    def of(self, origin: int) -> Iterator[Item]:
-        """Iterate over one author's items, the most important first."""
+    def of(self, origin: int) -> tuple[Item, ...]:
+        """Return one author's items, the most important first."""
         author = self._authors.get(origin)
-        if author is not None:
-            yield from sorted(author.items.values(), key=lambda one: one.weight, reverse=True)
+        return author.rank() if author is not None else ()
 
     def _note(self, item: Item) -> None:
         self._next_ms = item.over_ms if self._next_ms is None else min(self._next_ms, item.over_ms)

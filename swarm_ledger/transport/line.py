@@ -6,10 +6,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from swarm_ledger.transport.curve import Curve
 from swarm_ledger.transport.port import new_socket, unusable
+from swarm_ledger.transport.reports import reports
 
 _TRYING = (
     zmq.EVENT_CONNECTED
@@ -67,9 +67,8 @@ class Line:
         It does so where the peer refused us, and for ever where what answers at the address does
         not speak as it should: whoever takes the address for a moment would cut the link for good.
         """
-        while self._monitor.poll(0):
-            report = recv_monitor_message(self._monitor)
-            self._ended_s = now_s if report["event"] & _ENDED else None
+        for event, _ in reports(self._monitor):
+            self._ended_s = now_s if event & _ENDED else None
         return self._ended_s is not None and now_s - self._ended_s >= _STUCK_S
 
     def close(self, *, linger_ms: int) -> None:

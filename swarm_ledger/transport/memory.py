@@ -24,9 +24,9 @@ class MemoryNetwork:
         self._sent = 0
         self._flying: list[tuple[int, int, int, bytes]] = []
 
-    def join(self, member: int) -> MemoryTransport:
-        """Return one member's end of the network."""
-        return MemoryTransport(self, member)
+    def join(self, member: int, audience: frozenset[int] | None = None) -> MemoryTransport:
+        """Return one member's end of the network. audience: who hears a broadcast, if not all."""
+        return MemoryTransport(self, member, audience)
 
     def carry(self, sender: int, to: int, data: bytes) -> None:
         """Take one message on its way; dropped if nobody is there."""
@@ -50,14 +50,17 @@ class MemoryNetwork:
 class MemoryTransport:
     """One member's end of a MemoryNetwork."""
 
-    def __init__(self, network: MemoryNetwork, member: int) -> None:
-        self._network, self._member = network, member
+    def __init__(
+        self, network: MemoryNetwork, member: int, audience: frozenset[int] | None
+    ) -> None:
+        self._network, self._member, self._audience = network, member, audience
 
     def send(self, to: int, data: bytes) -> None:
         """Send to one member."""
         self._network.carry(self._member, to, data)
 
     def broadcast(self, data: bytes) -> None:
-        """Send to all other members."""
+        """Send to all other members of the audience."""
         for other in self._network.others(self._member):
-            self._network.carry(self._member, other, data)
+            if self._audience is None or other in self._audience:
+                self._network.carry(self._member, other, data)

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from swarm_ledger.envelope import MAX_ENVELOPE_BYTES
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.transport.curve import HANDSHAKE_MS, Curve, Gate
+from swarm_ledger.transport.reports import reports
 
 QUEUE = 2_000
 _HEARD = 64
@@ -98,10 +97,8 @@ class Port:
         found: Counter[str] = Counter()
         if self._monitor is None:
             return found
-        with suppress(zmq.Again):
-            while True:
-                report = parse_monitor_message(self._monitor.recv_multipart(zmq.DONTWAIT))
-                found[_reason(report["event"], report["value"])] += 1
+        for event, value in reports(self._monitor):
+            found[_reason(event, value)] += 1
         return found
 
     def explain(self, reason: str) -> PeerFault:

@@ -30,14 +30,19 @@ class ZmqTransport:
     """One member's sockets: a ROUTER to receive, a DEALER to each peer to send.
 
     endpoints: by roster index, such as "tcp://127.0.0.1:5501"; curve: keys by which all of them
-    are encrypted, None for none. learn() changes both. Nothing blocks: what doesn't fit a peer's
+    are encrypted, None for none. audience: members to whom a broadcast goes, None for all that
+    have an endpoint. learn() changes all three. Nothing blocks: what doesn't fit a peer's
     queue is dropped, and so is what is for a peer that no connection leads to. Close it, or use it
     as a context manager. Misuse for an address that can't be bound. inbox: what waits here, by
     connection.
     """
 
     def __init__(
-        self, member: int, endpoints: Mapping[int, str], curve: Curve | None = None
+        self,
+        member: int,
+        endpoints: Mapping[int, str],
+        curve: Curve | None = None,
+        audience: frozenset[int] | None = None,
     ) -> None:
         if member not in endpoints:
             raise Misuse(f"member {member} has no endpoint.")
@@ -53,7 +58,7 @@ class ZmqTransport:
         self._port: Port | None = None
         try:
             self._port = Port(self._own, curve)
-            self.learn(endpoints, curve)
+            self.learn(endpoints, curve, audience)
         except Misuse:
             self.close()
             raise
@@ -63,14 +68,19 @@ class ZmqTransport:
         """How links are protected: "curve", or "plain" for not at all."""
         return "curve" if self._curve else "plain"
 
-    def learn(self, endpoints: Mapping[int, str], curve: Curve | None = None) -> None:
+    def learn(
+        self,
+        endpoints: Mapping[int, str],
+        curve: Curve | None = None,
+        audience: frozenset[int] | None = None,
+    ) -> None:
         """Connect to those who came since; members may share an address, and change it.
 
         A drone with a new key has another index and the same address. curve: as it is from now on;
         who is not in it any more is cut off, in both directions. Misuse for an address that can't
         be connected to, or not be bound again; receive() tries that again.
         """
-        before, self._curve = self._curve, curve
+        before, self._curve, self._audience = self._curve, curve, audience
         deaf: Misuse | None = None
         if _other_keys(before, curve):
             self._hang_up(set(self._peers))
@@ -121,9 +131,13 @@ class ZmqTransport:
                 self._peers[way].send(data)
 
     def broadcast(self, data: bytes) -> None:
-        """Send to all other members."""
-        for peer in self._peers.values():
-            peer.send(data)
+        """Send to all other members of the audience."""
+        ways = set(self._peers)
+        if self._audience is not None:
+            some = ((peer, self._places[peer]) for peer in self._audience & self._places.keys())
+            ways &= self._all_ways(dict(some))
+        for way in ways:
+            self._peers[way].send(data)
 
     def receive(self, timeout_ms: int) -> list[bytes]:
         """Wait at most that long for messages; return what is to be looked at, in fair turns.
