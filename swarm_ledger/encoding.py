@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import cbor2
@@ -18,6 +19,9 @@ import msgspec
 from swarm_ledger.errors import Misuse, PeerFault
 
 T = TypeVar("T")
+
+_SMALL = 512
+"""Bytes up to which a message's digest is remembered; a few thousand are."""
 
 MAX_DEPTH = 8
 """Nesting of arrays that any of our messages needs, with room to spare."""
@@ -94,6 +98,62 @@ def decode(data: bytes, form: type[T] | Any, *, limit: int) -> T:
     return value
 
 
+def read_int(data: bytes, at: int) -> tuple[int, int]:
+    """Return the integer that stands there as encode() writes it, and where it ends.
+
+    ValueError or IndexError where there is none, or another form of one: for parsers of the usual
+    shape of a message, which leave anything else to decode().
+    """
+    head = data[at]
+    value, at = head & 0x1F, at + 1
+    if value >= 24:
+        size = 1 << value - 24
+        if size > 8:
+            raise ValueError(f"{head:#x} begins no integer")
+        value = int.from_bytes(data[at : at + size], "big")
+        at += size
+        if value < 24 or (size > 1 and not value >> 4 * size):
+            raise ValueError("not in the shortest form")
+    if head < 0x20:
+        return value, at
+    if head < 0x40:
+        return -1 - value, at
+    raise ValueError(f"{head:#x} begins no integer")
+
+
+@lru_cache(maxsize=1_024)
+def bytes_head(length: int) -> bytes:
+    """Return what stands before a byte string of that length, as encode() writes it."""
+    return _head(0x40, length)
+
+
+def array_head(length: int) -> bytes:
+    """Return what stands before the items of an array of that length, as encode() writes it."""
+    return _head(0x80, length)
+
+
+def _head(kind: int, length: int) -> bytes:
+    """Write a kind of CBOR with its length in the fewest bytes (RFC 8949, 3, 4.2.1)."""
+    if length < 24:
+        return bytes((kind | length,))
+    for more, size in ((24, 1), (25, 2), (26, 4)):
+        if length < 1 << 8 * size:
+            return bytes((kind | more,)) + length.to_bytes(size, "big")
+    raise Misuse(f"nothing here is {length} long.")
+
+
+DIGEST_HEAD = bytes_head(32)
+"""What stands before a digest."""
+
+
 def digest(data: bytes) -> bytes:
-    """Return SHA-256 of `data`, 32 bytes: the only digest of the house."""
+    """Return SHA-256 of `data`, 32 bytes: the only digest of the house.
+
+    Those of small messages are remembered for a while: a vote is named by it a dozen times.
+    """
+    return _remembered(data) if len(data) <= _SMALL else hashlib.sha256(data).digest()
+
+
+@lru_cache(maxsize=8_192)
+def _remembered(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()

@@ -12,8 +12,11 @@ Secrets, states for those who lag far behind, and questions for them, always do.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import IntEnum
+from typing import TypeVar, cast
+
+import msgspec
 
 from swarm_ledger.encoding import decode, digest, encode
 from swarm_ledger.errors import PeerFault
@@ -21,6 +24,8 @@ from swarm_ledger.identity import cose
 from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.identity.session import Session, domain, open_delegation
 from swarm_ledger.signers import Signer
+
+T = TypeVar("T")
 
 MAX_ENVELOPE_BYTES = 1 << 22
 MAX_ENTRY_BYTES = 65_535
@@ -49,6 +54,7 @@ class Kind(IntEnum):
     CLAIM = 9
     COMMIT = 10
     REVEAL = 11
+    NOTE = 12
     CONSENSUS = 16
     CARRIED = 17
     WELCOME = 18
@@ -61,6 +67,8 @@ class Kind(IntEnum):
     CLOCK = 25
     LAGGING = 26
     PIECE = 27
+    FOLLOW = 30
+    CERTIFIED = 31
     GENESIS = 32
     BLOCK = 33
     DECISION = 34
@@ -73,25 +81,35 @@ BALLOTS = (Kind.VOTE, Kind.COMMIT, Kind.REVEAL)
 """What a voter says about a question: at most one of each kind."""
 
 
-_ROLE_FOR = {
-    Kind.QUESTION: Role.OPERATOR,
-    Kind.VOTE: Role.VOTER,
-    Kind.COMMIT: Role.VOTER,
-    Kind.REVEAL: Role.VOTER,
-    Kind.TICK: Role.VALIDATOR,
-    Kind.ANCHOR: Role.VOTER,
-    Kind.RULE: Role.OPERATOR,
-    Kind.CLAIM: Role.VOTER,
-    Kind.CONSENSUS: Role.VALIDATOR,
-    Kind.WELCOME: Role.VALIDATOR,
-    Kind.CLOCK: Role.VALIDATOR,
-    Kind.RELAYED: Role.VOTER,
-    Kind.WINDOW: Role.VOTER,
-    Kind.SHARES: Role.VALIDATOR,
-    Kind.LACKING: Role.VALIDATOR,
-    Kind.LAGGING: Role.VALIDATOR,
-    Kind.PIECE: Role.VALIDATOR,
+_KINDS = {bytes([kind]): kind for kind in Kind}
+
+_OPERATORS, _VALIDATORS = frozenset({Role.OPERATOR}), frozenset({Role.VALIDATOR})
+_VOTERS = frozenset({Role.VOTER})
+_FLYING = _VALIDATORS | _VOTERS
+
+_ROLES_FOR = {
+    Kind.QUESTION: _OPERATORS,
+    Kind.VOTE: _VOTERS,
+    Kind.COMMIT: _VOTERS,
+    Kind.REVEAL: _VOTERS,
+    Kind.TICK: _VALIDATORS,
+    Kind.ANCHOR: _VOTERS,
+    Kind.RULE: _OPERATORS,
+    Kind.CLAIM: _VOTERS,
+    Kind.NOTE: _VOTERS,
+    Kind.CONSENSUS: _VALIDATORS,
+    Kind.WELCOME: _VALIDATORS,
+    Kind.CLOCK: _VALIDATORS,
+    Kind.RELAYED: _VOTERS,
+    Kind.WINDOW: _VOTERS,
+    Kind.SHARES: _FLYING,
+    Kind.LACKING: _FLYING,
+    Kind.LAGGING: _FLYING,
+    Kind.PIECE: _VALIDATORS,
+    Kind.FOLLOW: _VOTERS,
+    Kind.CERTIFIED: _VALIDATORS,
 }
+"""Any one of these roles will do."""
 
 
 _WITH_DELEGATION = tuple(
@@ -99,8 +117,7 @@ _WITH_DELEGATION = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """An envelope whose signature holds.
 
     author: the member who signed, in its own name; payload: what was signed; raw: all bytes, with
@@ -113,17 +130,23 @@ class Opened:
     payload: bytes
     raw: bytes
     session: Session | None
+    said: list[object] = msgspec.field(default_factory=list)
+    """What parse() made of the payload, once."""
 
-    def fresh_at(self, now_s: int) -> bool:
-        """Whether session and membership were valid at that time (POSIX seconds)."""
-        session = self.session is None or self.session.valid_at(now_s)
-        return session and self.author.valid_at(now_s)
+    def parse(self, parse: Callable[[bytes], T]) -> T:
+        """Return what `parse` makes of the payload, which is parsed once; it may raise PeerFault.
+
+        Each kind has one parser.
+        """
+        if not self.said:
+            self.said.append(parse(self.payload))
+        return cast(T, self.said[0])
 
     def check_fresh(self, now_s: int) -> None:
         """Raise PeerFault "stale_session" or "stale_member" unless both were valid then."""
         if not self.author.valid_at(now_s):
             raise PeerFault("stale_member", f"{self.author.name} is no member at that time.")
-        if not self.fresh_at(now_s):
+        if self.session is not None and not self.session.valid_at(now_s):
             raise PeerFault(
                 "stale_session", f"{self.author.name}'s session is not valid at that time."
             )
@@ -152,10 +175,10 @@ def introduce(delegation: bytes, sealed: bytes) -> bytes:
 
 def kind_of(raw: bytes) -> Kind:
     """Return the kind that the first byte names; PeerFault("malformed") for none."""
-    try:
-        return Kind(raw[0])
-    except (IndexError, ValueError) as error:
-        raise PeerFault("malformed", f"no kind of message starts with {raw[:1]!r}.") from error
+    kind = _KINDS.get(raw[:1])
+    if kind is None:
+        raise PeerFault("malformed", f"no kind of message starts with {raw[:1]!r}.")
+    return kind
 
 
 class Verified:
@@ -164,6 +187,7 @@ class Verified:
     def __init__(self, size: int = 8192) -> None:
         self._size = size
         self._opened: OrderedDict[bytes, Opened] = OrderedDict()
+        self._delegated: OrderedDict[bytes, Session] = OrderedDict()
 
     def get(self, key: bytes) -> Opened | None:
         """Return what was verified under that digest, if it is still remembered."""
@@ -180,6 +204,18 @@ class Verified:
         if len(self._opened) > self._size:
             self._opened.popitem(last=False)
 
+    def session(self, raw: bytes, open_: Callable[[], Session]) -> Session:
+        """Return what a delegation proves, which is verified once; PeerFault as open_ raises it.
+
+        Those that hold are small, and no more than their members' root keys signed.
+        """
+        known = self._delegated.get(raw)
+        if known is None:
+            known = self._delegated[raw] = open_()
+            if len(self._delegated) > self._size:
+                self._delegated.popitem(last=False)
+        return known
+
 
 class Opener:
     """Opens envelopes for one roster, with the sessions that it was shown.
@@ -192,6 +228,8 @@ class Opener:
     def __init__(self, roster: Roster, verified: Verified | None = None) -> None:
         self.roster = roster
         self._sessions: dict[bytes, Session] = {}
+        self._ordered: tuple[Session, ...] = ()
+        self._authors: set[int] = set()
         self.verified = verified or Verified()
 
     def add_session(self, raw: bytes) -> Session:
@@ -213,16 +251,22 @@ class Opener:
                 raise PeerFault("too_many_sessions", f"{session.member.name} has {own} already.")
         if known is None or known.expires < session.expires:
             self._sessions[session.kid] = session
+            self._ordered = tuple(held for _, held in sorted(self._sessions.items()))
+            self._authors.add(session.member.index)
         return session
 
     def sessions(self) -> tuple[Session, ...]:
         """Return all known sessions, by key identifier."""
-        return tuple(session for _, session in sorted(self._sessions.items()))
+        return self._ordered
 
     def sessions_of(self, member: Member) -> tuple[Session, ...]:
         """Return the member's known sessions, the earliest first."""
         own = (held for held in self._sessions.values() if held.member == member)
         return tuple(sorted(own, key=lambda held: (held.not_before, held.kid)))
+
+    def authors(self) -> set[int]:
+        """Return the members, by their index, of whom a session is known."""
+        return self._authors
 
     def knows(self, member: Member, kid: bytes) -> bool:
         """Whether that member's session with that key was shown."""
@@ -238,11 +282,12 @@ class Opener:
         add_session does.
         """
         carried = raw[:1] in _WITH_DELEGATION
-        known = self.verified.get(digest(raw))
+        key = digest(raw)
+        known = self.verified.get(key)
         if known is not None and (carried or self._knows(known.session)):
             return known
         opened = self._open_carried(raw) if carried else self._open(raw)
-        self.verified.put(digest(raw), opened)
+        self.verified.put(key, opened)
         return opened
 
     def _open_carried(self, raw: bytes) -> Opened:
@@ -257,7 +302,7 @@ class Opener:
     def _open(self, raw: bytes, along: Session | None = None, whole: bytes = b"") -> Opened:
         """Verify one envelope; along: the session that came with it in the bytes `whole`."""
         kind = kind_of(raw)
-        if kind not in _ROLE_FOR:
+        if kind not in _ROLES_FOR:
             raise PeerFault("malformed", f"a {kind.name} is not a sealed message.")
         message = cose.parse1(raw[1:], limit=MAX_ENVELOPE_BYTES)
         session = along or self._sessions.get(message.kid)
@@ -269,7 +314,7 @@ class Opener:
             author, public_key = session.member, session.public_key
         else:
             raise PeerFault("unknown_key", f"nobody may sign that with key {message.kid.hex()}.")
-        if _ROLE_FOR[kind] not in author.roles:
+        if not _ROLES_FOR[kind] & author.roles:
             raise PeerFault("wrong_role", f"{author.name} may not send a {kind.name}.")
         aad = domain(self.roster.swarm_id, kind, self.roster.version)
         cose.verify1(message, public_key, aad)
@@ -285,10 +330,13 @@ class Opener:
             if session.raw == raw[1:]:
                 return session
         aad = domain(self.roster.swarm_id, Kind.SESSION, self.roster.version)
-        return open_delegation(raw[1:], self.roster, aad)
+        return self.verified.session(raw, lambda: open_delegation(raw[1:], self.roster, aad))
 
     def _knows(self, session: Session | None) -> bool:
-        return session is None or self._sessions.get(session.kid) == session
+        if session is None:
+            return True
+        held = self._sessions.get(session.kid)
+        return held is session or held == session
 
 
 def _speaks_itself(member: Member, kind: Kind) -> bool:

@@ -22,6 +22,9 @@ from swarm_ledger.consensus.state import Slot, State
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
 
+_MANY = 8
+"""Requests in a block from which on the leader looks out for more before the next one."""
+
 
 def propose(state: State) -> None:
     """As the leader, assign pending requests to sequence numbers (adaptive batching)."""
@@ -30,14 +33,14 @@ def propose(state: State) -> None:
         return  # a leader that lags could propose what was applied long ago
     while len(state.pool) and state.next_seq <= state.stable + settings.window:
         busy = state.next_seq - 1 - state.applied
-        if busy >= settings.pipeline:
+        if busy >= settings.pipeline or (busy and _too_soon(state)):
             return
         waiting = list(islice(state.pool.waiting(but=state.in_flight), settings.max_batch))
-        due = (
-            not busy
-            or len(waiting) >= settings.max_batch
-            or (waiting and state.now_ms - waiting[0][1].since_ms >= settings.batch_delay_ms)
-        )
+        full = len(waiting) >= settings.enough
+        if not full and _lingers(state):
+            return
+        delay_ms = state.pace.batch_delay(settings) if busy else _gather_ms(state, waiting)
+        due = full or (waiting and state.now_ms - waiting[0][1].since_ms >= delay_ms)
         if not waiting or not due:
             return
         room = accumulate(len(pending.body) for _, pending in waiting)
@@ -48,6 +51,35 @@ def propose(state: State) -> None:
         state.say(PrePrepare(state.view, Batch(state.next_seq, time_ms, keys)))
         state.in_flight.update(dict.fromkeys(keys, state.next_seq))
         state.next_seq += 1
+
+
+def _lingers(state: State) -> bool:
+    """Whether a block of many has just been applied: those whose requests it held may have others.
+
+    Else they would miss the next block, and two crowds would take turns, in blocks half as full.
+    """
+    since_ms = state.now_ms - state.progress_ms
+    return state.last_batch >= _MANY and since_ms < state.settings.linger_ms
+
+
+def _gather_ms(state: State, waiting: list[tuple[bytes, Pending]]) -> int:
+    """How long to wait for others' requests: members speak in chorus, anybody else alone."""
+    settings = state.settings
+    if settings.gather_ms and all(one.author in settings.members for _, one in waiting):
+        return settings.gather_ms
+    return 0
+
+
+def _too_soon(state: State) -> bool:
+    """Whether it was found at this very time that what waits has to wait, and it is no batch yet.
+
+    Requests come by the dozen: to look through all of them for each would cost more than they do.
+    """
+    waiting = len(state.pool) - len(state.in_flight)
+    if waiting < state.settings.enough and state.looked_ms == state.now_ms:
+        return True
+    state.looked_ms = state.now_ms
+    return False
 
 
 def on_pre_prepare(state: State, signed: Signed[PrePrepare]) -> None:
@@ -257,6 +289,6 @@ def on_applied(state: State, decided: Decided) -> None:
     for key in (*keys, *(proposed.message.batch.requests if proposed else ())):
         if state.in_flight.get(key, 0) <= decided.seq:
             state.in_flight.pop(key, None)
-    state.progress_ms, state.repeats = state.now_ms, 0
+    state.progress_ms, state.repeats, state.last_batch = state.now_ms, 0, len(keys)
     if keys:
         state.attempts = 0  # time-outs recover once a leader delivers

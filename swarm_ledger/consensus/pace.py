@@ -18,6 +18,7 @@ _ENOUGH = 8
 _REMEMBERED = 32
 _SLACK = 4
 _MAX_STRIKES = 4
+_GATHERED = 2
 
 
 @dataclass(slots=True)
@@ -45,11 +46,22 @@ class Pace:
         """A batch committed that long after its pre-prepare."""
         self.phases.append(ms)
 
+    def batch_delay(self, settings: Settings) -> int:
+        """How long a leader with a batch in flight gathers the next one, milliseconds.
+
+        As long as agreement took last, up to some batch_delay_ms: where processors are the
+        bottleneck, many small batches at once would only delay each other. Where messages take
+        long, nothing is gained by waiting for them.
+        """
+        took = self.phases[-1] if self.phases else 0
+        return min(max(took, settings.batch_delay_ms), _GATHERED * settings.batch_delay_ms)
+
     def slow(self, settings: Settings) -> bool:
         """Whether half of what the leader ordered waited longer than agreement can explain."""
         if min(len(self.waits), len(self.phases)) < _ENOUGH:
             return False
-        usual = settings.batch_delay_ms + int(median(self.phases))
+        delay_ms = max(settings.batch_delay_ms, settings.gather_ms)
+        usual = delay_ms + int(median(self.phases))
         allowed = max(settings.request_timeout_ms // 4, _SLACK * usual) << self.strikes
         return int(median(self.waits)) > allowed
 

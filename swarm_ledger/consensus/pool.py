@@ -18,7 +18,8 @@ class Pending:
     """One request. author: whoever sealed it; blocks: how many have passed it over since.
 
     since_ms: when it arrived, or when the current view began; relayed_ms, relays: when it was
-    last passed on because time went by, and how often; offered_ms: since when the leader can be
+    last passed on because time went by, and how often; relays_before: how often before the current
+    view began; offered_ms: since when the leader can be
     expected to have it: since it arrived here, or since it was first passed on to the leader.
     """
 
@@ -28,6 +29,7 @@ class Pending:
     blocks: int = 0
     relayed_ms: int = 0
     relays: int = 0
+    relays_before: int = 0
     offered_ms: int = 0
 
 
@@ -107,3 +109,4 @@ class Pool:
         """Give a new leader the full time for what an old one left."""
         for pending in self._pending.values():
             pending.since_ms, pending.blocks, pending.offered_ms = now_ms, 0, now_ms
+            pending.relays_before = pending.relays

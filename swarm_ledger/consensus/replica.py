@@ -38,6 +38,7 @@ from swarm_ledger.consensus.pool import Pending, Pool
 from swarm_ledger.consensus.ready import Decided, Ready
 from swarm_ledger.consensus.recovery import restore
 from swarm_ledger.consensus.settings import Settings
+from swarm_ledger.consensus.spare import needless
 from swarm_ledger.consensus.state import EARLY, State
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import Misuse, PeerFault
@@ -165,6 +166,8 @@ class Replica:
         added = self._state.pool.add(key, body, author, self._state.now_ms)
         wanted = normal.on_body(self._state, key, body, added=added)
         if added:
+            if self.pending == 1:
+                self._state.repeats = 0  # whatever a liar had us repeat, this is new
             normal.propose(self._state)
         return added or wanted
 
@@ -238,6 +241,12 @@ class Replica:
             raise Misuse(f"checkpoint {checkpoint.seq} with {self._state.applied} applied.")
         self._state.say(checkpoint)
 
+    def cover(self, seq: int) -> None:
+        """A quorum vouches for all up to an applied block, as who only follows was shown."""
+        if self._state.stable < seq <= self._state.applied:
+            self._state.stable, self._state.stable_proof = seq, ()
+            checkpoints.collect_garbage(self._state)
+
     def set_mute(self, *, mute: bool) -> None:
         """Only follow from now on, or take part in all that is under way."""
         state = self._state
@@ -247,6 +256,14 @@ class Replica:
             slot.prepare_sent = slot.commit_sent = False
             normal.advance(state, seq)
         normal.propose(state)
+
+    def needless(self, message: Message) -> bool:
+        """Whether a statement of ours that was not sent yet would be of no use to anybody.
+
+        Peers' own ones, which all could hear, make a quorum without it; or it is of a view that is
+        over. For links on which each byte counts: not to send it is as if it were lost.
+        """
+        return needless(self._state, message)
 
     @property
     def checkpoint_due(self) -> bool:

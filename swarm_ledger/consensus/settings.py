@@ -23,7 +23,12 @@ class Settings:
     interval: a checkpoint at least every that many blocks.
     pipeline: batches that a leader keeps in flight.
     max_batch, batch_delay_ms: a batch leaves when it has that many requests, or its oldest one
-        has waited that long, or nothing else is in flight.
+        has waited that long (up to twice as long where agreement takes so long), or nothing
+        else is in flight.
+    linger_ms: how long a leader waits after a block of many requests for those that it sets free.
+    gather_ms: where nothing is in flight, a batch of members' requests waits for that long all
+        the same, unless there is one for each: one agreement for all their votes, on links where
+        each byte counts.
     request_timeout_ms: how long a leader may leave a request uncommitted, doubled per failed view.
     max_blocks_left_out: a request that this many blocks passed over, after it was shown to the
         leader because of that, has been left out on purpose.
@@ -42,6 +47,8 @@ class Settings:
     pipeline: int = 8
     max_batch: int = 100
     batch_delay_ms: int = 10
+    linger_ms: int = 4
+    gather_ms: int = 0
     request_timeout_ms: int = 2_000
     max_blocks_left_out: int = 16
     resend_ms: int = 250
@@ -60,6 +67,8 @@ class Settings:
             (1 <= self.pipeline <= self.window, "pipeline must be 1 to window"),
             (1 <= self.max_batch <= MAX_BATCH, f"max_batch must be 1 to {MAX_BATCH}"),
             (self.batch_delay_ms >= 0, "batch_delay_ms must not be negative"),
+            (self.linger_ms >= 0, "linger_ms must not be negative"),
+            (0 <= self.gather_ms <= self.request_timeout_ms, "gather_ms must be in [0, timeout]"),
             (0 < self.resend_ms <= self.request_timeout_ms, "resend_ms must be in (0, timeout]"),
             (self.max_blocks_left_out >= 1, "max_blocks_left_out must be at least 1"),
             (self.max_ahead_ms >= 0, "max_ahead_ms must not be negative"),
@@ -79,6 +88,11 @@ class Settings:
     def speaks(self) -> bool:
         """Whether this drone takes part, instead of following only."""
         return self.me in self.members and not self.mute
+
+    @cached_property
+    def enough(self) -> int:
+        """Requests with which a batch leaves at once."""
+        return min(self.n, self.max_batch) if self.gather_ms else self.max_batch
 
     @property
     def passed_over_offered(self) -> int:

@@ -107,6 +107,8 @@ class State:
 
     Binding also where it is applied already, or a leader could have it replaced for laggards.
     """
+    looked_ms: int = -1
+    """When it was last found whether what waits is to be proposed."""
     time_ms: int = 0
     """The ledger's time: the highest of the applied blocks."""
 
@@ -140,6 +142,9 @@ class State:
 
     peers: dict[int, Status] = field(default_factory=dict)
     progress_ms: int = 0
+    """When a block was applied last, or we started."""
+    last_batch: int = 0
+    """Requests in that block."""
     repeated_ms: int = 0
     repeats: int = 0
     """How often everything was repeated without progress: each time after a longer pause."""

@@ -35,6 +35,10 @@ _MAX_BACK_OFF = 3
 is soon said again, and yet a narrow channel is not filled by what can't get through."""
 
 
+_MAX_RELAY_PAUSE = 4
+"""Time-outs between two times that a request is passed on, at most: a healed swarm soon has it."""
+
+
 def on_status(state: State, signed: Signed[Status]) -> None:
     """Note how far a peer is; show it the new view and the stable checkpoint that it missed."""
     sender, status = signed.sender, signed.message
@@ -124,7 +128,7 @@ def tick(state: State) -> None:
     if waited < state.settings.resend_ms * (1 << back_off if unfinished else _QUIET):
         return
     state.repeated_ms = state.now_ms
-    state.repeats += 1
+    state.repeats = state.repeats + 1 if unfinished else 0
     state.say(Status(state.view, state.applied, state.stable))
     if not state.active:
         state.repeat(state.own_view_change)
@@ -197,10 +201,15 @@ def _relay(state: State) -> None:
     """Pass on requests that the leader may never have received, before suspecting it.
 
     First to the leader, then to all: f + 1 must know a request for its omission to have a cost.
+    Both come before the time-out; what waits longer is said ever less often until the next view,
+    or requests that can't get through would keep the channel busy for those that could.
     """
+    patience_ms = state.settings.request_timeout_ms
     for pending in state.pool.all():
-        if state.now_ms - pending.relayed_ms > state.settings.request_timeout_ms // 3:
-            to = None if pending.relays % 2 else state.leader
+        tried = pending.relays - pending.relays_before
+        pause_ms = min(patience_ms // 3 << max(tried - 1, 0), _MAX_RELAY_PAUSE * patience_ms)
+        if state.now_ms - pending.relayed_ms > pause_ms:
+            to = None if tried % 2 else state.leader
             if not pending.relays:
                 pending.offered_ms = state.now_ms
             pending.relayed_ms, pending.relays = state.now_ms, pending.relays + 1

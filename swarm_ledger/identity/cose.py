@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
-from swarm_ledger.encoding import decode, digest, encode
+from swarm_ledger.encoding import bytes_head, decode, digest, encode
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.signature import verify
 from swarm_ledger.signers import Algorithm, Signer, algorithm_of
@@ -14,12 +14,20 @@ TAG = b"\xd2"
 """CBOR tag 18, COSE_Sign1: so that other COSE tools recognise the object."""
 
 KID_BYTES = 8
+SIGNATURE_BYTES = 64
 _ALG, _KID = 1, 4
+_USUAL = TAG + b"\x84\x4d\xa2\x01\x27\x04\x48"
+"""How all that an Ed25519 key signs begins: an array of four, the protected header to the kid."""
+
+_KID_AT = len(_USUAL)
+_PAYLOAD_AT = _KID_AT + KID_BYTES + 1
+_NO_UNPROTECTED = b"\xa0"
+_SIGNATURE1 = b"\x84\x6aSignature1"
+_BEFORE_SIGNATURE = b"\x58\x40"
 _ALGORITHMS: dict[object, Algorithm] = {int(known): known for known in Algorithm}
 
 
-@dataclass(frozen=True, slots=True)
-class Sign1:
+class Sign1(msgspec.Struct, frozen=True):
     """A parsed, not yet verified COSE_Sign1. kid: 8 bytes; signature: 64 bytes.
 
     algorithm: the one that it claims, to be held against the key's own.
@@ -46,7 +54,39 @@ def sign1(signer: Signer, payload: bytes, aad: bytes) -> bytes:
 
 
 def parse1(data: bytes, *, limit: int) -> Sign1:
-    """Parse outside bytes; PeerFault if they are not our form of COSE_Sign1."""
+    """Parse outside bytes; PeerFault if they are not our form of COSE_Sign1.
+
+    Almost all have one shape. Bytes that have it are in the one encoding, with nothing left to be
+    checked; what has not is parsed as any CBOR, which says what is wrong with it.
+    """
+    return _parse_usual(data, limit) or _parse_any(data, limit)
+
+
+def _parse_usual(data: bytes, limit: int) -> Sign1 | None:
+    if len(data) > limit or not data.startswith(_USUAL):
+        return None
+    end = len(data) - SIGNATURE_BYTES - len(_BEFORE_SIGNATURE)
+    for head_bytes in (1, 2, 3, 5):  # as CBOR writes the length of a byte string
+        payload_at = _PAYLOAD_AT + head_bytes
+        if payload_at <= end and data[_PAYLOAD_AT:payload_at] == bytes_head(end - payload_at):
+            break
+    else:
+        return None
+    if (
+        data[_PAYLOAD_AT - 1 : _PAYLOAD_AT] != _NO_UNPROTECTED
+        or data[end:-SIGNATURE_BYTES] != _BEFORE_SIGNATURE
+    ):
+        return None
+    return Sign1(
+        data[len(TAG) + 2 : _PAYLOAD_AT - 1],
+        Algorithm.EDDSA,
+        data[_KID_AT : _PAYLOAD_AT - 1],
+        data[payload_at:end],
+        data[-SIGNATURE_BYTES:],
+    )
+
+
+def _parse_any(data: bytes, limit: int) -> Sign1:
     if data[:1] != TAG:
         raise PeerFault("malformed", "not a tagged COSE_Sign1.")
     parts: tuple[bytes, dict[int, int], bytes, bytes] = decode(
@@ -59,7 +99,7 @@ def parse1(data: bytes, *, limit: int) -> Sign1:
         raise PeerFault(
             "malformed", "the COSE header must be {1: -8 (EdDSA) or -7 (ES256), 4: kid}."
         )
-    if not isinstance(key, bytes) or len(key) != KID_BYTES or len(signature) != 64:
+    if not isinstance(key, bytes) or len(key) != KID_BYTES or len(signature) != SIGNATURE_BYTES:
         raise PeerFault("malformed", "a kid has 8 bytes and a signature 64.")
     return Sign1(protected, algorithm, key, payload, signature)
 
@@ -81,4 +121,5 @@ def verify1(message: Sign1, public_key: bytes, aad: bytes) -> None:
 
 
 def _to_be_signed(protected: bytes, aad: bytes, payload: bytes) -> bytes:
-    return encode(["Signature1", protected, aad, payload])
+    parts = (protected, aad, payload)
+    return _SIGNATURE1 + b"".join(bytes_head(len(part)) + part for part in parts)

@@ -10,7 +10,8 @@ from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.enrolment import Request, attested
 from swarm_ledger.identity.roster import Member, Role, Roster, drone_id
 
-FLYING = frozenset({Role.VALIDATOR, Role.VOTER})
+VOTING = frozenset({Role.VOTER})
+FLYING = VOTING | {Role.VALIDATOR}
 
 
 def enrol(
@@ -69,6 +70,23 @@ def revoke(members: list[Member], names: Iterable[str]) -> list[Member]:
     for name in names:
         member = _active(found, name)
         found[member.index] = replace(member, roles=frozenset(), channel=None)
+    return found
+
+
+def appoint(members: list[Member], names: Iterable[str], roles: Collection[Role]) -> list[Member]:
+    """Return the members with other roles for some: so drones come into a committee, or leave it.
+
+    Misuse for an operator, or to make somebody one: operators are in the root, too.
+    """
+    found = list(members)
+    for name in names:
+        member = _active(found, name)
+        if Role.OPERATOR in member.roles or Role.OPERATOR in roles:
+            raise Misuse(
+                f"{member.name} can't change between operator and drone.",
+                remedy="Use roster revoke, and roster add with a request of its own.",
+            )
+        found[member.index] = replace(member, roles=frozenset(roles))
     return found
 
 

@@ -68,6 +68,11 @@ class Member:
         """Derived from the root key, 32 hex digits; the name is only a label."""
         return drone_id(self.public_key)
 
+    @cached_property
+    def id(self) -> bytes:
+        """The same, as its 16 bytes: what the ledger's rules and reputations know it by."""
+        return bytes.fromhex(self.drone_id)
+
 
 def drone_id(public_key: bytes) -> str:
     """Return the identifier of whoever has that root key (raw, public), 32 hex digits."""
@@ -120,6 +125,17 @@ class Roster:
         return self._with(Role.VOTER)
 
     @cached_property
+    def flying(self) -> tuple[int, ...]:
+        """Member indices of all who have a session: validators, and voters beside them."""
+        return tuple(sorted({*self.validators, *self.voters}))
+
+    @cached_property
+    def committee(self) -> frozenset[int] | None:
+        """The validators, where others vote beside them and are served by them; else None."""
+        few = len(self.validators) < len(self.flying)
+        return frozenset(self.validators) if few else None
+
+    @cached_property
     def has_channels(self) -> bool:
         """Whether all validators have channel keys, so that links are encrypted; else none has."""
         return self.members[self.validators[0]].channel is not None
@@ -137,7 +153,12 @@ class Roster:
     @cached_property
     def by_id(self) -> dict[bytes, Member]:
         """Members by their drone ids, 16 bytes."""
-        return {bytes.fromhex(member.drone_id): member for member in self.members}
+        return {member.id: member for member in self.members}
+
+    @cached_property
+    def ids(self) -> dict[int, bytes]:
+        """Drone ids by member index, for what asks with each block."""
+        return {member.index: member.id for member in self.members}
 
     def named(self, name: str) -> Member:
         """Return the member of that name; Misuse if there is none."""

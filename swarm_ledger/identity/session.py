@@ -8,7 +8,8 @@ private claim holds the session key's own signature, so that nobody claims a key
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from swarm_ledger.encoding import decode, encode
@@ -41,11 +42,11 @@ class Session:
     not_before: int
     expires: int
     raw: bytes
+    kid: bytes = field(init=False, compare=False)
+    """The key identifier in the envelopes that this session signs."""
 
-    @property
-    def kid(self) -> bytes:
-        """The key identifier in the envelopes that this session signs."""
-        return cose.kid(self.public_key)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kid", cose.kid(self.public_key))
 
     def valid_at(self, now_s: int) -> bool:
         """Whether the session may sign at that time (POSIX seconds)."""
@@ -57,6 +58,7 @@ class Session:
             raise PeerFault("stale_session", f"a session of {self.member.name} is over.")
 
 
+@lru_cache(maxsize=256)
 def domain(swarm_id: str, kind: int, epoch: int) -> bytes:
     """Return the external_aad that keeps a signature from serving twice (RFC 9052, 4.4)."""
     return encode(["swarm_ledger/v1", swarm_id, kind, epoch])

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swarm_ledger.errors import Misuse
-from swarm_ledger.perception.model import WEIGHTS, Network
-from swarm_ledger.perception.onnx import OnnxClassifier
 from swarm_ledger.perception.perceived import (
     CUP,
     LABELS,
@@ -23,6 +22,9 @@ from swarm_ledger.perception.perceived import (
     agree,
     fuse,
 )
+
+if TYPE_CHECKING:
+    from swarm_ledger.perception.model import Network
 
 __all__ = [
     "CUP",
@@ -44,6 +46,10 @@ def load(path: str | None = None) -> Classifier:
     Raises Misuse when the file is missing, damaged, of another kind, or needs onnxruntime and that
     is not there.
     """
+    # NumPy and OpenCV take 30 MB: a drone whose labels are made elsewhere has no use for them.
+    from swarm_ledger.perception.model import Network  # noqa: PLC0415
+    from swarm_ledger.perception.onnx import OnnxClassifier  # noqa: PLC0415
+
     if path is None:
         return _shipped()
     suffix = Path(path).suffix.lower()
@@ -59,4 +65,6 @@ def load(path: str | None = None) -> Classifier:
 
 @lru_cache(maxsize=1)
 def _shipped() -> Network:
+    from swarm_ledger.perception.model import WEIGHTS, Network  # noqa: PLC0415
+
     return Network.load(WEIGHTS)

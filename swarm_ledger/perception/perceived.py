@@ -6,12 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol
 
 from swarm_ledger.errors import Misuse
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CUP, TWO_FACES, UNKNOWN = "cup", "two_faces", "unknown"
 LABELS: tuple[str, ...] = (CUP, TWO_FACES, UNKNOWN)

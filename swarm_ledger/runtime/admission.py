@@ -13,7 +13,8 @@ any more is not ordered again, remembered or not.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import BALLOTS, MAX_SESSIONS_PER_MEMBER, Kind, kind_of
@@ -23,9 +24,8 @@ from swarm_ledger.relay.anchor import Anchor
 from swarm_ledger.rules.rule import Answer, Ask, Release, Rule, Withdrawal
 from swarm_ledger.runtime.ballots import Ballots
 from swarm_ledger.runtime.engine import Engine
-from swarm_ledger.runtime.machine import Said, Tick, id_of, read_request
-from swarm_ledger.runtime.said import Ballot, question_of
-from swarm_ledger.voting.commitment import Commitment, Reveal
+from swarm_ledger.runtime.machine import Note, Said, Tick, read_request
+from swarm_ledger.runtime.said import Ballot
 from swarm_ledger.voting.question import AnyQuestion
 
 LATE = (
@@ -52,14 +52,16 @@ LATE = (
 )
 """Why a request that all could have taken in is not taken in any more, or not yet."""
 
+_FREE = Ballot | AnyQuestion | Tick | Note
+"""What may be ordered whatever it says."""
+
 _NO_NEWS = ("convicted", "known")
 _NOBODY = -1
 _OVER_MS = 10_000
-"""How long a tick or a vote that came too late is still ordered: others may not know it yet."""
+"""How long what came too late, a tick, a note or a vote, is still ordered: others may not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A request that was taken in. author: of evidence the culprit, of a roster nobody."""
 
     author: Member | None
@@ -97,22 +99,16 @@ class Admission:
     def _spent(self, request: Request) -> bool:
         """Whether the ledger as it is tells that a request would change nothing, for all alike."""
         machine, content = self._engine.machine, request.content
-        if isinstance(content, Tick):
+        if isinstance(content, Ballot) and request.author is not None:
+            decision = machine.tally.decision_on(content.question)
+            if decision is not None:
+                return decision.closed_ms + _OVER_MS <= machine.time_ms
+            return machine.has(request.author.index, content)
+        if isinstance(content, Tick | Note):
             return content.time_ms + _OVER_MS <= machine.time_ms
         if isinstance(content, AnyQuestion):
             return machine.asked(digest(encode(content))) is not None
-        if not isinstance(content, Ballot) or request.author is None:
-            return False
-        about, voter = question_of(content), request.author.index
-        decision = machine.tally.decision_on(about)
-        if decision is not None:
-            return decision.closed_ms + _OVER_MS <= machine.time_ms
-        if isinstance(content, Commitment):
-            pledges = machine.tally.pledges(about)
-            return any(one.voter == voter and one.hidden == content.hidden for one in pledges)
-        said = content.observation if isinstance(content, Reveal) else content
-        cast = machine.tally.votes(about)
-        return any(vote.voter == voter and vote.observation == said for vote in cast)
+        return False
 
     def _judge(self, raw: bytes) -> Request:
         kind, engine = kind_of(raw), self._engine
@@ -153,6 +149,8 @@ class Admission:
         return Request(opened.author, content)
 
     def _judge_content(self, author: Member, content: Said | Tick) -> None:
+        if isinstance(content, _FREE):
+            return
         machine = self._engine.machine
         now_ms = max(self._engine.now_ms, machine.time_ms)
         if isinstance(content, Anchor):
@@ -161,7 +159,7 @@ class Admission:
             machine.rules.judge_instruction(content)
         elif isinstance(content, Ask | Release):
             machine.check_not_convicted(author)
-            machine.rules.judge_claim(id_of(author), content, now_ms)
+            machine.rules.judge_claim(author.id, content, now_ms)
 
     def _judge_alone(self, author: Member, kind: Kind, key: bytes) -> None:
         """One of a member waits at a time, or it could have many ordered before the first counts.

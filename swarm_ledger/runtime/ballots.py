@@ -21,14 +21,14 @@ from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.identity import Identity, Keys
 from swarm_ledger.runtime.machine import Tick
-from swarm_ledger.runtime.said import Ballot, question_of, read_ballot
+from swarm_ledger.runtime.said import Ballot, read_ballot
 from swarm_ledger.runtime.voter import Look, Voter
 from swarm_ledger.transport import Transport
 from swarm_ledger.voting.commitment import SALT_BYTES, Commitment, Reveal, hide
 from swarm_ledger.voting.observation import AnyObservation
 from swarm_ledger.voting.poll import OpenQuestion
 
-_TICK_MS = 1_000
+_UNTOLD = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,23 @@ class _Unsealed:
 
 class Ballots:
     """Votes when a drone has seen enough, and never says anything else. looks: as Voter has it.
+    tick_ms: how soon a block is asked for again because a time is up.
 
     sealed: votes that are not on the ledger yet, by digest, and when that was. What is committed
     to waits in _unopened, by question, until the ledger's time asks for it.
     """
 
     def __init__(
-        self, engine: Engine, keys: Keys, transport: Transport, emit: Emit, looks: int
+        self,
+        engine: Engine,
+        keys: Keys,
+        transport: Transport,
+        emit: Emit,
+        *,
+        looks: int,
+        tick_ms: int,
     ) -> None:
+        self._pause_ms = tick_ms
         self._engine, self._transport, self._voter = engine, transport, Voter(looks)
         self._keys, self._emit = keys, emit
         self._waiting: dict[tuple[bytes, Kind], _Unsealed] = {}
@@ -90,11 +99,12 @@ class Ballots:
         identity = self._engine.current.seat.identity
         if identity is None:
             return
-        if self._engine.speaks and Role.VOTER in identity.member.roles:
+        if self._engine.votes and Role.VOTER in identity.member.roles:
             for question in self._engine.machine.tally.open_questions():
                 observation = self._voter.due(question, self._engine.now_ms)
                 if observation is not None:
                     self._say(identity, question, observation)
+        self._voter.forget(self._engine.machine.tally.open_questions())
         self._cast_all()
         self._open_all(identity)
         self._pass_deadlines(identity)
@@ -109,7 +119,7 @@ class Ballots:
         self._commit_to(reveal)
 
     def _await(self, kind: Kind, content: Ballot, instead_of: tuple[bytes, ...] = ()) -> None:
-        self._waiting[question_of(content), kind] = _Unsealed(kind, content, instead_of)
+        self._waiting[content.question, kind] = _Unsealed(kind, content, instead_of)
 
     def _open_all(self, identity: Identity) -> None:
         """Open what the ledger's time asks for, and forget what it does not any more."""
@@ -132,7 +142,7 @@ class Ballots:
         """
         replica, now_ms = self._engine.current.replica, self._engine.now_ms
         settings = replica.settings
-        if not settings.speaks or self._engine.steady_ms - self._tick_ms < _TICK_MS:
+        if not settings.speaks or self._engine.steady_ms - self._tick_ms < self._pause_ms:
             return
         order = settings.members
         rank = (order.index(settings.me) - order.index(replica.leader)) % settings.n
@@ -175,7 +185,7 @@ class Ballots:
         with store.transaction():
             store.pending_put(digest(raw), raw)
             store.pending_remove(ballot.instead_of)
-        question = question_of(ballot.content)
+        question = ballot.content.question
         del self._waiting[question, ballot.kind]
         if ballot.kind is Kind.REVEAL:
             self._unopened[question] = raw
@@ -184,6 +194,8 @@ class Ballots:
 
     def _send(self, identity: Identity, raw: bytes) -> None:
         self.sealed[digest(raw)] = self._engine.steady_ms
+        if len(self.sealed) > _UNTOLD:  # some were never ordered: their questions were over
+            del self.sealed[next(iter(self.sealed))]
         self._engine.current.replica.submit(raw, identity.member.index, self._engine.now_ms)
         self._transport.broadcast(raw)
 
@@ -206,7 +218,7 @@ class Ballots:
         does not forget what we said.
         """
         ballot = read_ballot(opened)
-        question = question_of(ballot)
+        question = ballot.question
         self._voter.voted(question)
         if self._engine.machine.lacks(opened.author.index, ballot):
             self._await(opened.kind, ballot, (digest(opened.raw),))
@@ -217,12 +229,12 @@ class Ballots:
     def take_back(self, opened: Opened) -> bool:
         """Go on with our own ballot from disk; True if it is one that waits to be opened."""
         ballot = read_ballot(opened)
-        self._voter.voted(question_of(ballot))
+        self._voter.voted(ballot.question)
         if not isinstance(ballot, Reveal):
             return False
         if not self._engine.machine.lacks(opened.author.index, ballot):
             return False
-        self._unopened[question_of(ballot)] = opened.raw
+        self._unopened[ballot.question] = opened.raw
         self._commit_to(ballot)
         return True
 

@@ -63,13 +63,13 @@ def _request(receipt: Receipt, applied: Applied, machine: Machine) -> Iterator[E
     author = receipt.author.name if receipt.author else None
     content = receipt.content
     fields = {"author": author, "result": receipt.result, "height": applied.height}
-    if isinstance(content, AnyQuestion):
+    if isinstance(content, AnyObservation | Reveal):
+        said = content.observation if isinstance(content, Reveal) else content
+        yield "vote", {**vote_fields(said, machine), **fields}
+    elif isinstance(content, AnyQuestion):
         yield "question", {**question_fields(content, applied.time_ms), **fields}
     elif isinstance(content, Commitment):
         yield "commitment", fields
-    elif isinstance(content, AnyObservation | Reveal):
-        said = content.observation if isinstance(content, Reveal) else content
-        yield "vote", {**vote_fields(said, machine), **fields}
     elif isinstance(content, Charge):
         if receipt.result == "evidence":
             yield (

@@ -17,7 +17,6 @@ from swarm_ledger.rules.state import Held, Standing
 from swarm_ledger.runtime.admission import Admission
 from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.engine import Engine
-from swarm_ledger.runtime.machine import id_of
 from swarm_ledger.transport import Transport
 
 _LOOK_MS = 100
@@ -87,7 +86,7 @@ class Claims:
     @property
     def _me(self) -> bytes | None:
         identity = self._engine.current.seat.identity
-        return id_of(identity.member) if identity is not None else None
+        return identity.member.id if identity is not None else None
 
     def _standing(self, name: str) -> Standing | None:
         return self._engine.machine.rules.standing(name)
@@ -149,7 +148,7 @@ class Claims:
         identity = engine.current.seat.identity
         if identity is None or Role.VOTER not in identity.member.roles:
             return False
-        if not engine.speaks or engine.forgetful:
+        if not engine.votes:
             return False
         raw = identity.seal(Kind.CLAIM, encode(claim))
         try:

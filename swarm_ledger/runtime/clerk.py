@@ -26,7 +26,6 @@ from swarm_ledger.rules.rule import Instruction, parse_action, parse_instruction
 from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.courier import read_some
 from swarm_ledger.runtime.drone import Drone
-from swarm_ledger.runtime.machine import id_of
 from swarm_ledger.signers.secret import write_private
 
 RULES = "rules"
@@ -154,7 +153,7 @@ class Clerk:
     def _due(self, drone: Drone) -> list[Due]:
         made = drone.machine.rules.actions
         if made != self._actions[0]:
-            me = id_of(drone.member)
+            me = drone.member.id
             found = drone.keeper.store.find(
                 Kind.ACTION, skip=max(0, made - _ACTIONS), limit=_ACTIONS
             )

@@ -21,14 +21,13 @@ from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member
 from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.engine import Engine
+from swarm_ledger.runtime.rhythm import Rhythm
 from swarm_ledger.transport import Transport
 
 MAX_ECHOES = 16
 """In one message; in larger swarms, others have their turn in the next ones."""
 
 _MESSAGE_BYTES = 512
-_EVERY_MS = 5_000
-_AT_FIRST_MS = 1_000
 _FIRST = 3
 _OWN = 16
 _SAMPLES = 8
@@ -131,8 +130,11 @@ class Clocks:
     limit_ms: from which lead or lag on `clock_skew` is reported, once, until it is half of that.
     """
 
-    def __init__(self, engine: Engine, transport: Transport, emit: Emit, limit_ms: int) -> None:
+    def __init__(
+        self, engine: Engine, transport: Transport, emit: Emit, limit_ms: int, rhythm: Rhythm
+    ) -> None:
         self._engine, self._transport, self._emit = engine, transport, emit
+        self._rhythm = rhythm
         self._limit_ms = limit_ms
         self._now_ms = 0
         self._said_ms = self._said = 0
@@ -152,9 +154,10 @@ class Clocks:
 
     def tick(self) -> None:
         """Say our time, now and then."""
-        identity = self._engine.current.seat.identity
-        every_ms = _AT_FIRST_MS if self._said < _FIRST else _EVERY_MS
-        if identity is None or self._now_ms - self._said_ms < every_ms:
+        seat = self._engine.current.seat
+        identity, first = seat.identity, self._said < _FIRST
+        every_ms = self._rhythm.clock_first_ms if first else self._rhythm.clock_ms
+        if identity is None or not seat.orders or self._now_ms - self._said_ms < every_ms:
             return
         self._said_ms = self._now_ms
         self._said += 1

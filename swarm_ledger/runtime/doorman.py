@@ -22,7 +22,7 @@ from swarm_ledger.consensus.messages import (
     parse,
 )
 from swarm_ledger.encoding import digest
-from swarm_ledger.envelope import REMEMBERED_BYTES, Kind, Opened, Opener
+from swarm_ledger.envelope import REMEMBERED_BYTES, Kind, Opened, Opener, Verified
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.session import Session
@@ -65,6 +65,13 @@ class Doorman:
         self.ledger, self.lobby = ledger, Opener(ledger.roster, ledger.verified)
         self._signed: OrderedDict[bytes, Signed[Message]] = OrderedDict()
 
+    def share(self, verified: Verified) -> None:
+        """Remember signatures together with other doormen of this roster, in one process.
+
+        Who may speak is still judged by the sessions known here: see Opener.
+        """
+        self.ledger.verified = self.lobby.verified = verified
+
     def open(self, raw: bytes) -> Opened:
         """Open a sealed message of anybody who is known here."""
         try:
@@ -76,16 +83,21 @@ class Doorman:
 
     def open_consensus(self, raw: bytes) -> Signed[Message]:
         """Open a sealed consensus message, wherever it stands, also in a certificate."""
+        return self._known(raw) or self._judge(self.open(raw))
+
+    def _known(self, raw: bytes) -> Signed[Message] | None:
         key = digest(raw)
         known = self._signed.get(key)
         if known is not None:
             self._signed.move_to_end(key)
-            return known
-        opened = self.open(raw)
+        return known
+
+    def _judge(self, opened: Opened) -> Signed[Message]:
+        raw = opened.raw
         if opened.kind is not Kind.CONSENSUS or opened.session is None:
             raise PeerFault("malformed", f"a {opened.kind.name} where consensus speaks.")
         try:
-            message = parse(opened.payload)
+            message = opened.parse(parse)
         except PeerFault as fault:
             fault.by(opened.author.name)
             raise
@@ -96,11 +108,15 @@ class Doorman:
         if isinstance(message, Checkpoint):
             cosignature_line(self.roster, opened, message)
         signed = Signed(opened.author.index, message, raw)
-        if len(raw) <= REMEMBERED_BYTES:
-            self._signed[key] = signed
+        self.remember(signed)
+        return signed
+
+    def remember(self, signed: Signed[Message]) -> None:
+        """Know a message again without looking into it: it was opened here, or sealed."""
+        if len(signed.raw) <= REMEMBERED_BYTES:
+            self._signed[digest(signed.raw)] = signed
         if len(self._signed) > _REMEMBERED:
             self._signed.popitem(last=False)
-        return signed
 
     def examine(self, raw: bytes) -> Charge:
         """Return whom evidence convicts; PeerFault if the ledger's own sessions don't prove it."""
@@ -108,13 +124,18 @@ class Doorman:
 
     def hear(self, raw: bytes, now_s: int) -> Signed[Message]:
         """Open a sealed consensus message that has just arrived."""
-        self.open(raw).check_fresh(now_s)
-        return self.open_consensus(raw)
+        opened = self.open(raw)
+        opened.check_fresh(now_s)
+        return self._known(raw) or self._judge(opened)
 
     def sessions(self) -> tuple[Session, ...]:
         """Return all known sessions, on the ledger or not, by key identifier."""
         known = {s.kid: s for s in (*self.lobby.sessions(), *self.ledger.sessions())}
         return tuple(session for _, session in sorted(known.items()))
+
+    def met(self) -> set[int]:
+        """Return who has a session that is known, on the ledger or not."""
+        return self.lobby.authors() | self.ledger.authors()
 
     def line_of(self, vote: Signed[Checkpoint]) -> NoteSignature:
         """Return the note's line of a checkpoint vote that was opened here."""

@@ -15,7 +15,7 @@ from typing import Any
 from swarm_ledger.consensus.ready import Evidence
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.encoding import digest
-from swarm_ledger.envelope import Kind, kind_of
+from swarm_ledger.envelope import BALLOTS, Kind, kind_of
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.trust import Trust
@@ -27,6 +27,7 @@ from swarm_ledger.runtime.claims import Claims
 from swarm_ledger.runtime.clocks import Clocks
 from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import ELSEWHERE, Epoch, Seat
+from swarm_ledger.runtime.feeding import Feeding, Following
 from swarm_ledger.runtime.greeting import Greeting
 from swarm_ledger.runtime.identity import Identity, Keys
 from swarm_ledger.runtime.keeper import Keeper
@@ -34,7 +35,8 @@ from swarm_ledger.runtime.machine import Applied, Machine
 from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.prosecutor import Prosecutor
 from swarm_ledger.runtime.renewal import Renewal
-from swarm_ledger.runtime.said import Ballot, question_of
+from swarm_ledger.runtime.rhythm import USUAL, Rhythm
+from swarm_ledger.runtime.said import Ballot
 from swarm_ledger.runtime.sharing import Sharing
 from swarm_ledger.runtime.standing import HEARTBEAT_MS, Pulse, standing, status
 from swarm_ledger.runtime.transfer import Transfer
@@ -43,7 +45,6 @@ from swarm_ledger.transport import Transport
 from swarm_ledger.transport.secret import Secrets
 from swarm_ledger.voting.observation import AnyObservation
 
-_HAND_IN_MS = 5_000
 _MEET_MS = 5_000
 _NOBODY = -1
 
@@ -56,8 +57,8 @@ class Drone:
     parameters. looks: images that make a vote. question: a sealed one, asked as soon as the swarm
     has met. secrets: those by which the transport conceals what is said, if it does: then what is
     heard in clear counts for nothing. max_bytes: how large its ledger's file may grow, 0 for an
-    archive. Raises NotVerified where that ledger is another swarm's, or
-    contradicts what a quorum cosigned.
+    archive. rhythm: how often it says what nobody asked for. Raises NotVerified where that ledger
+    is another swarm's, or contradicts what a quorum cosigned.
     """
 
     def __init__(
@@ -74,12 +75,13 @@ class Drone:
         question: bytes | None = None,
         secrets: Secrets | None = None,
         max_bytes: int = 0,
+        rhythm: Rhythm = USUAL,
     ) -> None:
         self.faults: Counter[str] = Counter()
         self.blamed: dict[str, Counter[str]] = {}
         self._keys, self._trust, self._transport, self._emit = keys, trust, transport, emit
         self.pulse = Pulse(max(HEARTBEAT_MS, 8 * settings.resend_ms))
-        self._roster_ms = 0
+        self._roster_ms, self._hand_in_ms = 0, rhythm.hand_in_ms
         self._start_ms, self._question = now_ms, question
         self.engine = Engine(
             keys,
@@ -94,16 +96,20 @@ class Drone:
             max_bytes=max_bytes,
         )
         self.sharing = Sharing(self.engine, secrets, transport) if secrets else None
-        self.greeting = Greeting(self.engine, transport, emit)
-        self.clocks = Clocks(self.engine, transport, emit, settings.max_ahead_ms // 2)
+        self.greeting = Greeting(self.engine, transport, emit, rhythm)
+        self.clocks = Clocks(self.engine, transport, emit, settings.max_ahead_ms // 2, rhythm)
         self.clocks.set_time(now_ms)
         self.renewal = Renewal(self.engine, keys, emit)
-        self.ballots = Ballots(self.engine, keys, transport, emit, looks)
+        self.ballots = Ballots(
+            self.engine, keys, transport, emit, looks=looks, tick_ms=rhythm.tick_ms
+        )
         often = settings.request_timeout_ms // 4
         self.admission = Admission(self.engine, self.ballots, keys.root_key, often)
         ahead_ms = settings.max_ahead_ms
         self.claims = Claims(self.engine, self.admission, transport, emit, ahead_ms)
         self.prosecutor = Prosecutor(self.engine, transport, emit, settings.resend_ms)
+        self.feeding = Feeding(self.engine, transport, settings.resend_ms)
+        self.following = Following(self.engine, transport, settings.resend_ms)
         self.transfer = Transfer(self.engine, transport, emit, archive=not max_bytes)
         self._go_on(self.engine.start())
         self.engine.drain()
@@ -150,10 +156,17 @@ class Drone:
 
     def submit(self, raw: bytes, now_ms: int) -> None:
         """Have sealed bytes ordered, such as an operator's question; PeerFault if they are bad."""
+        self.submit_all((raw,), now_ms)
+
+    def submit_all(self, raws: Iterable[bytes], now_ms: int) -> None:
+        """Have several ordered, at one go; PeerFault at the first that is bad."""
         self._pass_time(now_ms)
-        self._receive(raw)
-        self._transport.broadcast(raw)
-        self.engine.drain()
+        try:
+            for raw in raws:
+                self._receive(raw)
+                self._transport.broadcast(raw)
+        finally:
+            self.engine.drain()
 
     def learn(self, trust: Trust, now_ms: int) -> None:
         """Take in roster versions that came since: the next one is handed in to the swarm.
@@ -190,6 +203,8 @@ class Drone:
         self.clocks.tick()
         self.admission.tick()
         self.transfer.tick()
+        self.feeding.tick()
+        self.following.tick()
         if self.sharing:
             self.sharing.tick()
         self._hand_in_roster()
@@ -275,9 +290,19 @@ class Drone:
             self._receive(raw)
 
     def _receive(self, raw: bytes) -> None:
-        kind, now_s = kind_of(raw), self._now_ms // 1000
+        kind = kind_of(raw)
         route = self.engine.epochs.route
-        if kind is Kind.SESSION:
+        if kind in BALLOTS:
+            request = self.admission.take(raw)
+            if request and request.author and isinstance(request.content, Ballot):
+                self.prosecutor.hear(request.author, request.content, raw)
+        elif kind in (Kind.CONSENSUS, Kind.CARRIED):
+            now_s = self._now_ms // 1000
+            seat, signed = route(lambda seat: seat.doorman.hear(raw, now_s))
+            self.pulse.hear(seat.roster.members[signed.sender].name, self.engine.steady_ms)
+            self.following.hear(signed)
+            self.engine.hear(seat, signed)
+        elif kind is Kind.SESSION:
             seat, session = route(lambda seat: seat.doorman.lobby.delegated(raw))
             if seat is self._seat:
                 self.admission.take(raw)
@@ -290,22 +315,24 @@ class Drone:
             self.sharing.hear(raw)
         elif self.sharing and kind is Kind.LACKING:
             self.sharing.hear_lacking(raw)
-        elif kind in (Kind.LAGGING, Kind.PIECE):
+        elif kind in (Kind.LAGGING, Kind.PIECE, Kind.FOLLOW, Kind.CERTIFIED):
             self._receive_state(kind, raw)
         elif kind is Kind.SECRET and not self.sharing:
             raise PeerFault("no_key", "others speak in secret: our fleet file says nothing of it.")
-        elif kind in (Kind.CONSENSUS, Kind.CARRIED):
-            seat, signed = route(lambda seat: seat.doorman.hear(raw, now_s))
-            self.pulse.hear(seat.roster.members[signed.sender].name, self.engine.steady_ms)
-            self.engine.hear(seat, signed)
         else:
-            request = self.admission.take(raw)
-            if request and request.author and isinstance(request.content, Ballot):
-                self.prosecutor.hear(request.author, request.content, raw)
+            self.admission.take(raw)
 
     def _receive_state(self, kind: Kind, raw: bytes) -> None:
         if kind is Kind.LAGGING:
             self.transfer.hear_lagging(raw)
+            return
+        if kind is Kind.CERTIFIED:
+            self.following.hear_certified(raw)
+            return
+        if kind is Kind.FOLLOW:
+            pruned_for = self.feeding.hear(raw)
+            if pruned_for is not None:
+                self.transfer.offer(*pruned_for)
             return
         state = self.transfer.hear_piece(raw)
         if state is not None:
@@ -327,7 +354,7 @@ class Drone:
     def _hand_in_roster(self) -> None:
         """Have the next roster version ordered, if we were given one: it proves itself."""
         following = self._trust.after(self.roster.version)
-        if following is None or self.engine.steady_ms - self._roster_ms < _HAND_IN_MS:
+        if following is None or self.engine.steady_ms - self._roster_ms < self._hand_in_ms:
             return
         self._roster_ms = self.engine.steady_ms
         self._try_to_submit(roster_request(following))
@@ -357,7 +384,7 @@ class Drone:
             content = receipt.content
             if isinstance(content, Ballot) and receipt.author is not None:
                 if self._is_me(receipt.author):
-                    self.ballots.voted(question_of(content))
+                    self.ballots.voted(content.question)
                 self.prosecutor.hear(receipt.author, content, receipt.body)
         if applied.roster is not None:
             self.prosecutor.begin_anew()
@@ -372,6 +399,7 @@ class Drone:
                 self._emit("committed", {"latency_ms": latency_ms})
         for name, fields in describe(applied, self.machine):
             self._emit(name, {"view": self.engine.current.replica.view, **fields})
+        self.feeding.on_applied(applied.height)
         self.on_replayed(applied)
 
     def on_evidence(self, evidence: Evidence, epoch: Epoch) -> None:

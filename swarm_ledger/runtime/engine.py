@@ -16,6 +16,7 @@ from swarm_ledger.consensus.messages import Checkpoint, Committed, Message, Sign
 from swarm_ledger.consensus.pool import REMEMBERED
 from swarm_ledger.consensus.ready import Decided, Evidence, Ready, Serve, journaled
 from swarm_ledger.consensus.settings import Settings
+from swarm_ledger.consensus.spare import first_about
 from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
 from swarm_ledger.encoding import digest
 from swarm_ledger.envelope import Opener
@@ -161,6 +162,18 @@ class Engine:
         """The epoch at work."""
         return self.epochs.current
 
+    def needless(self, message: Message) -> bool:
+        """Whether a statement of ours, if unsent, is of no use any more.
+
+        That is for the epoch to say that its block belongs to: the next one knows neither who
+        vouched for the end of the last, nor its views.
+        """
+        first = first_about(message)
+        if first is None:
+            return False
+        epoch = next((epoch for epoch in self.epochs if epoch.base < first), None)
+        return epoch is not None and epoch.replica.needless(message)
+
     @property
     def machine(self) -> Machine:
         """The state behind the ledger."""
@@ -180,6 +193,13 @@ class Engine:
     def speaks(self) -> bool:
         """Whether we take part in the epoch at work, and others know us from the ledger."""
         return self.current.replica.settings.speaks and self.current.seat.known
+
+    @property
+    def votes(self) -> bool:
+        """Whether our votes count: we are in our place, known, and remember what we said."""
+        settings = self.current.replica.settings
+        ready = settings.speaks or settings.me not in settings.members
+        return ready and self.current.seat.known and not self.forgetful
 
     def hear(self, seat: Seat, signed: Signed[Message]) -> None:
         """Take in a consensus message where it belongs.
@@ -242,8 +262,8 @@ class Engine:
 
     def _carry_out(self, epoch: Epoch, ready: Ready) -> None:
         own = self._persist(epoch, ready)
-        for to, raw in own:
-            self._send(epoch, to, raw)
+        for to, signed in own:
+            self._send(epoch, to, signed.raw)
         for resend in ready.resend:
             self._send(epoch, resend.to, epoch.seat.again(resend.raw))
         for sender, fault in ready.faults:
@@ -258,22 +278,21 @@ class Engine:
         self._certify(epoch)
         for serve in ready.serve:
             self._serve(epoch, serve)
-        for to, raw in own:
+        for to, signed in own:
             if to is None:
-                self._loop_back(epoch, raw)
+                self._loop_back(epoch, signed)
 
-    def _persist(self, epoch: Epoch, ready: Ready) -> list[tuple[int | None, bytes]]:
+    def _persist(self, epoch: Epoch, ready: Ready) -> list[tuple[int | None, Signed[Message]]]:
         """Seal what we say, and have on disk what binds us, before any of it is sent."""
         records = list(ready.journal)
-        own: list[tuple[int | None, bytes]] = []
+        own: list[tuple[int | None, Signed[Message]]] = []
+        me = epoch.replica.settings.me
         for outgoing in ready.send:
             bound = outgoing.binding
             seat = epoch.seat if bound else self.epochs.voice(epoch, outgoing.to)
-            raw = seat.seal(outgoing.message)
-            own.append((outgoing.to, raw))
+            signed: Signed[Message] = Signed(me, outgoing.message, seat.seal(outgoing.message))
+            own.append((outgoing.to, signed))
             if bound:
-                me = epoch.replica.settings.me
-                signed: Signed[Message] = Signed(me, outgoing.message, raw)
                 records.append(journaled(signed))
         if records or ready.bodies:
             store = self.keeper.store
@@ -281,15 +300,16 @@ class Engine:
                 store.journal_append(
                     JournalRecord(r.seq, r.view, str(r.tag), r.raw, str(r.sender)) for r in records
                 )
-                for body in ready.bodies:
-                    store.pending_put(digest(body), body)
+                store.pending_put_all([(digest(body), body) for body in ready.bodies])
         return own
 
-    def _loop_back(self, epoch: Epoch, raw: bytes) -> None:
-        if not raw or self.epochs.voice(epoch, None) is not epoch.seat:
+    def _loop_back(self, epoch: Epoch, signed: Signed[Message]) -> None:
+        """Hear what we said, which nobody needs to verify: we have just sealed it."""
+        if not signed.raw or self.epochs.voice(epoch, None) is not epoch.seat:
             return
+        epoch.seat.doorman.remember(signed)
         try:
-            epoch.replica.step(epoch.seat.doorman.open_consensus(raw))
+            epoch.replica.step(signed)
         except PeerFault as fault:
             self._owner.on_fault(fault)
 
@@ -336,22 +356,36 @@ class Engine:
     def _certify(self, epoch: Epoch) -> None:
         certified = self.keeper.certify(epoch, over=epoch is not self.current)
         if certified is not None:
-            root = certified.root.hex()
-            self._emit(
-                "checkpoint", {"height": certified.seq, "size": certified.size, "root": root}
-            )
+            self._tell_certified(certified.seq, certified.size, certified.root)
+
+    def take_certificate(self, height: int, note: bytes) -> None:
+        """Keep a checkpoint's certificate that a validator handed over; PeerFault if it is bad."""
+        latest = self.keeper.store.latest_checkpoint()
+        known = latest.height if latest is not None else 0
+        if known < height <= self.keeper.store.height:
+            stated = self.keeper.take_certificate(height, note)
+            self.current.replica.cover(height)
+            self._tell_certified(height, stated.size, stated.root)
+
+    def _tell_certified(self, height: int, size: int, root: bytes) -> None:
+        self._emit("checkpoint", {"height": height, "size": size, "root": root.hex()})
 
     def _serve(self, epoch: Epoch, serve: Serve) -> None:
         if serve.seq < self.keeper.store.base:
             self._owner.on_lagging(self.epochs.voice(epoch, serve.to), serve.to)
             return
-        left = _SERVED_BYTES
-        for message in self.keeper.blocks(serve.seq, serve.seq + BLOCKS_AT_ONCE - 1):
-            raw = epoch.seat.seal(message)
-            left -= len(raw)
-            if left < 0 and message.seq > serve.seq:
-                return
+        for raw in self.sealed_blocks(epoch.seat, serve.seq):
             self._send(epoch, serve.to, raw)
+
+    def sealed_blocks(self, seat: Seat, first: int) -> Iterator[bytes]:
+        """Return some blocks, from one on, sealed from that seat; a bounded number of bytes."""
+        left = _SERVED_BYTES
+        for message in self.keeper.blocks(first, first + BLOCKS_AT_ONCE - 1):
+            raw = seat.seal(message)
+            left -= len(raw)
+            if left < 0 and message.seq > first:
+                return
+            yield raw
 
     # from one epoch to the next
 

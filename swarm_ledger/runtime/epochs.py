@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeVar
 
 from swarm_ledger.consensus.messages import Message
@@ -17,7 +18,7 @@ from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, carry, delegation_of
 from swarm_ledger.errors import PeerFault
-from swarm_ledger.identity.roster import Roster
+from swarm_ledger.identity.roster import Role, Roster
 from swarm_ledger.runtime.doorman import Doorman
 from swarm_ledger.runtime.identity import Identity
 
@@ -36,8 +37,8 @@ T = TypeVar("T")
 class Seat:
     """Our place under one roster version: how we hear its members, and speak among them.
 
-    identity: None where we are no validator, and have nothing to say. following: the session that
-    is to take its place. renewed: whether one did already.
+    identity: None where we neither order nor vote, and have nothing to say. following: the
+    session that is to take its place. renewed: whether one did already.
     """
 
     doorman: Doorman
@@ -51,14 +52,20 @@ class Seat:
         return self.doorman.roster
 
     @property
+    def orders(self) -> bool:
+        """Whether we are a validator here; else, with an identity, one that votes and follows."""
+        mine = self.identity
+        return mine is not None and Role.VALIDATOR in mine.member.roles
+
+    @property
     def known(self) -> bool:
         """Whether the ledger holds our session, so that others know it from there."""
         mine = self.identity
         return mine is not None and self.doorman.ledger.knows(mine.member, mine.session_kid)
 
     def seal(self, message: Message) -> bytes:
-        """Seal what a replica says; b"" where we have no voice."""
-        if self.identity is None:
+        """Seal what a replica says; b"" where we have no voice in consensus."""
+        if self.identity is None or not self.orders:
             return b""
         sealed = self.identity.seal(Kind.CONSENSUS, encode(message))
         return sealed if self.known else carry(self.identity.delegation, sealed)
@@ -118,15 +125,20 @@ class Epochs:
 
     def route(self, open_: Callable[[Seat], T]) -> tuple[Seat, T]:
         """Open something where it belongs; PeerFault, that of the present epoch, if nowhere."""
-        first: PeerFault | None = None
-        for seat in self.seats():
+        here = self.current.seat
+        try:
+            return here, open_(here)
+        except PeerFault as fault:
+            if fault.reason not in ELSEWHERE:
+                raise
+            first = fault
+        for seat in islice(self.seats(), 1, None):
             try:
                 return seat, open_(seat)
             except PeerFault as fault:
                 if fault.reason not in ELSEWHERE:
                     raise
-                first = first or fault
-        raise first or PeerFault("unknown_key", "there is no epoch at all.")
+        raise first
 
     def of(self, seat: Seat) -> Epoch | None:
         """Return the epoch with that seat, None for one that is ahead."""

@@ -15,7 +15,7 @@ from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import BALLOTS, Kind, Opened, Opener, kind_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member
-from swarm_ledger.runtime.said import question_of, read_ballot
+from swarm_ledger.runtime.said import read_ballot
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,6 @@ def _conflict(first: Opened, second: Opened) -> str:
         return contradiction(parse(first.payload), parse(second.payload))
     if len(kinds) == 1 and first.kind in BALLOTS:
         one, other = read_ballot(first), read_ballot(second)
-        if question_of(one) == question_of(other) and one != other:
-            return f"the {first.kind.name.lower()} on question {question_of(one).hex()[:16]}"
+        if one.question == other.question and one != other:
+            return f"the {first.kind.name.lower()} on question {one.question.hex()[:16]}"
     return ""

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from swarm_ledger.envelope import Kind, Opener
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.trust import Trust
+from swarm_ledger.ledger.finding import Found
 from swarm_ledger.ledger.proof import LogProof
-from swarm_ledger.ledger.pruning import Found
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.snapshot import members_in

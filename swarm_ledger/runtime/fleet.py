@@ -24,7 +24,9 @@ from swarm_ledger.runtime.fleet_file import (
     parse_fleet_file,
 )
 from swarm_ledger.runtime.identity import FolderKeys, Identity, Keys
+from swarm_ledger.runtime.lpwan import Profile
 from swarm_ledger.runtime.pruner import check_budget
+from swarm_ledger.runtime.rhythm import USUAL, Rhythm
 from swarm_ledger.runtime.starts import SHARING_RUNS, next_run
 from swarm_ledger.signers import Signer, open_signer
 from swarm_ledger.transport.secret import Secrets
@@ -112,10 +114,28 @@ class Fleet:
 
     def settings(self, name: str) -> Settings:
         """Return the consensus settings of a drone of ours, as under the newest roster."""
-        member, validators = self.member(name), self.trust.newest.validators
-        if member.index not in validators:
-            raise Misuse(f"{member.name} is not a validator in the roster.")
-        return Settings(validators, member.index, **msgspec.structs.asdict(self.file.consensus))
+        member, roster = self.member(name), self.trust.newest
+        if member.index not in roster.flying:
+            raise Misuse(f"{member.name} is neither validator nor voter in the roster.")
+        given = msgspec.structs.asdict(self.file.consensus)
+        settings = Settings(roster.validators, member.index, **given)
+        profile = self.profile()
+        return profile.settings(settings) if profile else settings
+
+    def profile(self) -> Profile | None:
+        """Return the times that follow from the radio's, None where the fleet has no such radio.
+
+        Misuse where it is too narrow for so many validators.
+        """
+        radio = self.file.radio
+        if radio is None:
+            return None
+        return Profile(len(self.trust.newest.validators), radio.link())
+
+    def rhythm(self) -> Rhythm:
+        """Return how often its drones say what nobody asked for; Misuse as profile() does."""
+        profile = self.profile()
+        return profile.rhythm() if profile else USUAL
 
     def endpoints(self, *rosters: Roster) -> dict[int, str]:
         """Return the ZeroMQ addresses by roster index; Misuse if one is missing.
@@ -182,11 +202,11 @@ class Fleet:
     def identity(self, name: str, now_s: int) -> Identity:
         """Return a drone's session under the first roster, going on with it or beginning one.
 
-        now_s: POSIX seconds. Misuse if it is no validator in there.
+        now_s: POSIX seconds. Misuse if it is neither validator nor voter in there.
         """
         identity = self.keys(name).begin(self.roster, now_s)
         if identity is None:
-            raise Misuse(f"{name} is not a validator in the roster.")
+            raise Misuse(f"{name} is neither validator nor voter in the roster.")
         return identity
 
     def question(self) -> bytes | None:

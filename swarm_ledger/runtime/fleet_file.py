@@ -14,9 +14,11 @@ from msgspec import Meta
 
 from swarm_ledger.errors import Misuse
 from swarm_ledger.relay.anchor import LEAST_ANCHOR_MS
+from swarm_ledger.transport.radio import Link
 
 Transport = Literal["ros", "zmq"]
 FleetRole = Literal["validator", "voter", "observer"]
+Profile = Literal["lpwan"]
 
 _MAX_FLEET_BYTES = 1 << 18
 _NESTING = (b"[", b"{", b"-", b"?")
@@ -86,6 +88,20 @@ class ConsensusEntry(_Entry, frozen=True):
     interval: Annotated[int, Meta(ge=1)] = 16
 
 
+class RadioEntry(_Entry, frozen=True):
+    """What the drones' radios share, and that all times follow from that. bitrate: on the air,
+    bits a second; duty_cycle: the share of time that each drone may be on the air.
+    """
+
+    bitrate: Annotated[int, Meta(ge=100, le=1_000_000)]
+    duty_cycle: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    profile: Profile = "lpwan"
+
+    def link(self) -> Link:
+        """Return the channel."""
+        return Link(self.bitrate, duty_cycle=self.duty_cycle)
+
+
 class WorldEntry(_Entry, frozen=True):
     """The built-in world: what stands in it, and the seed of everything about it."""
 
@@ -97,7 +113,8 @@ class FleetFile(_Entry, frozen=True):
     """What a fleet file holds. roster: the roster directory; question: a sealed one to submit.
 
     transport: what carries what drones say to each other, where they run ROS 2. secrecy: whether
-    they encrypt it, and hear nothing else. rules: files of sealed rules to submit.
+    they encrypt it, and hear nothing else. rules: files of sealed rules to submit. radio: the
+    narrow channel that they share, if they do.
     """
 
     roster: _Path
@@ -111,6 +128,7 @@ class FleetFile(_Entry, frozen=True):
     secrecy: bool = False
     ledger: LedgerEntry = LedgerEntry()
     sign: SignEntry | None = None
+    radio: RadioEntry | None = None
 
 
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
@@ -118,10 +136,15 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "drones": DroneEntry,
     "consensus": ConsensusEntry,
     "ledger": LedgerEntry,
+    "radio": RadioEntry,
     "sign": SignEntry,
     "world": WorldEntry,
 }
-_CHOICES = {"transport": get_args(Transport), "roles": get_args(FleetRole)}
+_CHOICES = {
+    "transport": get_args(Transport),
+    "roles": get_args(FleetRole),
+    "profile": get_args(Profile),
+}
 
 _Step = str | int
 
@@ -137,7 +160,6 @@ class FleetText:
         if len(raw) > _MAX_FLEET_BYTES or sum(map(raw.count, _NESTING)) > _MAX_NESTING:
             raise Misuse(f"{name} is too large to be a fleet file.")
         try:
-            self._root = yaml.compose(raw, Loader=_LOADER)
             self.file = self._decoded(raw)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
@@ -151,14 +173,19 @@ class FleetText:
         return self._wrong(what, self._mark(path), remedy)
 
     def _decoded(self, raw: bytes) -> FleetFile:
-        if self._root is not None:
-            self._check(self._root, {})
+        """Return the settings, made from the same nodes that know their lines."""
+        loader = _LOADER(raw)
         try:
-            return msgspec.yaml.decode(raw, type=FleetFile)
+            self._root: yaml.Node | None = loader.get_single_node()
+            settings = None
+            if self._root is not None:
+                self._check(self._root, {})
+                settings = loader.construct_document(self._root)
+            return msgspec.convert(settings, FleetFile)
         except msgspec.ValidationError as error:
             raise self._explained(str(error)) from error
-        except msgspec.MsgspecError as error:
-            raise Misuse(f"{self._name} is not a valid fleet file: {error}.") from error
+        finally:
+            loader.dispose()
 
     def _explained(self, said: str) -> Misuse:
         """Return msgspec's complaint with its line, and what was probably meant."""
@@ -248,6 +275,12 @@ def parse_fleet_file(name: str, raw: bytes) -> FleetText:
                     *("drones", place),
                     remedy="Give it one, such as endpoint: tcp://10.0.0.1:7400.",
                 )
+    if file.radio is not None and file.secrecy:
+        raise text.wrong(
+            "what is encrypted has no short forms, so secrecy is too much for a narrow channel",
+            "radio",
+            remedy="Leave out secrecy or radio.",
+        )
     for place, entry in enumerate(file.drones):
         _check_sign(text, entry.sign, "drones", place, "sign")
     _check_sign(text, file.sign, "sign")

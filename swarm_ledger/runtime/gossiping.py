@@ -45,7 +45,7 @@ _BALLOTS: dict[Kind, Callable[[bytes], bytes]] = {
 
 _REQUESTS = (Kind.QUESTION, Kind.TICK, Kind.ANCHOR, Kind.RULE, Kind.CLAIM)
 _NEAR = (
-    *(Kind.WELCOME, Kind.CLOCK, Kind.LAGGING, Kind.PIECE),
+    *(Kind.WELCOME, Kind.CLOCK, Kind.LAGGING, Kind.PIECE, Kind.FOLLOW, Kind.CERTIFIED),
     *(Kind.SECRET, Kind.SHARES, Kind.LACKING, Kind.ROSTER),
 )
 _LAST = 2**60

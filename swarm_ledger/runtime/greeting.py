@@ -17,10 +17,8 @@ from swarm_ledger.identity.session import Session
 from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import Seat
+from swarm_ledger.runtime.rhythm import Rhythm
 from swarm_ledger.transport import Transport
-
-_HELLO_MS = 500
-_HELLO_AGAIN_MS = 5_000
 
 
 class Welcome(Record, frozen=True):
@@ -36,21 +34,22 @@ class Welcome(Record, frozen=True):
 class Greeting:
     """Introduces one drone, to the others and to the ledger."""
 
-    def __init__(self, engine: Engine, transport: Transport, emit: Emit) -> None:
+    def __init__(self, engine: Engine, transport: Transport, emit: Emit, rhythm: Rhythm) -> None:
         self._engine, self._transport, self._emit = engine, transport, emit
-        self._hello_ms = 0
+        self._rhythm = rhythm
+        self._hello_ms = self._pause_ms = 0
         self._answered: dict[int, int] = {}
 
     @property
     def met(self) -> int:
         """How many validators' sessions are known here, our own included."""
         seat = self._engine.current.seat
-        known = {session.member.index for session in seat.doorman.sessions()}
-        return len(known.intersection(seat.roster.validators))
+        return len(seat.doorman.met().intersection(seat.roster.validators))
 
     def begin(self) -> None:
         """Begin in an epoch: have our session ordered, where we are a member."""
         self._answered.clear()
+        self._pause_ms = 0
         epoch, identity = self._engine.current, self._engine.current.seat.identity
         if identity is not None:
             with suppress(PeerFault):  # one too many: then nobody hears us, which is our own fault
@@ -60,31 +59,46 @@ class Greeting:
                 epoch.replica.submit(identity.delegation, index, now_ms)
 
     def tick(self) -> None:
-        """Show our session: often as long as somebody is missing, and now and then."""
-        now_ms = self._engine.steady_ms
+        """Show our session: often at first while somebody is missing, and now and then."""
+        now_ms, rhythm = self._engine.steady_ms, self._rhythm
         few = self.met < len(self._engine.current.seat.roster.validators)
         alone = few or not self._engine.memory.whole
-        if now_ms - self._hello_ms >= (_HELLO_MS if alone else _HELLO_AGAIN_MS):
+        if not alone:
+            self._pause_ms = 0
+        pause_ms = max(self._pause_ms, rhythm.hello_ms) if alone else rhythm.hello_again_ms
+        if now_ms - self._hello_ms >= pause_ms:
             self._hello_ms = now_ms
             self._engine.introduce()
+            longer_ms = max(2 * self._pause_ms, rhythm.hello_ms)
+            self._pause_ms = min(longer_ms, rhythm.hello_again_ms)
 
     def hear(self, seat: Seat, session: Session) -> None:
         """Take note of somebody's session where it belongs; PeerFault if it is one too many."""
         member, now_ms = session.member, self._engine.steady_ms
         here, me = seat is self._engine.current.seat, seat.identity
         known = session in seat.doorman.sessions()
+        new = here and member.index not in seat.doorman.met()
         seat.doorman.lobby.add_session(delegation_of(session))
-        if Role.VALIDATOR not in member.roles or (me is not None and member == me.member):
+        if member.index not in seat.roster.flying or (me is not None and member == me.member):
             return
-        if here and not known:
+        orders = Role.VALIDATOR in member.roles
+        if new and orders:
+            self._pause_ms = 0  # whoever else is missing may be near now
+        if here and not known and orders:
             self._emit("met", {"peer": member.name, "key_store": member.key_store.label})
-        if me is not None and now_ms - self._answered.get(member.index, -_HELLO_MS) >= _HELLO_MS:
+        if not seat.orders and not orders:
+            return
+        rhythm = self._rhythm
+        settled = known and seat.doorman.ledger.knows(member, session.kid)
+        pause_ms = rhythm.answer_known_ms if settled else rhythm.answer_ms
+        if me is not None and now_ms - self._answered.get(member.index, -pause_ms) >= pause_ms:
             self._answered[member.index] = now_ms
             self._transport.send(member.index, me.delegation)
-            height = self._engine.keeper.store.height
-            welcome = encode(Welcome(session.kid, height))
-            with self._engine.within(seat):
-                self._transport.send(member.index, me.seal(Kind.WELCOME, welcome))
+            if seat.orders and orders:
+                height = self._engine.keeper.store.height
+                welcome = encode(Welcome(session.kid, height))
+                with self._engine.within(seat):
+                    self._transport.send(member.index, me.seal(Kind.WELCOME, welcome))
 
     def hear_welcome(self, raw: bytes) -> None:
         """Take note of how long a member's ledger is; PeerFault if it does not answer us."""

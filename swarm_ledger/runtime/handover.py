@@ -17,8 +17,8 @@ from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.check import check_store
+from swarm_ledger.ledger.finding import Found
 from swarm_ledger.ledger.merkle import HASH_SIZE
-from swarm_ledger.ledger.pruning import Found
 from swarm_ledger.ledger.remains import kept_nodes
 from swarm_ledger.ledger.store import MAX_ENTRY_SIZE, Store
 from swarm_ledger.runtime import snapshot

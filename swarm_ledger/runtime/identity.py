@@ -16,7 +16,7 @@ from swarm_ledger.encoding import Record, decode, encode
 from swarm_ledger.envelope import MAX_SESSIONS_PER_MEMBER, Kind, delegation_of, seal
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.cose import kid
-from swarm_ledger.identity.roster import Member, Role, Roster
+from swarm_ledger.identity.roster import Member, Roster
 from swarm_ledger.identity.session import delegate, domain, open_delegation
 from swarm_ledger.ledger.checkpoint import Checkpoint, cosign, sign_checkpoint, witness_key
 from swarm_ledger.ledger.note import NoteSignature, NoteVerifier
@@ -186,7 +186,7 @@ class Keys(Protocol):
     def begin(self, roster: Roster, now_s: int) -> Identity | None:
         """Go on with the session kept for a roster version, or begin one (POSIX seconds).
 
-        None if the drone is no validator in it.
+        None if the drone is neither validator nor voter in it.
         """
 
     def renew(self, held: Identity, now_s: int) -> Identity | None:
@@ -240,7 +240,7 @@ class FolderKeys:
 
     def begin(self, roster: Roster, now_s: int) -> Identity | None:
         """Go on with the session of a roster version, or begin one; Misuse as resume() does."""
-        if not self._validates(roster):
+        if not self._flies(roster):
             return None
         return resume(
             self._path(roster.version),
@@ -257,16 +257,16 @@ class FolderKeys:
             return None
         return self.begin(held.roster, now_s)
 
-    def _validates(self, roster: Roster) -> bool:
+    def _flies(self, roster: Roster) -> bool:
         member = roster.with_key(self.root_key)
-        return member is not None and Role.VALIDATOR in member.roles
+        return member is not None and member.index in roster.flying
 
     def ready(self, roster: Roster, now_s: int) -> bool:
         """Whether begin() needs no token's or TPM's signature; if it does, it is begun aside."""
         if self._errand.busy:
             return False
         software = self._root.key_store is KeyStore.SOFTWARE
-        if software or not self._validates(roster) or self._fresh(roster, now_s):
+        if software or not self._flies(roster) or self._fresh(roster, now_s):
             return True
         self._errand.urge(lambda: self.begin(roster, now_s), now_s)
         return False

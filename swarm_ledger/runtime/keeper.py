@@ -10,10 +10,11 @@ from swarm_ledger.consensus.pool import REMEMBERED
 from swarm_ledger.consensus.ready import ALWAYS, Decided, Stable
 from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import BALLOTS, Kind
-from swarm_ledger.errors import Misuse, NotVerified
+from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import Trust
-from swarm_ledger.ledger.checkpoint import assemble
+from swarm_ledger.ledger import checkpoint as tlog
 from swarm_ledger.ledger.store import Store
+from swarm_ledger.light_client.policies import policy_of
 from swarm_ledger.runtime import snapshot
 from swarm_ledger.runtime.blocks import genesis_entry, parse_certificate, split_block
 from swarm_ledger.runtime.chronicle import Emit
@@ -166,13 +167,9 @@ class Keeper:
             return None
         size = self._size_at(claim.seq)
         if (size, self.store.root(size)) != (claim.size, claim.root):
-            raise NotVerified(
-                "our ledger is not the one that a quorum cosigned.",
-                where=f"height {claim.seq}",
-                remedy=START_ANEW,
-            )
-        if seat.identity is None:
-            epoch.stable = None
+            raise _forked(claim.seq)
+        if seat.identity is None or not seat.orders:
+            epoch.stable = None  # who follows takes a validator's certificate
             with self.store.transaction():
                 self._settle(claim.seq)
             return None
@@ -184,11 +181,31 @@ class Keeper:
         lines = [seat.doorman.line_of(vote) for vote in stable.votes]
         log_line = seat.identity.sign_as_log(stated)
         quorum = epoch.replica.settings.quorum
-        certificate = assemble(stated, log_line, lines, quorum)
+        certificate = tlog.assemble(stated, log_line, lines, quorum)
         with self.store.transaction():
             self.store.put_checkpoint(claim.seq, certificate.encode())
             self._settle(claim.seq)
         return claim
+
+    def take_certificate(self, height: int, note: bytes) -> tlog.Checkpoint:
+        """Keep what a validator certified, and return it; PeerFault if it is not of that block.
+
+        Raises NotVerified as certify() does.
+        """
+        size = self._size_at(height)
+        try:
+            policy = policy_of(self.machine.members.at(height).opener)
+            stated = policy.examine(note, exact=True).checkpoint
+        except NotVerified as error:
+            raise PeerFault("bad_certificate", str(error)) from error
+        if stated.size != size:
+            raise PeerFault("bad_certificate", f"it is not of block {height}.")
+        if stated.root != self.store.root(size):
+            raise _forked(height)
+        with self.store.transaction():
+            self.store.put_checkpoint(height, note)
+            self._settle(height)
+        return stated
 
     def uncertified(self, journal: Iterable[Signed[Message]], quorum: int) -> Stable | None:
         """Return a stable checkpoint that a crash kept from being certified, if there is one."""
@@ -222,3 +239,11 @@ class Keeper:
             header, requests = split_block(block.entries)
             commits = parse_certificate(block.certificate)
             yield Committed(height, header.time_ms, requests, commits)
+
+
+def _forked(height: int) -> NotVerified:
+    return NotVerified(
+        "our ledger is not the one that a quorum cosigned.",
+        where=f"height {height}",
+        remedy=START_ANEW,
+    )

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
+from swarm_ledger.bags.attached import FOLDER, POLICY, PROOF, PROOF_POLICY, PROOFS
 from swarm_ledger.bags.form import MAX_ATTACHMENTS, Attachment
 from swarm_ledger.bags.messages import IMAGE, CompressedTold, ImageTold, parse, write_compressed
 from swarm_ledger.envelope import Kind
@@ -20,10 +21,6 @@ from swarm_ledger.perception.frames import from_raw, to_png
 from swarm_ledger.runtime.export import each, prove, sessions_in
 from swarm_ledger.runtime.fleet import LEDGER, Fleet
 
-FOLDER = "roster/"
-POLICY = "policy"
-PROOFS = "proofs/"
-PROOF, PROOF_POLICY = ".tlog-proof", ".policy"
 FORMAT = "rgb8; png compressed bgr8"
 """As image_transport names it: what the pixels were, and how OpenCV has packed them."""
 

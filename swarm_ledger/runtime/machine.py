@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
+import msgspec
 from msgspec import Meta
 
 from swarm_ledger.consensus.quorum import faulty
@@ -39,15 +40,17 @@ from swarm_ledger.runtime.blocks import BlockHeader, split_block
 from swarm_ledger.runtime.chains import Chain, Chains
 from swarm_ledger.runtime.evidence import Charge
 from swarm_ledger.runtime.membership import MEMBERSHIP, Membership
-from swarm_ledger.runtime.said import BALLOT_FORMS, Ballot, question_of, read_ballot
+from swarm_ledger.runtime.said import BALLOT_FORMS, Ballot, read_ballot
 from swarm_ledger.voting.commitment import Commitment, Reveal
 from swarm_ledger.voting.decision import Settled
 from swarm_ledger.voting.limits import RETAINED_DECISIONS
+from swarm_ledger.voting.observation import AnyObservation
 from swarm_ledger.voting.question import AnyQuestion, parse_question, question_id
 from swarm_ledger.voting.reputation import StandingChange
 from swarm_ledger.voting.state import OpenResult, TallyState
 from swarm_ledger.voting.tally import Tally
 
+MAX_NOTE_BYTES = 4_096
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 
 
@@ -57,12 +60,18 @@ class Tick(Record, frozen=True, tag=1):
     time_ms: _Count
 
 
-Said: TypeAlias = AnyQuestion | Ballot | Anchor | Rule | Withdrawal | Answer | Ask | Release
-"""What a request says by which the state may change; a tick has only its time."""
+class Note(Record, frozen=True, tag=1):
+    """What a voter wants on the record, of whatever form; it changes nothing. time_ms: its own."""
+
+    time_ms: _Count
+    text: Annotated[bytes, Meta(max_length=MAX_NOTE_BYTES)]
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+Said: TypeAlias = AnyQuestion | Ballot | Anchor | Rule | Withdrawal | Answer | Ask | Release | Note
+"""What a request says; a tick has only its time. A note changes nothing."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
     """What became of one request. result: "counted", "conflict", "invalid: ..." and so on.
 
     author: of evidence, the culprit. content: what it says, where that is a question, an
@@ -138,10 +147,19 @@ class Machine:
 
     def lacks(self, voter: int, ballot: Ballot) -> bool:
         """Whether a question is open on which the ledger has none of that voter's of that kind."""
-        about = question_of(ballot)
-        votes, pledges = self.tally.votes(about), self.tally.pledges(about)
-        given = pledges if isinstance(ballot, Commitment) else votes
-        return about in self._open and voter not in {one.voter for one in given}
+        about = ballot.question
+        given = self.tally.pledge_of if isinstance(ballot, Commitment) else self.tally.vote_of
+        return about in self._open and given(about, voter) is None
+
+    def has(self, voter: int, ballot: Ballot) -> bool:
+        """Whether an open question has this very ballot already, or a reveal's observation."""
+        if isinstance(ballot, AnyObservation):
+            cast = self.tally.vote_of(ballot.question, voter)
+            return cast is not None and cast.observation == ballot
+        if isinstance(ballot, Reveal):
+            return self.has(voter, ballot.observation)
+        pledge = self.tally.pledge_of(ballot.question, voter)
+        return pledge is not None and pledge.hidden == ballot.hidden
 
     def apply(self, height: int, time_ms: int, requests: Sequence[bytes]) -> Applied:
         """Apply the next block and return its entries, the same on every drone."""
@@ -236,9 +254,7 @@ class Machine:
 
     def _judge(self) -> tuple[StandingChange, ...]:
         """Return whose standing this block changed, by its era's roster."""
-        members = self.members.now.roster.members
-        ids = {member.index: id_of(member) for member in members}
-        return tuple(self.tally.judge(ids, self.convicted))
+        return tuple(self.tally.judge(self.members.now.roster.ids, self.convicted))
 
     def _may_hold(self, member_id: bytes) -> bool:
         member = self.members.now.roster.by_id.get(member_id)
@@ -274,14 +290,14 @@ class Machine:
 
     def _act(self, opened: Opened) -> tuple[str, Said | None]:
         content = read_request(opened)
+        if isinstance(content, Ballot):
+            return self._cast(opened.author.index, content), content
         if isinstance(content, AnyQuestion):
             key = question_id(opened.payload)
             asked = self.tally.open(key, content, self.time_ms, self.height)
             if asked is OpenResult.OPENED:
                 self._open[key] = content
             return asked.name.lower(), content
-        if isinstance(content, Ballot):
-            return self._cast(opened.author.index, content), content
         if isinstance(content, Anchor):
             self.chains.apply(opened.author, content, self.time_ms)
             return "anchored", content
@@ -289,22 +305,17 @@ class Machine:
             return self.rules.instruct(content), content
         if isinstance(content, Ask | Release):
             self.check_not_convicted(opened.author)
-            return self.rules.claim(id_of(opened.author), content, self.time_ms), content
-        return "tick", None
+            return self.rules.claim(opened.author.id, content, self.time_ms), content
+        return ("noted", content) if isinstance(content, Note) else ("tick", None)
 
     def _cast(self, voter: int, ballot: Ballot) -> str:
-        if isinstance(ballot, Commitment):
-            cast = self.tally.commit(voter, ballot, self.time_ms, self.height)
+        if isinstance(ballot, AnyObservation):
+            cast = self.tally.vote(voter, ballot, self.time_ms, self.height)
         elif isinstance(ballot, Reveal):
             cast = self.tally.reveal(voter, ballot, self.time_ms, self.height)
         else:
-            cast = self.tally.vote(voter, ballot, self.time_ms, self.height)
+            cast = self.tally.commit(voter, ballot, self.time_ms, self.height)
         return cast.name.lower()
-
-
-def id_of(member: Member) -> bytes:
-    """Return what rules know a member by."""
-    return bytes.fromhex(member.drone_id)
 
 
 def read_request(opened: Opened) -> Said | Tick:
@@ -312,10 +323,11 @@ def read_request(opened: Opened) -> Said | Tick:
 
     Its author's, then; but not where others take for a request what it never said was one.
     """
-    if opened.kind not in _REQUESTS:
+    parse = _REQUESTS.get(opened.kind)
+    if parse is None:
         raise PeerFault("malformed", f"a {opened.kind.name} is not a request.")
     try:
-        return _REQUESTS[opened.kind](opened.payload)
+        return opened.parse(parse)
     except PeerFault as fault:
         fault.by(opened.author.name)
         raise
@@ -325,6 +337,10 @@ def _parse_tick(encoded: bytes) -> Tick:
     return decode(encoded, Tick, limit=32)
 
 
+def _parse_note(encoded: bytes) -> Note:
+    return decode(encoded, Note, limit=MAX_NOTE_BYTES + 32)
+
+
 _REQUESTS: dict[Kind, Callable[[bytes], Said | Tick]] = {
     Kind.QUESTION: parse_question,
     **BALLOT_FORMS,
@@ -332,4 +348,5 @@ _REQUESTS: dict[Kind, Callable[[bytes], Said | Tick]] = {
     Kind.ANCHOR: parse_anchor,
     Kind.RULE: parse_instruction,
     Kind.CLAIM: parse_claim,
+    Kind.NOTE: _parse_note,
 }

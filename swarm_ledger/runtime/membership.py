@@ -84,6 +84,7 @@ class Membership:
         self.convictions: list[Conviction] = []
         self.times: dict[int, int] = {}
         self._next: Proven | None = None
+        self._encoded: tuple[tuple[object, ...], bytes] = ((), b"")
 
     @property
     def now(self) -> Era:
@@ -177,10 +178,17 @@ class Membership:
 
     def state(self) -> bytes:
         """Return an encoding of the whole state, equal on replicas that agree."""
-        sessions = [session.kid for session in self.now.opener.sessions()]
+        sessions = self.now.opener.sessions()
+        made_of = (self.now, self._roots, sessions, len(self.convicted))
+        before, encoded = self._encoded
+        if made_of == before:  # as in almost every block: who is convicted stays so in an era
+            return encoded
+        kids = [session.kid for session in sessions]
         roster = [self.now.roster.version, digest(self.now.roster.raw), self.now.base]
         roots = [digest(said) for said in self._roots.said]
-        return encode([roster, roots, sessions, sorted(self.convicted.items())])
+        encoded = encode([roster, roots, kids, sorted(self.convicted.items())])
+        self._encoded = made_of, encoded
+        return encoded
 
 
 def membership_of(store: Store, trust: Trust) -> Membership:

@@ -14,7 +14,7 @@ from swarm_ledger.runtime.chronicle import Emit
 from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import Epoch
 from swarm_ledger.runtime.evidence import accusation, examine
-from swarm_ledger.runtime.said import Ballot, question_of
+from swarm_ledger.runtime.said import Ballot
 from swarm_ledger.transport import Transport
 
 _BALLOTS = 128
@@ -44,7 +44,7 @@ class Prosecutor:
     def hear(self, author: Member, ballot: Ballot, raw: bytes) -> None:
         """Take note of a ballot; its author may have told others, or us, something else."""
         heard = self._heard.setdefault(author.index, OrderedDict())
-        known, before = heard.setdefault((question_of(ballot), raw[0]), (ballot, raw))
+        known, before = heard.setdefault((ballot.question, raw[0]), (ballot, raw))
         if len(heard) > _BALLOTS:
             heard.popitem(last=False)
         if known != ballot:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import Trust
-from swarm_ledger.ledger.pruning import Found, Keep
+from swarm_ledger.ledger.finding import Found
+from swarm_ledger.ledger.pruning import Keep
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime import snapshot
 from swarm_ledger.runtime.chronicle import Emit

@@ -20,11 +20,6 @@ BALLOT_FORMS: dict[Kind, Callable[[bytes], Ballot]] = {
 }
 
 
-def question_of(ballot: Ballot) -> bytes:
-    """Return the id of the question that a ballot is about."""
-    return ballot.observation.question if isinstance(ballot, Reveal) else ballot.question
-
-
 def read_ballot(opened: Opened) -> Ballot:
     """Parse what a voter says about a question; PeerFault for what is none of BALLOTS."""
     if opened.kind not in BALLOT_FORMS:

@@ -50,16 +50,20 @@ class Pulse:
 
 
 def standing(drone: Drone) -> str:
-    """Return what a drone is in its epoch: "member", "mute", "waiting", "joining" or "removed".
+    """Return what a drone is in its epoch: "member", "follower", "mute", "waiting", "joining" or
+    "removed".
 
-    Mute is a member that lost its disk, and with it what it may have said; waiting is one
-    whose root key has not signed for this epoch yet.
+    A follower votes, and leaves the ordering to the committee. Mute is a member that lost its
+    disk, and with it what it may have said; waiting is one whose root key has not
+    signed for this epoch yet.
     """
     engine = drone.engine
     if engine.waiting:
         return "waiting"
     if engine.current.seat.identity is not None:
-        return "mute" if engine.forgetful else "member"
+        if engine.forgetful:
+            return "mute"
+        return "member" if engine.current.seat.orders else "follower"
     ahead = any(seat.identity is not None for seat in engine.epochs.ahead)
     return "joining" if ahead else "removed"
 
@@ -69,7 +73,7 @@ def phase(drone: Drone) -> Phase:
     if drone.transfer.taking:
         return Phase.SYNC
     replica = drone.engine.current.replica
-    return replica.phase if standing(drone) == "member" else Phase.STOPPED
+    return replica.phase if standing(drone) in ("member", "follower") else Phase.STOPPED
 
 
 def status(drone: Drone) -> dict[str, Any]:

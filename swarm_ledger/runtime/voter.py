@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from swarm_ledger.perception import Perceived, agree, fuse
-from swarm_ledger.voting.limits import ABSTAIN, FULL_CIRCLE_MRAD, UNMEASURED
+from swarm_ledger.voting.limits import (
+    ABSTAIN,
+    FULL_CIRCLE_MRAD,
+    MAX_OPEN_QUESTIONS,
+    RETAINED_DECISIONS,
+    UNMEASURED,
+)
 from swarm_ledger.voting.observation import AnyObservation, NumberObservation, Observation
 from swarm_ledger.voting.poll import OpenQuestion
 from swarm_ledger.voting.question import NumberQuestion
@@ -36,13 +42,17 @@ class Look:
         return self.question in (b"", question_id)
 
 
+REMEMBERED_VOTES = RETAINED_DECISIONS + MAX_OPEN_QUESTIONS
+"""Of our own, at least: as many as the ledger itself knows questions."""
+
+
 @dataclass
 class Voter:
     """Decides when a drone has seen enough. looks: how many images make a vote."""
 
     looks: int
     _seen: dict[bytes, list[Look]] = field(default_factory=dict)
-    _voted: set[bytes] = field(default_factory=set)
+    _voted: dict[bytes, None] = field(default_factory=dict)
 
     def look(self, look: Look, questions: tuple[OpenQuestion, ...]) -> None:
         """Take one look into account for each question that was open when it was taken."""
@@ -69,7 +79,7 @@ class Voter:
             return None
         if len(seen) < self.looks and not late:
             return None
-        self._voted.add(question.question_id)
+        self._voted[question.question_id] = None
         del self._seen[question.question_id]
         return observe(question, seen)
 
@@ -81,8 +91,20 @@ class Voter:
 
     def voted(self, question_id: bytes) -> None:
         """Note a vote that the ledger has already, such as one from before a restart."""
-        self._voted.add(question_id)
+        self._voted[question_id] = None
         self._seen.pop(question_id, None)
+
+    def forget(self, questions: tuple[OpenQuestion, ...]) -> None:
+        """Forget what was seen of others than these, and votes on them that are long over.
+
+        Not before the ledger has forgotten them, too: what is asked again is another question.
+        """
+        asked = {question.question_id for question in questions}
+        self._seen = {key: seen for key, seen in self._seen.items() if key in asked}
+        if len(self._voted) > 2 * REMEMBERED_VOTES:
+            over = [key for key in self._voted if key not in asked]
+            for key in over[: len(self._voted) - REMEMBERED_VOTES]:
+                del self._voted[key]
 
 
 def observe(question: OpenQuestion, looks: list[Look]) -> AnyObservation:

@@ -33,6 +33,11 @@ class Reveal(Record, frozen=True, tag=1):
     salt: Salt
     observation: AnyObservation
 
+    @property
+    def question(self) -> bytes:
+        """The id of the question that it is about."""
+        return self.observation.question
+
 
 def hide(voter: int, reveal: Reveal) -> bytes:
     """Return the digest that a voter commits to, 32 bytes.

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
-from swarm_ledger.encoding import Record, digest, encode
+from swarm_ledger.encoding import Record, array_head, digest, encode
 from swarm_ledger.voting.limits import ABSTAIN, MAX_VOTERS, Digest
 from swarm_ledger.voting.observation import AnyObservation, NumberObservation
 from swarm_ledger.voting.question import AnyQuestion, reveal_ms
@@ -77,18 +78,28 @@ class Pledged(Record, frozen=True):
 
 
 class Poll:
-    """An open question while votes come in, with the digest of its state while that holds."""
+    """An open question while votes come in, with its state and that's digest while they hold.
+
+    Each vote is encoded once: its question's digest changes with every block.
+    """
 
     def __init__(self, asked: OpenQuestion) -> None:
         self.asked = asked
-        self.votes = {vote.voter: vote for vote in asked.votes}
+        self.votes: dict[int, Vote] = {}
         self.pledges: dict[int, Pledge] = {}
+        self._encoded: dict[int, bytes] = {}
+        self._snapshot: OpenQuestion | None = None
         self._digest = b""
         self._awaiting = False
+        *head, _ = msgspec.structs.astuple(asked)
+        self._head = array_head(len(head) + 1) + b"".join(map(encode, head))
+        for vote in asked.votes:
+            self.put(vote)
 
     def put(self, vote: Vote) -> None:
         """Take a voter's vote, or that it is void."""
         self.votes[vote.voter] = vote
+        self._encoded[vote.voter] = encode(vote)
         self.stir()
 
     def pledge(self, pledge: Pledge) -> None:
@@ -104,16 +115,18 @@ class Poll:
 
     def stir(self) -> None:
         """Note that something it depends on has changed."""
-        self._digest = b""
+        self._digest, self._snapshot = b"", None
         self._awaiting = False
 
     def snapshot(self) -> OpenQuestion:
         """Return the question with the votes so far."""
-        asked = self.asked
-        votes = tuple(self.votes[voter] for voter in sorted(self.votes))
-        return OpenQuestion(
-            asked.question_id, asked.question, asked.opened_ms, asked.height, votes
-        )
+        if self._snapshot is None:
+            asked = self.asked
+            votes = tuple(self.votes[voter] for voter in sorted(self.votes))
+            self._snapshot = OpenQuestion(
+                asked.question_id, asked.question, asked.opened_ms, asked.height, votes
+            )
+        return self._snapshot
 
     def pledged(self) -> Pledged:
         """Return the commitments so far."""
@@ -123,7 +136,8 @@ class Poll:
     def digest(self) -> bytes:
         """Return the digest of question, votes, and commitments if there are any."""
         if not self._digest:
-            self._digest = digest(encode(self.snapshot()))
+            votes = [self._encoded[voter] for voter in sorted(self.votes)]
+            self._digest = digest(self._head + array_head(len(votes)) + b"".join(votes))
             if self.pledges:
                 self._digest = digest(self._digest + encode(self.pledged()))
         return self._digest

@@ -252,6 +252,16 @@ class Tally:
         poll = self._polls.get(question_id_)
         return poll.snapshot().votes if poll else ()
 
+    def vote_of(self, question_id_: bytes, voter: int) -> Vote | None:
+        """Return a voter's vote on an open question, None if it cast none there."""
+        poll = self._polls.get(question_id_)
+        return poll.votes.get(voter) if poll else None
+
+    def pledge_of(self, question_id_: bytes, voter: int) -> Pledge | None:
+        """Return what a voter committed to on an open question, None if it did not."""
+        poll = self._polls.get(question_id_)
+        return poll.pledges.get(voter) if poll else None
+
     def pledges(self, question_id_: bytes) -> tuple[Pledge, ...]:
         """Return the commitments on an open question in the order of voters."""
         poll = self._polls.get(question_id_)
