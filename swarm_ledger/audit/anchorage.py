@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm_ledger.bags.attached import FOLDER
 from swarm_ledger.bags.form import Attachment
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import Trust, load_trust, read_file
 from swarm_ledger.identity.tuf import ROOT, ROSTER, TARGETS
-from swarm_ledger.runtime.logbook import FOLDER
 
 _NAME = re.compile(r"(?:([1-9][0-9]{0,9})\.)?(root|targets|roster)\.json")
 

@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm_ledger.audit.anchorage import Anchorage
 from swarm_ledger.audit.claims import Claims, Head, Told
+from swarm_ledger.audit.court import Court
 from swarm_ledger.audit.findings import Finding, Findings, Place, place_of
 from swarm_ledger.audit.images import Images, names_of
 from swarm_ledger.audit.listening import Heard, listen
 from swarm_ledger.audit.rebuild import Gap, Rebuilder
-from swarm_ledger.audit.signing import Court
 from swarm_ledger.audit.speech import PROVES_ITSELF
 from swarm_ledger.audit.streams import EARLY_NS, RecorderNumbers, Said, SignedStreams
+from swarm_ledger.bags.attached import POLICY
 from swarm_ledger.bags.bag import Bag
 from swarm_ledger.bags.form import CDR, Channel, Recorded
 from swarm_ledger.bags.messages import (
@@ -28,19 +30,18 @@ from swarm_ledger.bags.messages import (
     QUESTION,
     SIGNED,
     CompressedTold,
-    Envelope,
     ImageTold,
     ObservationTold,
     parse,
 )
+from swarm_ledger.bags.signed import Envelope
 from swarm_ledger.envelope import Kind, Opened, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
-from swarm_ledger.runtime.logbook import POLICY
 from swarm_ledger.voting.commitment import parse_reveal
 from swarm_ledger.voting.observation import parse_observation
 from swarm_ledger.voting.question import parse_question, question_id
 
-_WORTH_PROCESSES = 20_000
+_WORTH_PROCESSES = 10_000
 """Signed messages from which on other processes are done sooner than they are started."""
 TIMELINE = 200
 """Parts into which a bag's span is cut to be drawn."""
@@ -62,7 +63,8 @@ EXPECTED = {whole: name for name, (whole, _) in _TOPICS.items()}
 class Options:
     """How an audit is to be done. lossy: over radio, gaps and disorder are normal.
 
-    strict: a bag that ends in the middle doesn't pass. jobs: processes for signatures.
+    strict: a bag that ends in the middle doesn't pass. jobs: processes for signatures, this one
+    among them.
     """
 
     roster: Path | None = None
@@ -119,6 +121,24 @@ class BagAudit:
         return min(inside, key=lambda one: one.place) if inside else next(iter(wrong), None)
 
 
+@dataclass(slots=True)
+class _Counts:
+    """The messages of a channel. first_ns, span_ns: of the bag, which timeline has in parts."""
+
+    topic: str
+    type_name: str
+    first_ns: int
+    span_ns: int
+    timeline: list[int]
+    messages: int = 0
+
+    def take(self, log_ns: int) -> None:
+        """Count one."""
+        self.messages += 1
+        part = (log_ns - self.first_ns) * TIMELINE // self.span_ns
+        self.timeline[min(max(part, 0), TIMELINE - 1)] += 1
+
+
 def audit_bag(path: Path, options: Options) -> BagAudit:
     """Audit one bag. Raises Misuse where it can't be read, or nobody is named to be trusted."""
     auditor = _Auditor(path, options)
@@ -142,11 +162,12 @@ class _Auditor:
         self._ledger = Rebuilder(self._speech)
         self._images = Images(self._found, names_of(self._speech.rosters))
         self._numbers = RecorderNumbers(self._found)
-        self._channels: set[tuple[str, int]] = set()
+        self._channels: dict[tuple[str, int], _Counts] = {}
         self._bag_span = self._bag.span or (0, 0)
         streams = SignedStreams(self._found, lossy=self._options.lossy)
-        jobs = self._options.jobs if heard.signed >= _WORTH_PROCESSES else 1
-        with Court(self._speech, jobs, streams.take) as court:
+        several = heard.signed >= _WORTH_PROCESSES and heard.all_taught
+        jobs = self._options.jobs if several else 1
+        with closing(Court(self._speech, jobs, streams.take)) as court:
             for one in self._bag.messages():
                 self._take(one, court)
             court.finish()
@@ -174,19 +195,27 @@ class _Auditor:
 
     def _take(self, one: Recorded, court: Court) -> None:
         """Look at one message."""
-        place, channel = place_of(one), one.channel
-        self._count(one)
-        self._numbers.take(one, self._bag.libraries[-1])
-        if (one.file, channel.number) not in self._channels:
-            self._channels.add((one.file, channel.number))
-            self._check_channel(channel, place)
+        channel = one.channel
+        self._numbers.take(one, self._bag.readers[-1].library)
+        counts = self._channels.get((one.file, channel.number))
+        if counts is None:
+            counts = self._channels[one.file, channel.number] = self._begin(channel)
+            self._check_channel(channel, place_of(one))
+        counts.take(one.log_ns)
         if channel.type_name == SIGNED:
-            court.put(place, one.data)
+            court.put(one)
         elif channel.type_name in KNOWN:
+            place = place_of(one)
             try:
                 self._take_known(parse(channel.type_name, one.data), place)
             except PeerFault as fault:
                 self._found.add(fault.reason, fault.what, place, who=fault.peer)
+
+    def _begin(self, channel: Channel) -> _Counts:
+        """Count a channel's messages as its topic's."""
+        first, last = self._bag_span
+        timeline = self._report.timeline.setdefault(channel.topic, [0] * TIMELINE)
+        return _Counts(channel.topic, channel.type_name, first, last - first + 1, timeline)
 
     def _take_known(self, message: object, place: Place) -> None:
         if isinstance(message, Envelope):
@@ -231,13 +260,6 @@ class _Auditor:
                 what = f"{opened.author.name}'s vote was recorded before its image was taken."
                 self._found.add("early", what, place, who=opened.author.name)
 
-    def _count(self, one: Recorded) -> None:
-        self._report.topics[one.channel.topic, one.channel.type_name] += 1
-        first, last = self._bag_span
-        part = (one.log_ns - first) * TIMELINE // max(1, last - first + 1)
-        counts = self._report.timeline.setdefault(one.channel.topic, [0] * TIMELINE)
-        counts[min(max(part, 0), TIMELINE - 1)] += 1
-
     def _check_channel(self, channel: Channel, place: Place) -> None:
         """Look at what a topic says to be."""
         name = channel.type_name
@@ -261,6 +283,8 @@ class _Auditor:
 
     def _settle(self, anchorage: Anchorage, streams: SignedStreams) -> None:
         report, bag = self._report, self._bag
+        for counts in self._channels.values():
+            report.topics[counts.topic, counts.type_name] += counts.messages
         for fault in bag.faults:
             careful = fault.reason == "truncated" and not self._options.strict
             place = Place(-1, 0, fault.file, fault.offset)

@@ -14,6 +14,7 @@ from typing import TypeVar
 from swarm_ledger.audit.findings import Findings, Place
 from swarm_ledger.audit.rebuild import Rebuilder
 from swarm_ledger.audit.speech import Speech
+from swarm_ledger.bags.attached import PROOF, PROOF_POLICY, PROOFS
 from swarm_ledger.bags.form import Attachment
 from swarm_ledger.bags.messages import CheckpointTold, DecisionTold, QuestionTold, StatusTold
 from swarm_ledger.encoding import digest
@@ -22,7 +23,6 @@ from swarm_ledger.ledger.policy import Policy
 from swarm_ledger.light_client import verify_proof
 from swarm_ledger.light_client.policies import check_policy_file, policy_of
 from swarm_ledger.runtime.goal import rule_number
-from swarm_ledger.runtime.logbook import PROOF, PROOF_POLICY, PROOFS
 from swarm_ledger.voting.decision import Settled, parse_settled
 from swarm_ledger.voting.observation import AnyObservation
 from swarm_ledger.voting.question import AnyQuestion, Question

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -10,6 +11,9 @@ from swarm_ledger.bags.form import Recorded
 
 _KEPT = 100
 """Of one reason; all are counted."""
+
+MAX_WHAT = 500
+"""Characters of a sentence: it may name what a bag says, of any length."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,11 +46,14 @@ class Finding:
 
 @dataclass
 class Findings:
-    """All of them: counted by reason, the first of each reason kept."""
+    """All of them: counted by reason, the first in the bag of each reason kept.
+
+    What is found doesn't depend on the order in which it is added.
+    """
 
     wrong: Counter[str] = field(default_factory=Counter)
     careful: Counter[str] = field(default_factory=Counter)
-    kept: list[Finding] = field(default_factory=list)
+    kept: dict[tuple[str, bool], list[Finding]] = field(default_factory=dict)
 
     def add(
         self,
@@ -60,13 +67,20 @@ class Findings:
         """Note one."""
         counts = self.careful if careful else self.wrong
         counts[reason] += 1
-        if counts[reason] <= _KEPT:
-            self.kept.append(Finding(reason, what[:500], place or Place(), careful, who))
+        kept = self.kept.setdefault((reason, careful), [])
+        found = Finding(reason, what[:MAX_WHAT], place or Place(), careful, who)
+        if len(kept) < _KEPT or _order(found) < _order(kept[-1]):
+            insort(kept, found, key=_order)
+            del kept[_KEPT:]
 
     def ordered(self) -> tuple[Finding, ...]:
         """Return those that were kept: first what is wrong, each kind in the bag's order."""
-        key = lambda one: (one.careful, one.place, one.reason, one.what)  # noqa: E731
-        return tuple(sorted(self.kept, key=key))
+        kept = (one for each in self.kept.values() for one in each)
+        return tuple(sorted(kept, key=lambda one: (one.careful, _order(one))))
+
+
+def _order(one: Finding) -> tuple[Place, str, str, str]:
+    return one.place, one.reason, one.what, one.who
 
 
 def place_of(one: Recorded) -> Place:

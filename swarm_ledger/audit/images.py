@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from swarm_ledger.audit.findings import Findings, Place
 from swarm_ledger.bags.messages import CompressedTold, ImageTold, ObservationTold
 from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Roster
-from swarm_ledger.perception.frames import Picture, from_compressed, from_raw
 from swarm_ledger.voting.observation import AnyObservation
+
+if TYPE_CHECKING:
+    from swarm_ledger.perception.frames import Picture
 
 _MOST = 1 << 16
 _NONE = bytes(32)
@@ -22,6 +25,11 @@ def picture_of(told: CompressedTold | ImageTold) -> tuple[Picture, tuple[bytes, 
 
     That is the digest of its pixels, or, where the camera packed it, of what came from there.
     """
+    from swarm_ledger.perception.frames import (  # noqa: PLC0415  - takes a while
+        from_compressed,
+        from_raw,
+    )
+
     if isinstance(told, CompressedTold):
         picture = from_compressed(told.data)
         return picture, (digest(picture.tobytes()), digest(told.data))

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from swarm_ledger.audit.signing import MAX_RAW_BYTES
-from swarm_ledger.audit.speech import notarised
+from swarm_ledger.audit.signing import MAX_RAW_BYTES, notarised
 from swarm_ledger.audit.streams import Said
 from swarm_ledger.bags.bag import Bag
-from swarm_ledger.bags.messages import SIGNED, parse
+from swarm_ledger.bags.messages import SIGNED
+from swarm_ledger.bags.signed import parse_signed
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.session import Session
 from swarm_ledger.identity.trust import Trust
@@ -156,6 +156,6 @@ def _parse(raw: bytes) -> Notarised | PeerFault:
     if len(raw) > MAX_RAW_BYTES:
         return PeerFault("oversize", f"{len(raw)} bytes.")
     try:
-        return notarised(parse(SIGNED, raw))
+        return notarised(parse_signed(raw))
     except PeerFault as fault:
         return fault

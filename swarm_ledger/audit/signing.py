@@ -1,31 +1,20 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""Judges recorded SignedMessages by what they say themselves, one process or several.
-
-Only bytes go out to the others and only verdicts come back, in the order in which they were asked
-for: what is found doesn't depend on how many there are.
-"""
+"""Judges recorded SignedMessages by what they say themselves."""
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterable
 from contextlib import suppress
-from types import TracebackType
 from typing import NamedTuple
 
-from swarm_ledger.audit.speech import Speech, notarised
-from swarm_ledger.bags.messages import SIGNED, parse
+from swarm_ledger.audit.findings import MAX_WHAT
+from swarm_ledger.bags.signed import Signed, parse_signed
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import parse_roster
-from swarm_ledger.relay.statement import MAX_DATA_BYTES, MAX_SEALED_BYTES
+from swarm_ledger.relay.statement import MAX_DATA_BYTES, MAX_SEALED_BYTES, Notarised, micros
 from swarm_ledger.relay.verifier import Refused, Verifier
 
 MAX_RAW_BYTES = MAX_DATA_BYTES + MAX_SEALED_BYTES + 2048
-_BATCH = 1024
-_AHEAD = 3
-"""Batches for each process that wait, or are done and not taken yet: memory is bounded by that."""
 
 
 class Verdict(NamedTuple):
@@ -43,7 +32,9 @@ class Verdict(NamedTuple):
 
 
 class Judge:
-    """Knows the rosters and the sessions of a bag."""
+    """Knows the rosters and the sessions of a bag: rosters in their bytes, delegations sealed,
+    each with its roster's version.
+    """
 
     def __init__(self, rosters: Iterable[bytes], delegations: Iterable[tuple[int, bytes]]) -> None:
         parsed = [parse_roster(raw) for raw in rosters]
@@ -59,19 +50,18 @@ class Judge:
             return Verdict("oversize", f"{len(data)} bytes.")
         topic = ""
         try:
-            message = notarised(parse(SIGNED, data))
+            message = notarised(parse_signed(data))
             topic = message.topic
-            verifier = self._verifiers.get(message.epoch, self._newest)
-            verified = verifier.verify(message)
+            verified = self._verifiers.get(message.epoch, self._newest).verify(message)
         except PeerFault as fault:
             signer = fault.signer if isinstance(fault, Refused) else ""
-            return Verdict(fault.reason, fault.what, signer, topic=topic[:255])
+            return Verdict(fault.reason, fault.what[:MAX_WHAT], signer, topic=topic[:255])
         return Verdict(
             "",
             "",
             verified.author.name,
             verified.session.kid,
-            message.topic,
+            topic,
             message.type_name,
             message.sequence,
             message.stamp_us,
@@ -79,79 +69,16 @@ class Judge:
         )
 
 
-_judge: Judge | None = None
-"""In another process: the one that it was given at its start."""
-
-
-def _begin(rosters: Sequence[bytes], delegations: Sequence[tuple[int, bytes]]) -> None:
-    global _judge  # noqa: PLW0603  - a process of a pool has nowhere else to keep it
-    _judge = Judge(rosters, delegations)
-
-
-def _judge_all(batch: list[bytes]) -> list[Verdict]:
-    if _judge is None:
-        raise RuntimeError("this process was not begun.")
-    return [_judge.judge(data) for data in batch]
-
-
-class Court:
-    """Judges messages in their order. on_verdict: told each verdict, with what was put along.
-
-    jobs: how many processes; 1 judges here, at once.
-    """
-
-    def __init__(
-        self, speech: Speech, jobs: int, on_verdict: Callable[[object, Verdict], None]
-    ) -> None:
-        given = [roster.raw for roster in speech.rosters], speech.delegations()
-        self._tell, self._jobs = on_verdict, jobs
-        self._judge = Judge(*given)
-        self._pool: ProcessPoolExecutor | None = None
-        self._batch: list[bytes] = []
-        self._along: list[object] = []
-        self._asked: deque[tuple[list[object], Future[list[Verdict]]]] = deque()
-        if jobs > 1:
-            self._pool = ProcessPoolExecutor(
-                jobs, multiprocessing.get_context("spawn"), _begin, given
-            )
-
-    def put(self, along: object, data: bytes) -> None:
-        """Have a message judged; along: what on_verdict is to be told with it."""
-        if self._pool is None:
-            self._tell(along, self._judge.judge(data))
-            return
-        self._batch.append(data)
-        self._along.append(along)
-        if len(self._batch) >= _BATCH:
-            self._submit(self._pool)
-
-    def finish(self) -> None:
-        """Wait for all verdicts."""
-        if self._pool is not None:
-            self._submit(self._pool)
-            while self._asked:
-                self._take()
-
-    def __enter__(self) -> Court:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-    def _submit(self, pool: ProcessPoolExecutor) -> None:
-        if self._batch:
-            self._asked.append((self._along, pool.submit(_judge_all, self._batch)))
-            self._batch, self._along = [], []
-        while len(self._asked) > _AHEAD * self._jobs:
-            self._take()
-
-    def _take(self) -> None:
-        along, future = self._asked.popleft()
-        for one, verdict in zip(along, future.result(), strict=True):
-            self._tell(one, verdict)
+def notarised(told: Signed) -> Notarised:
+    """Return a recorded SignedMessage, to be verified; PeerFault for a stamp that isn't ours."""
+    return Notarised(
+        told.topic,
+        told.type_name,
+        told.type_hash,
+        told.sequence,
+        micros(told.sec, told.nanosec),
+        told.data,
+        told.swarm_id,
+        told.epoch,
+        told.sealed,
+    )

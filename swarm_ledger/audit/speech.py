@@ -10,17 +10,19 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from swarm_ledger.bags.form import Attachment
-from swarm_ledger.bags.messages import Envelope, Signed
+from swarm_ledger.bags.signed import Envelope
 from swarm_ledger.encoding import decode
 from swarm_ledger.envelope import MAX_ENTRY_BYTES, MAX_ENVELOPE_BYTES, Kind, Opened, Opener
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Proven, Trust
 from swarm_ledger.light_client.policies import sessions_of_policy
-from swarm_ledger.relay.statement import Notarised, micros
 from swarm_ledger.runtime.evidence import examine
 
 _CARRIED, _SESSION, _ROSTER = (bytes([kind]) for kind in (Kind.CARRIED, Kind.SESSION, Kind.ROSTER))
+
+TEACHING = _CARRIED + _SESSION + _ROSTER
+"""How envelopes begin that bring a session or a roster along."""
 
 PROVES_ITSELF = (Kind.SESSION, Kind.ROSTER, Kind.EVIDENCE)
 """Requests that are not signed as messages are, but hold by what is in them."""
@@ -107,22 +109,6 @@ class Speech:
             raise PeerFault("bad_roster", f"operators did not sign it so: {error}") from error
 
 
-def notarised(told: Signed) -> Notarised:
-    """Return a recorded SignedMessage, to be verified; PeerFault for a stamp that isn't ours."""
-    envelope = told.envelope
-    return Notarised(
-        told.topic,
-        told.type_name,
-        told.type_hash,
-        told.sequence,
-        micros(told.sec, told.nanosec),
-        told.data,
-        envelope.swarm_id,
-        envelope.epoch,
-        envelope.data,
-    )
-
-
 def taught_by(envelope: Envelope) -> Envelope | None:
     """Return the session or the roster that an envelope brings along, None if it brings none."""
     data = envelope.data
@@ -135,3 +121,8 @@ def taught_by(envelope: Envelope) -> Envelope | None:
             return None
         return Envelope(envelope.swarm_id, envelope.epoch, parts[0])
     return envelope if data[:1] in (_SESSION, _ROSTER) else None
+
+
+def is_session(taught: Envelope) -> bool:
+    """Whether what an envelope brought along is no roster."""
+    return taught.data[:1] != _ROSTER

@@ -28,12 +28,13 @@ class Said:
     lost: int = 0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Line:
     """The numbers under one key on one topic. missing: with the place where that showed."""
 
     signer: str
     topic: str
+    said: Said
     stream: Stream = field(default_factory=lambda: Stream(_REORDER))
     highest: int = 0
     missing: dict[int, Place] = field(default_factory=dict)
@@ -52,31 +53,40 @@ class SignedStreams:
         self.said: dict[tuple[str, str], Said] = {}
         self.messages = self.held = 0
 
-    def take(self, along: object, verdict: Verdict) -> None:
-        """Take the verdict on a message; along: its Place."""
-        place = along if isinstance(along, Place) else Place()
+    def take(self, one: Recorded, verdict: Verdict) -> None:
+        """Take the verdict on a message."""
         self.messages += 1
         if verdict.reason:
-            self._add(verdict.reason, verdict.what, place, verdict.signer)
+            self._add(verdict.reason, verdict.what, place_of(one), verdict.signer)
             return
-        line = self._lines.get((verdict.kid, verdict.topic))
-        if line is None:
-            line = self._lines[verdict.kid, verdict.topic] = _Line(verdict.signer, verdict.topic)
-        fault = line.stream.fault(verdict.sequence)
-        number = number_of(verdict.sequence)
-        if fault:
-            self._add(fault, f"{verdict.topic}: number {number} again.", place, verdict.signer)
-            return
-        before = line.stream.lost
-        line.stream.mark(verdict.sequence)
-        lost = line.stream.lost - before
-        self._check_order(line, verdict, place)
+        line = self._lines.get((verdict.kid, verdict.topic)) or self._line(verdict)
+        sequence, stream = verdict.sequence, line.stream
+        if sequence == line.highest + 1:
+            stream.mark(sequence)
+            line.highest = sequence
+        else:
+            fault = stream.fault(sequence)
+            if fault:
+                what = f"{verdict.topic}: number {number_of(sequence)} again."
+                self._add(fault, what, place_of(one), verdict.signer)
+                return
+            before = stream.lost
+            stream.mark(sequence)
+            line.said.lost += stream.lost - before
+            self._check_order(line, sequence, place_of(one))
+        if one.log_ns and one.log_ns + EARLY_NS < verdict.stamp_us * 1_000:
+            what = f"{verdict.topic}: {number_of(sequence)} was recorded before it was signed."
+            self._add("early", what, place_of(one), verdict.signer)
         self.held += 1
-        key = verdict.signer, verdict.topic
-        said = self.said.setdefault(key, Said(verdict.type_name))
-        said.messages += 1
-        said.bytes += verdict.size
-        said.lost += lost
+        line.said.messages += 1
+        line.said.bytes += verdict.size
+
+    def _line(self, verdict: Verdict) -> _Line:
+        """Begin a line: the first message of a key on a topic."""
+        signer, topic = verdict.signer, verdict.topic
+        said = self.said.setdefault((signer, topic), Said(verdict.type_name))
+        line = self._lines[verdict.kid, topic] = _Line(signer, topic, said)
+        return line
 
     def settle(self) -> None:
         """Tell what is missing, when all was taken: what came late is not."""
@@ -88,23 +98,19 @@ class SignedStreams:
                 what = f"{line.topic}: {len(numbers)} numbers from {min(numbers)} on are missing."
                 self._add("gap", what, place, line.signer, careful=self._lossy)
 
-    def _check_order(self, line: _Line, verdict: Verdict, place: Place) -> None:
-        where, signer, sequence = verdict.topic, verdict.signer, verdict.sequence
+    def _check_order(self, line: _Line, sequence: int, place: Place) -> None:
         number, same = number_of(sequence), run_of(sequence) == run_of(line.highest)
         if sequence < line.highest:
             line.missing.pop(sequence, None)
             behind = number_of(line.highest) if same else "a later run"
-            what = f"{where}: number {number} comes behind {behind}."
-            self._add("order", what, place, signer, careful=self._lossy)
-        else:
-            due = line.highest + 1 if same else sequence - number + 1
-            if line.highest and due != sequence:
-                room = _MOST_MISSING - len(line.missing)
-                line.missing |= dict.fromkeys(range(due, min(sequence, due + room)), place)
-            line.highest = sequence
-        if place.log_ns and place.log_ns + EARLY_NS < verdict.stamp_us * 1_000:
-            what = f"{where}: {number} was recorded before it was signed."
-            self._add("early", what, place, signer)
+            what = f"{line.topic}: number {number} comes behind {behind}."
+            self._add("order", what, place, line.signer, careful=self._lossy)
+            return
+        due = line.highest + 1 if same else sequence - number + 1
+        if line.highest and due != sequence:
+            room = _MOST_MISSING - len(line.missing)
+            line.missing |= dict.fromkeys(range(due, min(sequence, due + room)), place)
+        line.highest = sequence
 
     def _add(
         self, reason: str, what: str, place: Place, who: str, *, careful: bool = False
@@ -121,28 +127,39 @@ class RecorderNumbers:
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        self._last: dict[tuple[str, int], int] = {}
-        self._latest: tuple[str, int] = ("", 0)
+        self._file = self._library = ""
+        self._ours = False
+        self._last: dict[int, int] = {}
+        self._latest = 0
 
     def take(self, one: Recorded, library: str) -> None:
-        """Look at a message."""
-        if not library.startswith(LIBRARY):
+        """Look at a message. library: who says to have written its file."""
+        if one.file != self._file:
+            self._file, self._last, self._latest = one.file, {}, 0
+        if library != self._library:
+            self._library, self._ours = library, library.startswith(LIBRARY)
+        if not self._ours:
             return
-        key = one.file, one.channel.number
-        due = self._last.get(key, 0) + 1
-        if one.sequence != due:
-            topic = one.channel.topic
-            if one.sequence > due:
-                what = f"{topic}: the recorder's numbers {due} to {one.sequence - 1} are missing."
-                self._findings.add("dropped", what, place_of(one))
-            else:
-                what = f"{topic}: the recorder's number {one.sequence} comes where {due} is due."
-                self._findings.add("doubled", what, place_of(one))
-        self._last[key] = max(one.sequence, due - 1)
-        file, latest = self._latest
-        if file == one.file and one.log_ns < latest:
+        channel, latest = one.channel.number, self._latest
+        due = self._last.get(channel, 0) + 1
+        if one.sequence == due:
+            self._last[channel] = due
+        else:
+            self._misnumbered(one, due)
+            self._last[channel] = max(one.sequence, due - 1)
+        if one.log_ns >= latest:
+            self._latest = one.log_ns
+        else:
             what = (
                 f"{one.channel.topic}: recorded {latest - one.log_ns} ns before what it follows."
             )
             self._findings.add("moved", what, place_of(one))
-        self._latest = one.file, max(one.log_ns, latest if file == one.file else 0)
+
+    def _misnumbered(self, one: Recorded, due: int) -> None:
+        topic = one.channel.topic
+        if one.sequence > due:
+            what = f"{topic}: the recorder's numbers {due} to {one.sequence - 1} are missing."
+            self._findings.add("dropped", what, place_of(one))
+        else:
+            what = f"{topic}: the recorder's number {one.sequence} comes where {due} is due."
+            self._findings.add("doubled", what, place_of(one))

@@ -17,23 +17,19 @@ _MAX_ITEMS = 1 << 16
 
 _SIZES = {"B": 1, "H": 2, "I": 4, "i": 4, "Q": 8, "f": 4, "d": 8}
 _U32 = {_LITTLE: struct.Struct("<I").unpack_from, _BIG: struct.Struct(">I").unpack_from}
-_U64 = {_LITTLE: struct.Struct("<Q").unpack_from, _BIG: struct.Struct(">Q").unpack_from}
 
 
 class Cdr:
-    """Reads fields one after the other. PeerFault("malformed") where the bytes end before.
+    """Reads fields one after the other. PeerFault("malformed") where the bytes end before."""
 
-    What is read for each of many messages is written out, for its speed.
-    """
-
-    __slots__ = ("_data", "_order", "_u32", "_u64", "at")
+    __slots__ = ("_data", "_order", "_u32", "at")
 
     def __init__(self, data: bytes) -> None:
         form = data[:2]
         if form not in _U32:
             raise PeerFault("malformed", "not a message in plain CDR.")
         self._order = "<" if form == _LITTLE else ">"
-        self._u32, self._u64 = _U32[form], _U64[form]
+        self._u32 = _U32[form]
         self._data, self.at = data, 4
 
     def numbers(self, form: str) -> tuple[int, ...]:
@@ -43,7 +39,7 @@ class Cdr:
         try:
             found: tuple[int, ...] = struct.unpack_from(self._order + form, self._data, at)
         except struct.error as error:
-            raise _ends() from error
+            raise ends() from error
         self.at = at + size * len(found)
         return found
 
@@ -51,7 +47,7 @@ class Cdr:
         """Read a byte."""
         at = self.at
         if at >= len(self._data):
-            raise _ends()
+            raise ends()
         self.at = at + 1
         return self._data[at]
 
@@ -65,19 +61,13 @@ class Cdr:
         try:
             found: int = self._u32(self._data, at)[0]
         except struct.error as error:
-            raise _ends() from error
+            raise ends() from error
         self.at = at + 4
         return found
 
     def u64(self) -> int:
         """Read a uint64."""
-        at = self.at + (4 - self.at & 7)
-        try:
-            found: int = self._u64(self._data, at)[0]
-        except struct.error as error:
-            raise _ends() from error
-        self.at = at + 8
-        return found
+        return self.numbers("Q")[0]
 
     def f32(self) -> float:
         """Read a float32."""
@@ -88,19 +78,8 @@ class Cdr:
         start = self.at
         self.at += length
         if self.at > len(self._data):
-            raise _ends()
+            raise ends()
         return self._data[start : self.at]
-
-    def skip(self, count: int = 1) -> None:
-        """Pass over sequences of bytes or strings."""
-        data, u32, at = self._data, self._u32, self.at
-        try:
-            for _ in range(count):
-                at += -at & 3
-                at += 4 + u32(data, at)[0]
-        except struct.error as error:
-            raise _ends() from error
-        self.at = at
 
     def blob(self) -> bytes:
         """Read a sequence of bytes."""
@@ -108,19 +87,15 @@ class Cdr:
         try:
             end = at + 4 + self._u32(self._data, at)[0]
         except struct.error as error:
-            raise _ends() from error
+            raise ends() from error
         if end > len(self._data):
-            raise _ends()
+            raise ends()
         self.at = end
         return self._data[at + 4 : end]
 
     def text(self) -> str:
         """Read a string."""
-        found = self.blob()
-        try:
-            return found[:-1].decode() if found[-1:] == b"\0" else found.decode()
-        except UnicodeDecodeError as error:
-            raise PeerFault("malformed", "a text is no UTF-8.") from error
+        return plain_text(self.blob())
 
     def count(self) -> int:
         """Read how many elements a sequence has."""
@@ -149,5 +124,14 @@ class Cdr:
             raise PeerFault("malformed", "a message goes on behind its fields.")
 
 
-def _ends() -> PeerFault:
+def plain_text(raw: bytes) -> str:
+    """Return a string from its bytes, with the NUL that ends it or without; PeerFault."""
+    try:
+        return raw[:-1].decode() if raw[-1:] == b"\0" else raw.decode()
+    except UnicodeDecodeError as error:
+        raise PeerFault("malformed", "a text is no UTF-8.") from error
+
+
+def ends() -> PeerFault:
+    """Return the fault of a message that is too short."""
     return PeerFault("malformed", "a message ends before its fields do.")

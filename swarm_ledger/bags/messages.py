@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarm_ledger.bags.cdr import Cdr
+from swarm_ledger.bags.signed import Envelope, parse_signed
 
 OURS = "swarm_interfaces/msg/"
 ENVELOPE = OURS + "Envelope"
@@ -20,29 +21,6 @@ OBSERVATION = OURS + "Observation"
 STATUS = OURS + "SwarmStatus"
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """An envelope; only what is in data is anybody's word."""
-
-    swarm_id: str
-    epoch: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A SignedMessage. sec, nanosec: its stamp."""
-
-    sec: int
-    nanosec: int
-    topic: str
-    type_name: str
-    type_hash: str
-    sequence: int
-    data: bytes
-    envelope: Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +129,6 @@ def _envelope(cdr: Cdr) -> Envelope:
     return Envelope(cdr.text(), cdr.u32(), cdr.blob())
 
 
-def envelope_in(data: bytes) -> Envelope:
-    """Return the envelope of a SignedMessage without looking at the rest; PeerFault."""
-    cdr = Cdr(data)
-    cdr.raw(8)
-    cdr.skip(4)
-    cdr.u64()
-    cdr.skip()
-    return _envelope(cdr)
-
-
-def _signed(cdr: Cdr) -> Signed:
-    sec, nanosec = cdr.numbers("iI")
-    cdr.text()
-    topic, type_name, type_hash = cdr.text(), cdr.text(), cdr.text()
-    return Signed(sec, nanosec, topic, type_name, type_hash, cdr.u64(), cdr.blob(), _envelope(cdr))
-
-
 def _checkpoint(cdr: Cdr) -> CheckpointTold:
     _header(cdr)
     origin, size, root = cdr.text(), cdr.u64(), cdr.raw(32)
@@ -233,7 +194,6 @@ def _compressed(cdr: Cdr) -> CompressedTold:
 
 _FORMS: dict[str, Callable[[Cdr], Any]] = {
     ENVELOPE: _envelope,
-    SIGNED: _signed,
     CHECKPOINT: _checkpoint,
     DECISION: _decision,
     QUESTION: _question,
@@ -243,7 +203,7 @@ _FORMS: dict[str, Callable[[Cdr], Any]] = {
     COMPRESSED: _compressed,
 }
 
-KNOWN = frozenset(_FORMS)
+KNOWN = frozenset((SIGNED, *_FORMS))
 """The types that are read."""
 
 HASHES = {
@@ -262,6 +222,8 @@ HASHES = {
 
 def parse(type_name: str, data: bytes) -> Any:
     """Return a message of one of the types that are KNOWN; PeerFault("malformed") for no such."""
+    if type_name == SIGNED:
+        return parse_signed(data)
     cdr = Cdr(data)
     found = _FORMS[type_name](cdr)
     cdr.end()

@@ -7,10 +7,11 @@ Its index and its summary aren't used to find anything: they are held against wh
 from __future__ import annotations
 
 import os
+import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,20 +49,21 @@ _MAX_RECORD_BYTES = MAX_MESSAGE_BYTES + (1 << 16)
 _MAX_SUMMARY_BYTES = 64 << 20
 _HEAD = PREFIX.size
 _MESSAGE_HEAD = _HEAD + MESSAGE.size
+_MESSAGE_BEGINS = struct.Struct(PREFIX.format + MESSAGE.format.removeprefix("<"))
+_MESSAGE = int(Op.MESSAGE)
 
 
 class _Stop(Exception):  # noqa: N818  - no error: the file ends here for us
     """Nothing further can be read."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Span:
-    """A chunk that was read: what its index must say. entries: (time, place) by channel."""
+    """A chunk that was read: what the index of chunks must say."""
 
     offset: int
     first: int
     last: int
-    entries: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
 
 
 class McapReader:
@@ -83,6 +85,8 @@ class McapReader:
         self.truncated_at: int | None = None
         self._schemas: dict[int, tuple[str, str]] = {}
         self._chunks: list[_Span] = []
+        self._entries: dict[int, list[tuple[int, int]]] = {}
+        """Of the last chunk, by channel: (time, place). Its own index must say so."""
         self._file: BinaryIO
         self._at = self._crc = 0
         self._size = 0
@@ -203,6 +207,7 @@ class McapReader:
         form, packed = fields.text(), fields.blob(U64)
         span = _Span(start, first, last)
         self._chunks.append(span)
+        self._entries = {}
         try:
             data = unpack(form, packed, size)
         except Unpackable as error:
@@ -212,30 +217,39 @@ class McapReader:
             self.unchecked += 1
         elif crc != zlib.crc32(data):
             self._fault("crc", "a chunk has another checksum", start)
-        at = 0
-        while at < len(data):
-            if len(data) - at < _HEAD:
-                raise Cut("a chunk ends within a record")
-            op, length = PREFIX.unpack_from(data, at)
+        yield from self._within(data, span)
+
+    def _within(self, data: bytes, span: _Span) -> Iterator[Recorded]:
+        """Yield a chunk's messages. Written out: of the many, each passes here at each reading."""
+        begins, size, at = _MESSAGE_BEGINS.unpack_from, len(data), 0
+        start, name, channels, entries = span.offset, self.name, self.channels, self._entries
+        while at < size:
+            if size - at >= _MESSAGE_HEAD:
+                op, length, number, sequence, log_ns, published_ns = begins(data, at)
+            else:
+                op, length = PREFIX.unpack_from(data, at) if size - at >= _HEAD else (0, size)
             end = at + _HEAD + length
-            if end > len(data):
+            if end > size:
                 raise Cut("a chunk ends within a record")
-            if op == Op.MESSAGE:
+            if op == _MESSAGE:
                 if length < MESSAGE.size:
                     raise Cut("a message is too short")
-                number, sequence, log_ns, published_ns = MESSAGE.unpack_from(data, at + _HEAD)
-                span.entries.setdefault(number, []).append((log_ns, at))
-                if not first <= log_ns <= last:
+                if number in entries:
+                    entries[number].append((log_ns, at))
+                else:
+                    entries[number] = [(log_ns, at)]
+                if not span.first <= log_ns <= span.last:
                     self._fault("index", "a message lies outside its chunk's time", start)
-                channel = self.channels.get(number)
+                channel = channels.get(number)
                 if channel is None:
-                    self._fault(
-                        "damaged", f"a message on topic {number}, which isn't there", start
-                    )
+                    what = f"a message on topic {number}, which isn't there"
+                    self._fault("damaged", what, start)
                 else:
                     body = data[at + _MESSAGE_HEAD : end]
-                    head = sequence, log_ns, published_ns
-                    yield self._recorded(channel, head, body, start)
+                    place = self._counted(number, log_ns)
+                    yield Recorded(
+                        channel, sequence, log_ns, published_ns, body, place, name, start
+                    )
             elif op in (Op.SCHEMA, Op.CHANNEL):
                 self._other(op, data[at + _HEAD : end], start)
             at = end
@@ -248,27 +262,29 @@ class McapReader:
         if channel is None:
             self._fault("damaged", f"a message on topic {number}, which isn't there", start)
             return
-        data = body[MESSAGE.size :]
-        yield self._recorded(channel, (sequence, log_ns, published_ns), data, start)
+        data, place = body[MESSAGE.size :], self._counted(number, log_ns)
+        yield Recorded(channel, sequence, log_ns, published_ns, data, place, self.name, start)
 
-    def _recorded(
-        self, channel: Channel, head: tuple[int, int, int], data: bytes, start: int
-    ) -> Recorded:
-        sequence, log_ns, published_ns = head
-        self.counts[channel.number] += 1
-        low, high = self.span or (log_ns, log_ns)
-        self.span = min(low, log_ns), max(high, log_ns)
+    def _counted(self, channel: int, log_ns: int) -> int:
+        """Count a message; return its number among all of the bag."""
+        self.counts[channel] += 1
+        if self.span is None:
+            self.span = log_ns, log_ns
+        elif log_ns > self.span[1]:
+            self.span = self.span[0], log_ns
+        elif log_ns < self.span[0]:
+            self.span = log_ns, self.span[1]
         number = self._number
         self._number += 1
-        return Recorded(channel, sequence, log_ns, published_ns, data, number, self.name, start)
+        return number
 
     def _message_index(self, fields: Fields, start: int) -> None:
         (number,) = fields.unpack(U16)
         packed = fields.blob()
         if not self._chunks or len(packed) % INDEX_ENTRY.size:
             raise Cut("an index without its chunk")
-        wanted = self._chunks[-1].entries.get(number, [])
-        if sorted(INDEX_ENTRY.iter_unpack(packed)) != sorted(wanted):
+        wanted, told = self._entries.get(number, []), list(INDEX_ENTRY.iter_unpack(packed))
+        if told != wanted and sorted(told) != sorted(wanted):
             self._fault("index", f"the index of topic {number} isn't that of its chunk", start)
 
     def _data_end(self, body: bytes, start: int, found: int) -> None:

@@ -56,7 +56,7 @@ _ROUNDS = 8
 
 
 class DroneNode(ManagedNode):
-    """Drives a Drone: callbacks store what arrives, a timer works it off in the node's time.
+    """Drives a Drone: what arrives is worked off at once, a timer lets the node's time pass.
 
     Configured, it has its keys and its ledger open; it takes part only while it is active. Each
     activation goes on from the ledger as a restart does.
@@ -99,7 +99,8 @@ class DroneNode(ManagedNode):
             self._links = Wiring(self.fleet, self.name, self._emit)
         else:
             index = self.fleet.member(self.name).index
-            self._links = RosTransport(self, self.fleet.trust.newest, index)
+            newest = self.fleet.trust.newest
+            self._links = RosTransport(self, newest, index, self._work_off)
         self.create_timer(_TICK_S, self._on_tick, clock=self.time.pacer())
 
     def stop(self) -> None:
@@ -162,13 +163,19 @@ class DroneNode(ManagedNode):
             return  # simulated time has not begun, and stamp 0 is never signed
         if self._helm is None:
             self._helm = self._launch(self._links)
+        self._work_off()
+        self._helm.tick(self.time.now_ms())
+        self._turns += 1
+
+    def _work_off(self) -> None:
+        """Hear what has arrived: at once, or a decision took a tick for each of its phases."""
+        if self._helm is None or self._links is None:
+            return
         for _ in range(_ROUNDS):
             messages = self._links.receive(0)
             if not messages:
                 break
             self._helm.hear(messages, self.time.now_ms())
-        self._helm.tick(self.time.now_ms())
-        self._turns += 1
 
     def _launch(self, links: Links) -> Helm:
         if self.time.simulated:

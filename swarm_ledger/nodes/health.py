@@ -60,6 +60,10 @@ def consensus(status: Mapping[str, Any]) -> Finding:
     values["peers"] = f"{heard} of {expected}"
     latency = status["latency_ms"]
     values["commit_latency_ms"] = "" if latency is None else f"{latency:.0f}"
+    if status["standing"] == "follower":
+        following = f"height {status['height']}, from the committee"
+        level = Level.OK if heard else Level.ERROR
+        return Finding("consensus", level, following if heard else "hears no validator", values)
     if status["standing"] != "member":
         return Finding("consensus", Level.WARN, _STANDING[status["standing"]], values)
     if heard < need:

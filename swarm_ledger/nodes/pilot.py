@@ -28,7 +28,6 @@ from swarm_ledger.nodes.publishing import publish
 from swarm_ledger.nodes.qos import COMMANDS, SENSOR
 from swarm_ledger.nodes.tables.pilot import LIMITS, TABLE
 from swarm_ledger.runtime.fleet import LEDGER, Fleet
-from swarm_ledger.runtime.machine import id_of
 from swarm_ledger.runtime.orders import Ordered, Orders
 from swarm_ledger.sim.events import StdoutEvents
 
@@ -53,7 +52,7 @@ class PilotNode(ManagedNode):
         self._emit = StdoutEvents(name)
         names = [entry.name for entry in fleet.file.drones]
         self._ledger = fleet.home(name) / LEDGER
-        self._member = id_of(_member(fleet, name))
+        self._member = _member(fleet, name).id
         self._store: Store | None = None
         self._orders: Orders | None = None
         self._others = {i: one for i, one in enumerate(names, start=1) if one != name}

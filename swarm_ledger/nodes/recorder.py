@@ -6,7 +6,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ament_index_python.packages import PackageNotFoundError, get_package_share_
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 
+from swarm_ledger.bags.choosing import Choice
 from swarm_ledger.bags.definitions import definition_of
 from swarm_ledger.bags.messages import (
     CHECKPOINT,
@@ -25,11 +25,13 @@ from swarm_ledger.bags.messages import (
     OBSERVATION,
     QUESTION,
     SIGNED,
+    STATUS,
     parse,
 )
 from swarm_ledger.bags.qos import Offered, write_qos
 from swarm_ledger.bags.recording import MOST_TOPICS, Recording, Topic
 from swarm_ledger.errors import Misuse, PeerFault
+from swarm_ledger.identity.roster import MAX_MEMBERS
 from swarm_ledger.nodes.lifecycle import ManagedNode
 from swarm_ledger.nodes.process import run
 from swarm_ledger.nodes.qos import ENVELOPES, LATCHED
@@ -43,9 +45,19 @@ from swarm_ledger.runtime.logbook import Gallery, Picture, proof_files, roster_f
 TOPICS = ("/swarm/*", "*/observation", "*/status", "/clock")
 """What is recorded unless topics are named."""
 
+CLOCK = "rosgraph_msgs/msg/Clock"
+_PICTURES = frozenset((IMAGE, COMPRESSED))
 _LOOK_S = 0.2
 _AT_ONCE = 1_000
 _OBSERVED, _CAMERA = "/observation", "/camera/image"
+_ENDINGS = {
+    _OBSERVED: OBSERVATION,
+    "/status": STATUS,
+    _CAMERA: IMAGE,
+    f"{_CAMERA}/compressed": COMPRESSED,
+}
+"""What is said on topics of drones."""
+_USUAL = {f"{INBOX}/*": ENVELOPE, **{f"*{ending}": kind for ending, kind in _ENDINGS.items()}}
 _FIRST: dict[str, tuple[str, QoSProfile]] = {
     EVERYBODY: (ENVELOPE, ENVELOPES),
     "/swarm/decisions": (DECISION, LATCHED),
@@ -66,11 +78,10 @@ class RecorderNode(ManagedNode):
 
     def open(self) -> None:
         """Begin the bag; Misuse where that can't be."""
-        self._patterns = tuple(self.given.texts("topics")) or TOPICS
         self._images, self._gallery = self.given.flag("images"), Gallery()
-        self._heard: set[str] = set()
         path = self.given.text("fleet")
         self._fleet = Fleet.load(Path(path)) if path else None
+        self._choice, self._told_crowded = self._choose(), False
         attached = roster_files(self._fleet, self._now_ns()) if self._fleet else []
         self._recording = Recording(
             Path(self.given.text("bag")),
@@ -80,17 +91,34 @@ class RecorderNode(ManagedNode):
 
     def start(self) -> None:
         """Listen."""
-        self._heard.clear()
+        self._choice.begin()
         for name, (type_name, qos) in _FIRST.items():
-            if self._wanted(name, type_name):
+            if self._choice.open(name):
                 self._listen(name, type_name, qos)
         for entry in self._fleet.file.drones if self._fleet else ():
-            if self._wanted(f"{INBOX}/{entry.name}", ENVELOPE):
+            if self._choice.open(f"{INBOX}/{entry.name}"):
                 self._listen(f"{INBOX}/{entry.name}", ENVELOPE, ENVELOPES)
             if self._images:
                 self._listen(f"/{entry.name}{_CAMERA}", IMAGE, qos_profile_sensor_data)
         self.create_timer(_LOOK_S, self._look)
         self._look()
+
+    def _choose(self) -> Choice:
+        """Return which topics are recorded: those of the fleet's drones whatever else there is."""
+        names = [entry.name for entry in self._fleet.file.drones] if self._fleet else []
+        house = {name: type_name for name, (type_name, _) in _FIRST.items()} | {"/clock": CLOCK}
+        house |= {f"{INBOX}/{name}": ENVELOPE for name in names}
+        house |= {f"/{name}{ending}": kind for name in names for ending, kind in _ENDINGS.items()}
+        pictures = [name for name, kind in house.items() if kind in _PICTURES]
+        said = [one for one, kind in _USUAL.items() if self._images or kind not in _PICTURES]
+        return Choice(
+            tuple(self.given.texts("topics")) or TOPICS,
+            house,
+            usual=_USUAL,
+            most=MOST_TOPICS,
+            beside=pictures if self._images else (),
+            rooms={} if self._fleet else dict.fromkeys(said, MAX_MEMBERS),
+        )
 
     def close(self) -> None:
         """End the bag, with the proofs that can be had now."""
@@ -107,38 +135,46 @@ class RecorderNode(ManagedNode):
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
-    def _wanted(self, name: str, type_name: str) -> bool:
-        if name in self._heard or "/_" in name or len(self._heard) >= MOST_TOPICS:
-            return False
-        images = self._images and type_name in (IMAGE, COMPRESSED) and _CAMERA in name
-        return images or any(fnmatchcase(name, pattern) for pattern in self._patterns)
-
     def _look(self) -> None:
         """Find topics that have appeared, and let what is old enough reach the disk."""
         for name, types in self.get_topic_names_and_types():
-            if len(types) == 1 and self._wanted(name, types[0]):
-                self._adopt(name, types[0])
+            picture = self._images and _CAMERA in name and not _PICTURES.isdisjoint(types)
+            if self._choice.open(name, types, also=picture):
+                self._adopt(name)
+        if self._choice.crowded and not self._told_crowded:
+            self._told_crowded = True
+            self.get_logger().warning(
+                f"there are more topics than the {MOST_TOPICS} that are recorded; only those of "
+                "the `fleet` that is named, and those that `topics` names in full, are recorded "
+                "for certain"
+            )
         if self._recording is not None:
             self._recording.tick(time.monotonic_ns())
 
-    def _adopt(self, name: str, type_name: str) -> None:
-        publishers = self.get_publishers_info_by_topic(name)
-        if not publishers:
+    def _adopt(self, name: str) -> None:
+        matches = self._choice.matches(name)
+        publishers = [
+            one
+            for one in self.get_publishers_info_by_topic(name)
+            if matches or one.topic_type in _PICTURES
+        ]
+        type_name = self._choice.type_of(name, [one.topic_type for one in publishers])
+        if type_name is None:
             return
-        sensor = type_name in (IMAGE, COMPRESSED)
+        own = [one for one in publishers if one.topic_type == type_name]
+        if own != publishers:
+            types = ", ".join(sorted({one.topic_type for one in publishers}))
+            self.get_logger().warning(f"{name} is announced as {types}: {type_name} is recorded")
         try:
-            self._listen(
-                name, type_name, qos_profile_sensor_data if sensor else adapted(publishers)
-            )
+            qos = qos_profile_sensor_data if type_name in _PICTURES else adapted(own)
+            self._listen(name, type_name, qos)
         except Misuse as error:
-            self._heard.add(name)
+            self._choice.take(name)
             self.get_logger().warning(f"{name} is not recorded: {error.explain()}")
 
     def _listen(self, name: str, type_name: str, qos: QoSProfile) -> None:
         kind = message_class(type_name)
-        evidence = type_name in (IMAGE, COMPRESSED) and not any(
-            fnmatchcase(name, pattern) for pattern in self._patterns
-        )
+        evidence = type_name in _PICTURES and not self._choice.matches(name)
         take = self._take_image if evidence else self._take
 
         def hear(raw: bytes, info: Any) -> None:
@@ -150,7 +186,7 @@ class RecorderNode(ManagedNode):
                 take(name, type_name, *taken)
 
         subscription = self.create_subscription(kind, name, hear, qos, raw=True)
-        self._heard.add(name)
+        self._choice.take(name, type_name)
 
     def _take(self, name: str, type_name: str, raw: bytes, info: Any) -> None:
         now_ns = self._now_ns()
@@ -189,7 +225,11 @@ class RecorderNode(ManagedNode):
         self._recording.write(name, one.log_ns, one.data, one.published_ns, steady_ns)
 
     def _topic(self, name: str, source: str, type_name: str) -> Topic:
-        publishers = self.get_publishers_info_by_topic(source)
+        publishers = [
+            one
+            for one in self.get_publishers_info_by_topic(source)
+            if name != source or one.topic_type == type_name
+        ]
         own = next((type_hash(one) for one in publishers if name == source), "")
         known = ENVELOPES if type_name == ENVELOPE else _FIRST.get(name, ("", LATCHED))[1]
         qos = write_qos([_offered(one.qos_profile, known.depth) for one in publishers])

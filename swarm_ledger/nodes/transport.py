@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from rclpy.node import Node
@@ -33,14 +33,21 @@ _AT_ONCE = 1_000
 class RosTransport:
     """One member's end: publishes on the others' topics, listens to its own and the common one.
 
-    member: None for who is no drone, and only says and hears what is for everybody. inbox: what
+    member: None for who is no drone, and only says and hears what is for everybody. on_arrival is
+    called when the executor hands a message over: receive() then has all that came. inbox: what
     waits here, by publisher where rclpy tells who that is (not on Humble), as it came: it is
     parsed when its turn comes. "unsent" among what it counts is what DDS did not take from us.
     Nothing in a message around the sealed bytes is trusted.
     """
 
-    def __init__(self, node: Node, roster: Roster, member: int | None) -> None:
-        self._node = node
+    def __init__(
+        self,
+        node: Node,
+        roster: Roster,
+        member: int | None,
+        on_arrival: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._node, self._on_arrival = node, on_arrival
         self._own = None if member is None else roster.members[member].name
         self._roster = roster
         self._followed: list[int] = []
@@ -62,7 +69,7 @@ class RosTransport:
         self._roster = roster
         if self._own is None:
             return
-        for other in (roster.members[index] for index in roster.validators):
+        for other in (roster.members[index] for index in roster.flying):
             if other.name == self._own:
                 continue
             topic = f"{INBOX}/{other.name}"
@@ -138,6 +145,7 @@ class RosTransport:
 
     def _hear(self, raw: bytes, info: Any) -> None:
         self._put(raw, info, _now_ms())
+        self._on_arrival()
 
     def _put(self, raw: bytes, info: Any, now_ms: int) -> None:
         if len(raw) > _MAX_MESSAGE_BYTES:

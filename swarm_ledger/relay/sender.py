@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind, seal
-from swarm_ledger.errors import Misuse
+from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.ledger.merkle import Frontier, inclusion_proof
 from swarm_ledger.relay.anchor import (
@@ -28,6 +28,7 @@ from swarm_ledger.relay.statement import (
     Statement,
     Window,
     Windowed,
+    named,
     number_of,
     run_of,
     sequence_of,
@@ -158,6 +159,10 @@ class Sender:
             raise Misuse(f"a message on {topic} has {len(data)} bytes, over {MAX_DATA_BYTES}.")
         if now_us < 1:
             raise Misuse("stamp 0 is never signed: simulated time has not begun.")
+        try:
+            named(topic, type_name, type_hash)
+        except PeerFault as fault:
+            raise Misuse(f"{topic!r} of {type_name!r} can't be signed: {fault.what}") from fault
         sequence = self._number(topic)
         return Statement(topic, type_name, type_hash, sequence, now_us, digest(data))
 

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import struct
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from swarm_ledger.encoding import Record, decode, digest, encode
+from swarm_ledger.encoding import DIGEST_HEAD, Record, decode, digest, encode, read_int
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.ledger.merkle import HASH_SIZE, leaf_hash
@@ -33,8 +34,16 @@ WINDOWS = ""
 _Topic = Annotated[str, Meta(pattern=rf"\A{TOPIC}\Z", max_length=255)]
 _Type = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*\Z", max_length=255)]
 _TypeHash = Annotated[str, Meta(pattern=r"\A(RIHS01_[0-9a-f]{64})?\Z")]
-SequenceNumber = Annotated[int, Meta(ge=1, lt=2 ** (RUN_BITS + NUMBER_BITS))]
+_END = 2 ** (RUN_BITS + NUMBER_BITS)
+SequenceNumber = Annotated[int, Meta(ge=1, lt=_END)]
 _Hash = Annotated[bytes, Meta(min_length=HASH_SIZE, max_length=HASH_SIZE)]
+_Stamp = Annotated[int, Meta(ge=1, lt=_END)]
+_Names = tuple[_Topic, _Type, _TypeHash]
+
+_TOPICS = 4096
+"""Whose names are remembered, as they are encoded."""
+_CARRIED = bytes([Kind.CARRIED])
+_LONG, _MIDDLE = struct.Struct(">BQ"), struct.Struct(">BI")
 
 
 class Statement(Record, frozen=True, tag=1):
@@ -49,13 +58,22 @@ class Statement(Record, frozen=True, tag=1):
     type_name: _Type
     type_hash: _TypeHash
     sequence: SequenceNumber
-    stamp_us: Annotated[int, Meta(ge=1, lt=2**53)]
+    stamp_us: _Stamp
     sha256: _Hash
+
+    def encoded(self) -> bytes:
+        """Return the one encoding of a statement, put together: of a topic's, most is the same.
+
+        PeerFault("malformed") for names that no statement has.
+        """
+        names = named(self.topic, self.type_name, self.type_hash)
+        numbers = _number(self.sequence) + _number(self.stamp_us)
+        return names + numbers + DIGEST_HEAD + self.sha256
 
     @property
     def leaf(self) -> bytes:
         """Its leaf in the tree of a window (RFC 6962, 2.1)."""
-        return leaf_hash(encode(self))
+        return leaf_hash(self.encoded())
 
 
 class Window(Record, frozen=True, tag=1):
@@ -77,8 +95,7 @@ class Windowed(Record, frozen=True):
     path: Annotated[tuple[_Hash, ...], Meta(max_length=MAX_WINDOW_PATH)]
 
 
-@dataclass(frozen=True, slots=True)
-class Notarised:
+class Notarised(msgspec.Struct, frozen=True):
     """A message with its signature, as it travels: the fields of swarm_interfaces/SignedMessage.
 
     data: the message in CDR; sealed: the envelope's data; swarm_id, epoch: the envelope's, only
@@ -97,22 +114,35 @@ class Notarised:
 
     def statement(self) -> Statement:
         """Return what its fields claim; PeerFault("malformed") if that is no statement."""
-        claimed = [
-            1,
-            self.topic,
-            self.type_name,
-            self.type_hash,
-            self.sequence,
-            self.stamp_us,
-            digest(self.data),
-        ]
-        try:
-            statement = msgspec.convert(claimed, Statement, builtin_types=(bytes,))
-        except msgspec.ValidationError as error:
-            raise PeerFault("malformed", f"its fields are no statement: {error}.") from error
-        if not number_of(statement.sequence):
+        named(self.topic, self.type_name, self.type_hash)
+        sequence, stamp_us = self.sequence, self.stamp_us
+        if not (1 <= sequence < _END and 1 <= stamp_us < _END):
+            what = f"its fields are no statement: number {sequence}, stamp {stamp_us}."
+            raise PeerFault("malformed", what)
+        if not number_of(sequence):
             raise PeerFault("malformed", "the numbers of a run begin at 1.")
-        return statement
+        sha256 = digest(self.data)
+        return Statement(self.topic, self.type_name, self.type_hash, sequence, stamp_us, sha256)
+
+
+@lru_cache(_TOPICS)
+def named(topic: str, type_name: str, type_hash: str) -> bytes:
+    """Return how the encoding of a statement with these names begins.
+
+    PeerFault("malformed") for names that no statement has.
+    """
+    try:
+        msgspec.convert((topic, type_name, type_hash), _Names)
+        return b"\x87\x01" + b"".join(map(encode, (topic, type_name, type_hash)))
+    except (msgspec.ValidationError, Misuse) as error:
+        raise PeerFault("malformed", f"its fields are no statement: {error}.") from error
+
+
+def _number(value: int) -> bytes:
+    """Return a number as encode() does: nearly all of a statement's are large."""
+    if value >> 32:
+        return _LONG.pack(0x1B, value)
+    return _MIDDLE.pack(0x1A, value) if value >> 16 else encode(value)
 
 
 def run_of(sequence: int) -> int:
@@ -142,9 +172,53 @@ def micros(sec: int, nanosec: int) -> int:
     return sec * 1_000_000 + nanosec // 1_000
 
 
+_PATHS = {
+    0x80 + length: struct.Struct(f"2s{HASH_SIZE}s" * length)
+    for length in range(MAX_WINDOW_PATH + 1)
+}
+"""An array of hashes, by how it begins."""
+
+
+def parse_windowed(data: bytes) -> Windowed:
+    """Return what decode() does of a Windowed, sooner; PeerFault("malformed" | "oversize")."""
+    if len(data) > MAX_SEALED_BYTES:
+        raise PeerFault("oversize", f"{len(data)} bytes where {MAX_SEALED_BYTES} are allowed.")
+    try:
+        if data[0] != 0x83:
+            raise _not_windowed()
+        window, at = _bytes_at(data, 1)
+        index, at = read_int(data, at)
+        if not 0 <= index < MAX_WINDOW:
+            raise _not_windowed()
+        parts = _PATHS[data[at]].unpack(data[at + 1 :])
+    except (LookupError, ValueError, struct.error) as error:
+        raise _not_windowed() from error
+    if parts[::2].count(DIGEST_HEAD) != len(parts) // 2:
+        raise _not_windowed()
+    return Windowed(window, index, parts[1::2])
+
+
+def _bytes_at(data: bytes, at: int) -> tuple[bytes, int]:
+    """Return the bytes that are encoded at a place, in the shortest way, and where they end."""
+    head = data[at]
+    if head == 0x58 and data[at + 1] >= 24:
+        begin, size = at + 2, data[at + 1]
+    elif head == 0x59 and data[at + 1]:
+        begin, size = at + 3, data[at + 1] << 8 | data[at + 2]
+    elif 0x40 <= head < 0x58:
+        begin, size = at + 1, head - 0x40
+    else:
+        raise _not_windowed()
+    return data[begin : begin + size], begin + size
+
+
+def _not_windowed() -> PeerFault:
+    return PeerFault("malformed", "not the one encoding of a message's place in a window.")
+
+
 def with_delegation(delegation: bytes, sealed: bytes) -> bytes:
     """Return sealed bytes together with the delegation of the session that signed them."""
-    return bytes([Kind.CARRIED]) + encode([delegation, sealed])
+    return _CARRIED + encode([delegation, sealed])
 
 
 def split_delegation(sealed: bytes) -> tuple[bytes, bytes]:
@@ -152,7 +226,7 @@ def split_delegation(sealed: bytes) -> tuple[bytes, bytes]:
 
     Raises PeerFault "malformed" or "oversize".
     """
-    if sealed[:1] != bytes([Kind.CARRIED]):
+    if sealed[:1] != _CARRIED:
         return b"", sealed
     pair: tuple[bytes, bytes] = decode(sealed[1:], tuple[bytes, bytes], limit=MAX_SEALED_BYTES)
     return pair

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
-from swarm_ledger.encoding import decode, encode
+import msgspec
+
+from swarm_ledger.encoding import decode
 from swarm_ledger.envelope import Kind, Opened, Opener
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import Member, Roster
@@ -25,6 +26,7 @@ from swarm_ledger.relay.statement import (
     Statement,
     Window,
     Windowed,
+    parse_windowed,
     split_delegation,
 )
 from swarm_ledger.relay.stream import Stream
@@ -32,8 +34,7 @@ from swarm_ledger.relay.stream import Stream
 MAX_TOPICS_PER_MEMBER = 256
 
 _S_US = 1_000_000
-_WINDOWS = 256
-"""Parsed ones that are remembered: their messages come one after another."""
+_WINDOWED = bytes([Kind.WINDOWED])
 
 
 class Refused(PeerFault):
@@ -48,8 +49,7 @@ class Refused(PeerFault):
         self.signer = signer
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(msgspec.Struct, frozen=True):
     """A message whose signature holds. session: whose key signed."""
 
     author: Member
@@ -63,8 +63,6 @@ class Verifier:
     def __init__(self, roster: Roster) -> None:
         self.roster = roster
         self._opener = Opener(roster)
-        self._window = lru_cache(_WINDOWS)(_parse_window)
-        self._last: tuple[bytes, Opened] | None = None
 
     def learn(self, message: Notarised) -> None:
         """Take note of the session that came with a message, without judging the message.
@@ -75,7 +73,6 @@ class Verifier:
 
     def add_session(self, delegation: bytes) -> None:
         """Take note of a session that was shown elsewhere; PeerFault if it doesn't hold."""
-        self._last = None  # whose key it is may be another question now
         self._opener.add_session(delegation)
 
     def verify(
@@ -106,10 +103,10 @@ class Verifier:
         """Return the statement that was signed, if it is the one that the message claims."""
         claimed = message.statement()
         if tied is None:
-            if encode(claimed) != opened.payload:
+            if claimed.encoded() != opened.payload:
                 raise PeerFault("mismatch", "its signature is for another message.")
             return claimed
-        window = self._window(opened.payload)
+        window = opened.parse(_parse_window)
         try:
             verify_inclusion(claimed.leaf, tied.index, window.size, tied.path, window.root)
         except NotVerified as error:
@@ -120,16 +117,10 @@ class Verifier:
         if len(message.data) > MAX_DATA_BYTES:
             raise PeerFault("oversize", f"{len(message.data)} bytes of data.")
         sealed = self._open_delegation(message)
-        if sealed[:1] == bytes([Kind.WINDOWED]):
-            tied: Windowed = decode(sealed[1:], Windowed, limit=MAX_SEALED_BYTES)
-            return self._open_window(tied.window), tied
+        if sealed[:1] == _WINDOWED:
+            tied = parse_windowed(sealed[1:])
+            return self._open_as(Kind.WINDOW, tied.window), tied
         return self._open_as(Kind.RELAYED, sealed), None
-
-    def _open_window(self, sealed: bytes) -> Opened:
-        """Open a sealed window; its messages mostly come one after another."""
-        if self._last is None or self._last[0] != sealed:
-            self._last = sealed, self._open_as(Kind.WINDOW, sealed)
-        return self._last[1]
 
     def _open_delegation(self, message: Notarised) -> bytes:
         """Return the sealed statement; remember the session that came with it."""
