@@ -5,8 +5,8 @@
 
 noise: bytes at random. forged: a member's consensus messages but for the signature, each another
 one, so that each costs a check. large: 1 MiB of noise. member: true statements of drone_4, whose
-session file in the run folder is used. Over ZeroMQ; topic_flooder.py does it over ROS 2. Each
-second a line says how many were sent to each drone.
+session file in the run folder is used. Over ZeroMQ; topic_flooder.py does it over ROS 2. Once it
+has begun, and each second after that, a line says how many were sent to each drone.
 """
 
 from __future__ import annotations
@@ -87,14 +87,14 @@ def over_zmq(fleet: Fleet, sources: int, targets: list[str]) -> Send:
 
 def flood(send: Send, all_of: Iterator[bytes], rate: float, sources: int) -> None:
     """Send for ever, a share each few milliseconds; what is not taken is not made up for."""
-    start = told = time.monotonic()
-    due, sent = 0, 0
+    start = time.monotonic()
+    told, due, sent = start - 1, 0, 0
     for _ in count():
         now = time.monotonic()
         share, due = int((now - start) * rate) - due, int((now - start) * rate)
         for number in range(min(share, int(rate / 10) + 1)):
             sent += send(number % sources, next(all_of))
-        if now - told >= 1:
+        if sent and now - told >= 1:
             print(sent, flush=True)
             told, sent = now, 0
         time.sleep(TICK_S)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.table import Table
 
@@ -18,6 +19,7 @@ from swarm_ledger.cli.output import Json, console, print_json
 from swarm_ledger.errors import Misuse
 from swarm_ledger.sim.plot import Panel, shares
 from swarm_ledger.sim.resilience.attack import STRATEGIES, Setting
+from swarm_ledger.sim.resilience.committee import lot
 from swarm_ledger.sim.resilience.odds import Edge, Odds, edge, sweep
 from swarm_ledger.voting.rules import NUMBER_RULES, RULES
 
@@ -123,6 +125,37 @@ def _plot(found: Sequence[Odds], setting: Setting, strategies: Sequence[str]) ->
         mark = setting.faulty if setting.faulty <= across[-1] else None
         panels.append(Panel(strategy, across, lines, mark))
     return shares(panels, across=f"liars of {setting.drones}", up="wrong")
+
+
+@app.command()
+def committee(
+    drones: Annotated[
+        list[int] | None, typer.Option(help="How many fly; more than once for several.")
+    ] = None,
+    liars: Annotated[
+        list[float] | None,
+        typer.Option(help="Shares of them that lie; more than once for several."),
+    ] = None,
+    validators: Annotated[int, typer.Option(help="How many are drawn.")] = 31,
+    as_json: Json = False,
+) -> None:
+    """How likely a committee drawn by lot has more liars than PBFT bears: exactly.
+
+    A committee that operators name is as good as their choice; this is for one that they draw.
+    """
+    found = [
+        lot(n, int(share * n), validators)
+        for n in drones or (40, 60, 80, 100, 128)
+        for share in liars or (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
+    ]
+    if as_json:
+        print_json(msgspec.to_builtins(found))
+        return
+    table = Table("drones", "liars", "validators", "bears", "more than that")
+    for one in found:
+        numbers = one.drones, one.liars, one.validators, one.bears
+        table.add_row(*map(str, numbers), f"{one.unsafe:.2g}")
+    console.print(table)
 
 
 @app.command()

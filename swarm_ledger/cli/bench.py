@@ -19,7 +19,15 @@ from swarm_ledger.sim.ledger_bench import Figures, measure
 app = typer.Typer(
     help="Say what things cost on this machine, and how good the swarm is.",
     no_args_is_help=True,
-    cls=lazily({"perception": "bench_perception:perception"}),
+    cls=lazily(
+        {
+            "consensus": "bench_consensus:consensus",
+            "memory": "bench_memory:memory",
+            "perception": "bench_perception:perception",
+            "radio": "bench_radio:radio",
+            "scale": "bench_scale:scale",
+        }
+    ),
 )
 
 

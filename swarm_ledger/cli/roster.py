@@ -124,6 +124,22 @@ def revoke(
 
 
 @app.command()
+def appoint(
+    directory: Directory,
+    names: Annotated[list[str], typer.Argument(help="Names, or drone ids.")],
+    role: RoleOption = None,
+    days: Days = 365,
+    as_json: Json = False,
+) -> None:
+    """Draft other roles for drones: into the committee that orders, or out of it to vote only."""
+    roles = frozenset(role or edits.FLYING)
+    drafts.change(
+        directory, lambda _, members: edits.appoint(members, names, roles), expires=_in(days)
+    )
+    tell(directory, as_json)
+
+
+@app.command()
 def rotate(
     directory: Directory,
     name: Annotated[str, typer.Argument(help="The member's name, or drone id.")],

@@ -25,6 +25,9 @@ KeyOption = Annotated[str, typer.Option("--key", help="URI of the key, such as f
 
 def quickstart(
     drones: Annotated[int, typer.Option(min=4, max=100, help="How many drones.")] = 4,
+    validators: Annotated[
+        int, typer.Option(min=0, help="How many of them run consensus; 0: all. 31 are plenty.")
+    ] = 0,
     folder: Annotated[
         Path, typer.Option("--dir", help="A new folder for keys, roster and fleet file.")
     ] = Path("swarm"),
@@ -34,7 +37,9 @@ def quickstart(
 
     All keys are software keys on this machine: no swarm that matters should begin like this.
     """
-    mission = Mission(run_dir=folder, drones=drones, byzantine=0, transport="zmq")
+    mission = Mission(
+        run_dir=folder, drones=drones, byzantine=0, validators=validators, transport="zmq"
+    )
     fleet = prepare(mission, now=utc_now())
     said = {
         "fleet": str(folder / FLEET),

@@ -201,7 +201,7 @@ def _wanted(folder: Path) -> dict[str, int]:
 
 
 def _ids(roster: Roster, labels: list[str] | None) -> tuple[bytes, ...]:
-    members = {bytes.fromhex(roster.named(label).drone_id) for label in labels or ()}
+    members = {roster.named(label).id for label in labels or ()}
     if len(members) > MAX_LISTED:
         raise Misuse(f"a rule names {MAX_LISTED} members at most.")
     return tuple(sorted(members))

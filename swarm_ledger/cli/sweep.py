@@ -13,11 +13,12 @@ import typer
 from swarm_ledger.cli.output import Json, console, print_json
 from swarm_ledger.cli.simulate import progress_bar
 from swarm_ledger.errors import Misuse
+from swarm_ledger.sim.sweep.figure import figure, load_published
 from swarm_ledger.sim.sweep.plan import load_plan, tasks
 from swarm_ledger.sim.sweep.results import Results
 from swarm_ledger.sim.sweep.run import cluster, local
 from swarm_ledger.sim.sweep.run import sweep as carry_out
-from swarm_ledger.sim.sweep.summary import cells, plot, table
+from swarm_ledger.sim.sweep.summary import cells, listing, table
 
 
 def sweep(
@@ -31,10 +32,15 @@ def sweep(
     ] = "",
     parquet: Annotated[bool, typer.Option("--parquet", help="Write all rows as Parquet.")] = False,
     columns: Annotated[
-        str, typer.Option(help="The parameter whose values are the table's columns.")
+        str, typer.Option(help="A parameter whose values are to be the table's columns.")
     ] = "",
-    figure: Annotated[
-        Path | None, typer.Option("--plot", help="Draw E_N along that parameter, as SVG.")
+    plot: Annotated[Path | None, typer.Option(help="Draw E_N with its intervals, as SVG.")] = None,
+    along: Annotated[str, typer.Option(help="The parameter to draw along; the last one.")] = "",
+    panels: Annotated[
+        str, typer.Option(help="A parameter each of whose values gets a plot of its own.")
+    ] = "",
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="What others published, to draw, too (YAML).")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -44,11 +50,12 @@ def sweep(
     under way. A run's result follows from the file's seed and its own number and nothing else.
     """
     plan = load_plan(file)
-    along = columns or list(plan.grid)[-1]
-    if along not in plan.grid:
-        raise Misuse(
-            f"{file} has no parameter {along!r}.", remedy=f"Take {' or '.join(plan.grid)}."
-        )
+    for name in (columns, along, panels):
+        if name and name not in plan.grid:
+            raise Misuse(
+                f"{file} has no parameter {name!r}.", remedy=f"Take {' or '.join(plan.grid)}."
+            )
+    published = [load_published(path) for path in beside or ()]
     results = Results(out or file.with_name(f"{file.name}.results"))
     with ExitStack() as stack:
         report = stack.enter_context(progress_bar("tasks", len(tasks(plan)), as_json))
@@ -57,9 +64,11 @@ def sweep(
     found = cells(plan, rows)
     if parquet:
         results.write_parquet(rows)
-    if figure is not None:
-        plot(found, along, figure)
+    if plot is not None:
+        along = along or list(plan.grid)[-1]
+        plot.write_text(figure(found, along, panels=panels, beside=published))
     if as_json:
         print_json({"results": str(results.folder), "cells": msgspec.to_builtins(found)})
     else:
-        console.print(table(found, along), end="", markup=False)
+        shown = table(found, columns) if columns else listing(found)
+        console.print(shown, end="", markup=False, soft_wrap=True)

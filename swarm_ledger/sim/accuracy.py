@@ -12,7 +12,7 @@ from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.virtual import VirtualSwarm
 from swarm_ledger.sim.watch import Watch
-from swarm_ledger.sim.world import HARD_VIEWS, TARGETS, World
+from swarm_ledger.sim.world import TARGETS
 
 RIGHT, UNDECIDED, WRONG = "right", "undecided", "wrong"
 
@@ -38,13 +38,10 @@ def fly(
     *,
     drones: int,
     liars: int,
-    attack: str = "lie",
-    rule: str = "majority",
-    hard: float = HARD_VIEWS,
 ) -> Flight:
     """Fly one mission, and read its votes and its decision as the ledger has them.
 
-    hard: the share of drones that see badly. Misuse if the swarm does not come to one ledger.
+    Misuse if the swarm does not come to one ledger.
     """
     target, seed = task
     votes: dict[str, str] = {}
@@ -61,14 +58,11 @@ def fly(
             byzantine=liars,
             target=target,
             seed=seed,
-            attack=attack,
             allow_unsafe=True,
-            rule=rule,
         )
-        world = World.create(target, drones, seed, hard=hard)
         dishonest = mission.liars()
         watch = Watch(mission.names(), (n for n in mission.names() if n not in dishonest))
-        with VirtualSwarm(mission, on_event, world=world) as swarm:
+        with VirtualSwarm(mission, on_event) as swarm:
             if not swarm.run(watch):
                 raise Misuse(f"seed {seed}, {target}: the swarm did not come to one ledger.")
     decided = watch.flying[0].decision or {}

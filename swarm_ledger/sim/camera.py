@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from swarm_ledger.sim import cups, heads, scenery
 from swarm_ledger.sim.raster import Light, Mesh, View, paint
 from swarm_ledger.sim.scenery import Obstacle, Optics
-from swarm_ledger.sim.world import Pose, World
+from swarm_ledger.sim.world import TROUBLES, Pose, World
 
 HEIGHT, WIDTH = 120, 160
 FRAME_SECONDS = 0.1
@@ -125,25 +125,28 @@ def _scene(world: World, drone: int) -> _Scene:
     azimuth, height = common.uniform(0, 2 * math.pi), common.uniform(0.15, 1.2)
     rng = np.random.default_rng([world.seed, _SCENE_TAG, drone])
     severity = _severity(rng, world.hard)
+    bad = {trouble: severity if trouble in world.troubles else 0.0 for trouble in TROUBLES}
     towards = (
         math.cos(azimuth) * math.cos(height),
         math.sin(azimuth) * math.cos(height),
         math.sin(height),
     )
     light = Light(
-        towards, rng.uniform(0.2, 0.8), rng.uniform(0.55, 0.75) - 0.45 * severity * rng.random()
+        towards,
+        rng.uniform(0.2, 0.8),
+        rng.uniform(0.55, 0.75) - 0.45 * bad["light"] * rng.random(),
     )
     behind = scenery.backdrop(rng, HEIGHT, WIDTH + 2 * _MARGIN, vivid=rng.uniform(0.1, 0.7))
-    haze = np.append(behind.mean(axis=(0, 1)) / 255.0, severity * rng.uniform(0.0, 0.7)).astype(
-        np.float32
-    )
+    haze = np.append(
+        behind.mean(axis=(0, 1)) / 255.0, bad["light"] * rng.uniform(0.0, 0.7)
+    ).astype(np.float32)
     plinth = cups.plinth(common).moved(by=(0, 0, _PLINTH_TOP))
     return _Scene(
         light,
         plinth,
         behind,
-        Optics.draw(rng, severity),
-        scenery.obstacles(rng, severity, HEIGHT * _OVERSAMPLE, WIDTH * _OVERSAMPLE),
+        Optics.draw(rng, light=bad["light"], blur=bad["blur"], noise=bad["noise"]),
+        scenery.obstacles(rng, bad["obstacles"], HEIGHT * _OVERSAMPLE, WIDTH * _OVERSAMPLE),
         rng.uniform(190.0, 260.0),
         (rng.normal(0.0, 9.0), rng.normal(0.0, 5.0)),
         haze,

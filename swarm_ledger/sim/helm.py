@@ -64,6 +64,7 @@ class Helm:
             question=fleet.question(),
             secrets=secrets,
             max_bytes=fleet.max_bytes(name),
+            rhythm=fleet.rhythm(),
         )
         self._lookout.check_current(self.drone, now_ms)
         links.follow(fleet, self.drone, now_ms)

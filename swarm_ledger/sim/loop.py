@@ -20,7 +20,7 @@ from swarm_ledger.sim.wiring import Wiring
 Work = Callable[[Drone, int], None]
 """What a drone does in each turn besides hearing its peers; the time in POSIX milliseconds."""
 
-_POLL_MS = 10
+_TICK_MS = 10
 _STATUS_MS = 200
 
 
@@ -29,12 +29,15 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     emit = StdoutEvents(name)
     with fleet.store(name) as store, closing(Wiring(fleet, name, emit)) as wiring:
         helm = Helm(fleet, name, store, wiring, emit=emit, now_ms=wall_clock_ms())
-        told_ms = 0
+        told_ms = ticked_ms = 0
         while not stop.asked:
-            arrived = wiring.receive(_POLL_MS)
+            arrived = wiring.receive(_TICK_MS)
             helm.hear(arrived, wall_clock_ms())
             work(helm.drone, wall_clock_ms())
             now_ms = wall_clock_ms()
+            if 0 <= now_ms - ticked_ms < _TICK_MS:
+                continue
+            ticked_ms = now_ms
             helm.tick(now_ms)
             if not 0 <= now_ms - told_ms < _STATUS_MS:
                 told_ms = now_ms

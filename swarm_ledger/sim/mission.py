@@ -20,10 +20,18 @@ from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, seal
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import CHANNEL, ChannelKeys
+from swarm_ledger.identity.edits import FLYING, VOTING
 from swarm_ledger.identity.roster import Member, Role, parse_roster, render_roster
 from swarm_ledger.identity.trust import write_trust
 from swarm_ledger.runtime.fleet import FLEET, Fleet
-from swarm_ledger.runtime.fleet_file import ConsensusEntry, DroneEntry, FleetFile, WorldEntry
+from swarm_ledger.runtime.fleet_file import (
+    ConsensusEntry,
+    DroneEntry,
+    FleetFile,
+    RadioEntry,
+    WorldEntry,
+)
+from swarm_ledger.runtime.lpwan import Profile
 from swarm_ledger.signers import Signer, SoftwareSigner
 from swarm_ledger.sim.byzantine import ATTACKS
 from swarm_ledger.sim.ports import free_ports
@@ -38,6 +46,7 @@ MAX_TIMEOUT_S = 86_400
 OPERATOR = "operator_1"
 KEY = "key.pem"
 ROSTER_DAYS = 365
+_PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,10 @@ class Mission:
     secret: whether drones encrypt what they say to each other, whatever carries it.
     behaviour: whether pilots fly the drones, in the memory transport; see sim/squadron.py.
     allow_unsafe: accept more liars than the protocol tolerates. timeout_s: give up after that.
-    rule: how the question is settled, by name; sealed: whether votes are committed to first.
+    validators: how many of the drones, the first ones, run consensus; 0 for all. The others vote
+    and follow. rule: how the question is settled, by name; sealed: whether votes are committed to
+    first. radio: a narrow channel that all share, in the memory transport; loss: of each frame at
+    each who hears it, 0 to 1.
     """
 
     run_dir: Path
@@ -72,12 +84,20 @@ class Mission:
     behaviour: bool = False
     rule: str = "majority"
     sealed: bool = False
+    validators: int = 0
+    radio: RadioEntry | None = None
+    loss: float = 0.0
 
     def __post_init__(self) -> None:
         if not 4 <= self.drones <= MAX_DRONES:
             raise Misuse(
                 f"{self.drones} drones can't be flown.",
                 remedy=f"Take 4 to {MAX_DRONES}: with fewer than 4, not even one may lie.",
+            )
+        if self.validators and not 4 <= self.validators <= self.drones:
+            raise Misuse(
+                f"{self.validators} of {self.drones} drones can't run consensus.",
+                remedy=f"Take --validators 4 to {self.drones}.",
             )
         tolerated = faulty(self.drones)
         if not 0 <= self.byzantine < self.drones:
@@ -109,6 +129,7 @@ class Mission:
                 remedy="Take --transport memory, or `ros2 launch swarm_ledger sim.launch.py "
                 "behaviour:=true`.",
             )
+        self._check_radio()
         rule_named(self.rule)
         if not 0 <= self.seed < 2**63:
             raise Misuse(
@@ -120,16 +141,47 @@ class Mission:
                 remedy=f"Give it 1 to {MAX_TIMEOUT_S} seconds.",
             )
 
+    def _check_radio(self) -> None:
+        if self.radio is None:
+            if self.loss:
+                raise Misuse("only a radio loses what it is told to.", remedy="Take a --profile.")
+            return
+        if self.transport != "memory" or self.secret:
+            raise Misuse(
+                f"there is no simulated radio over {self.transport}"
+                f"{' that keeps secrets' * self.secret}.",
+                remedy="Take --transport memory, without --secret.",
+            )
+        if not 0 <= self.loss < 1:
+            raise Misuse(f"a radio can't lose {self.loss:g} of all.", remedy="Take 0 to 0.9.")
+        Profile(self.drones, self.radio.link())
+
+    @property
+    def asks_for_ms(self) -> int:
+        """How long the question is open: on a narrow channel, long enough for all to be heard."""
+        if self.radio is None:
+            return self.duration_ms
+        profile = Profile(self.drones, self.radio.link())
+        return max(self.duration_ms, _PATIENCE * profile.resend_ms)
+
     def liars(self) -> frozenset[str]:
-        """Return the names of the Byzantine drones, drawn by the seed."""
+        """Return the names of the Byzantine drones, drawn by the seed.
+
+        Of a committee, no more than it tolerates are drawn, unless more lie than all tolerate.
+        """
         names = self.names()
         draw = random.Random(f"liars {self.seed}")  # noqa: S311  - a simulation, not a secret
-        return frozenset(draw.sample(names, self.byzantine))
+        if not self.validators or self.byzantine > faulty(self.drones):
+            return frozenset(draw.sample(names, self.byzantine))
+        committee = names[: self.validators]
+        ordering = draw.sample(committee, faulty(self.validators))
+        spared = set(committee).difference(ordering)
+        return frozenset(draw.sample(sorted(set(names) - spared), self.byzantine))
 
     def settles_by(self) -> AnyRule:
         """Return the rule; of a sealed one, half of the time is for opening ballots."""
         rule = rule_named(self.rule)
-        return Sealed(rule, self.duration_ms // 2) if self.sealed else rule
+        return Sealed(rule, self.asks_for_ms // 2) if self.sealed else rule
 
     def names(self) -> list[str]:
         """Return the drones' names, drone_1 first."""
@@ -203,7 +255,7 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
         subject="What stands at the centre?",
         labels=TARGETS,
         rule=mission.settles_by(),
-        duration_ms=mission.duration_ms,
+        duration_ms=mission.asks_for_ms,
         nonce=_secret(mission, "nonce")[:16],
     )
     sealed = seal(Kind.QUESTION, encode(question), operator, parse_roster(raw))
@@ -221,6 +273,7 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
         world=WorldEntry(mission.target, mission.seed),
         transport="zmq" if mission.transport == "zmq" else "ros",
         secrecy=mission.secret,
+        radio=mission.radio,
     )
     (folder / FLEET).write_bytes(msgspec.yaml.encode(file))
 
@@ -234,7 +287,7 @@ def _members(
             name,
             key.public_key,
             key.key_store,
-            frozenset({Role.VALIDATOR, Role.VOTER}),
+            VOTING if index >= (mission.validators or mission.drones) else FLYING,
             hardware_only=mission.hardware_only,
             channel=channels[name].public if name in channels else None,
         )

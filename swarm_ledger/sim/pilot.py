@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import sys
 
+import cv2
+import numpy as np
+
 from swarm_ledger.errors import Misuse
 from swarm_ledger.perception import load as load_classifier
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.fleet import Fleet, wall_clock_ms
 from swarm_ledger.sim.byzantine import eyes
+from swarm_ledger.sim.camera import HEIGHT, WIDTH
 from swarm_ledger.sim.eyes import FRAME_MS, look
 from swarm_ledger.sim.loop import command_line, drive, run
 from swarm_ledger.sim.stop import Stop
@@ -34,6 +38,16 @@ def fly(fleet: Fleet, name: str, stop: Stop) -> None:
             drone.look(look(world, place, (now_ms - start_ms) / 1000, classifier, now_ms))
 
     drive(fleet, name, stop, work)
+
+
+def warm_up() -> None:
+    """Have ready what all drones' processes share, before they are forked: the shipped model, and
+    OpenCV's tables of colours, which it makes for the first image: 140 ms of processor.
+
+    OpenCV keeps to this thread, as others would not be forked; many drones share few cores anyway.
+    """
+    cv2.setNumThreads(1)
+    load_classifier().classify(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
 
 
 def main() -> int:

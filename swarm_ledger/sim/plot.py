@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#999999")
@@ -13,16 +13,24 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#9
 _WIDTH, _HEIGHT = 300, 220
 _LEFT, _TOP, _RIGHT, _BOTTOM = 46, 30, 12, 44
 _STEPS = 5
+_LEGEND = 30
+_LETTER = 7
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot: shares, 0 to 1, over counts. mark: where a dashed line stands, None for none."""
+    """One plot: shares, 0 to 1, over counts, None where there is none yet. mark: where a dashed
+    line stands, None for none. bands: intervals, of those lines that have any. dashed: the lines
+    that are drawn so. most: what the axis ends at, where it shows something else than shares.
+    """
 
     title: str
     across: Sequence[int]
-    lines: Mapping[str, Sequence[float]]
+    lines: Mapping[str, Sequence[float | None]]
     mark: int | None = None
+    bands: Mapping[str, Sequence[tuple[float, float] | None]] = field(default_factory=dict)
+    dashed: Collection[str] = ()
+    most: float = 1.0
 
 
 def shares(panels: Sequence[Panel], *, across: str, up: str) -> str:
@@ -30,7 +38,9 @@ def shares(panels: Sequence[Panel], *, across: str, up: str) -> str:
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     names = list(panels[0].lines)
-    width, height = columns * _WIDTH, rows * _HEIGHT + 30
+    width = columns * _WIDTH
+    legend = _legend(names, panels[0].dashed, width, rows * _HEIGHT)
+    height = rows * _HEIGHT + _LEGEND * len(legend)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="11">',
@@ -39,12 +49,29 @@ def shares(panels: Sequence[Panel], *, across: str, up: str) -> str:
     for place, panel in enumerate(panels):
         x, y = place % columns * _WIDTH, place // columns * _HEIGHT
         parts.append(f'<g transform="translate({x} {y})">{_panel(panel, across, up)}</g>')
-    step = width / max(1, len(names))
+    return "\n".join([*parts, *(part for row in legend for part in row), "</svg>"]) + "\n"
+
+
+def _legend(
+    names: Sequence[str], dashed: Collection[str], width: int, top: int
+) -> list[list[str]]:
+    """Return what tells the lines apart, in as many rows as it takes."""
+    widest = max(map(len, names), default=0) * _LETTER + 30
+    in_row = max(1, min(len(names), width // widest))
+    rows: list[list[str]] = []
     for place, name in enumerate(names):
-        along, colour = round(place * step + 10, 1), COLOURS[place % len(COLOURS)]
-        parts.append(f'<path d="M{along} {height - 14}h16" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<text x="{along + 20}" y="{height - 10}">{escape(name)}</text>')
-    return "\n".join([*parts, "</svg>"]) + "\n"
+        if place % in_row == 0:
+            rows.append([])
+        along = round(place % in_row * width / in_row + 10, 1)
+        y = top + _LEGEND * (len(rows) - 1) + 16
+        rows[-1].append(f'<path d="M{along} {y}h16" {_stroke(place, name in dashed)}/>')
+        rows[-1].append(f'<text x="{along + 20}" y="{y + 4}">{escape(name)}</text>')
+    return rows
+
+
+def _stroke(place: int, dashed: bool) -> str:
+    colour = COLOURS[place % len(COLOURS)]
+    return f'stroke="{colour}" stroke-width="2"' + ' stroke-dasharray="5 3"' * dashed
 
 
 def _panel(panel: Panel, across: str, up: str) -> str:
@@ -55,14 +82,15 @@ def _panel(panel: Panel, across: str, up: str) -> str:
         along = (x - low) / max(1, high - low)
         return (
             round(_LEFT + along * (right - _LEFT), 1),
-            round(bottom - share * (bottom - _TOP), 1),
+            round(bottom - share / panel.most * (bottom - _TOP), 1),
         )
 
     parts = [f'<text x="{_LEFT}" y="{_TOP - 12}" font-weight="bold">{escape(panel.title)}</text>']
     for step in range(_STEPS + 1):
-        x, y = at(low, step / _STEPS)
+        up_to = step / _STEPS * panel.most
+        x, y = at(low, up_to)
         parts.append(f'<path d="M{x} {y}H{right}" stroke="#ddd"/>')
-        parts.append(f'<text x="{x - 6}" y="{y + 4}" text-anchor="end">{step / _STEPS:g}</text>')
+        parts.append(f'<text x="{x - 6}" y="{y + 4}" text-anchor="end">{up_to:.3g}</text>')
     for count in panel.across:
         x, y = at(count, 0)
         parts.append(f'<text x="{x}" y="{y + 16}" text-anchor="middle">{count}</text>')
@@ -77,9 +105,17 @@ def _panel(panel: Panel, across: str, up: str) -> str:
     if panel.mark is not None:
         x, y = at(panel.mark, 0)
         parts.append(f'<path d="M{x} {y}V{_TOP}" stroke="#555" stroke-dasharray="4 3"/>')
-    for place, values in enumerate(panel.lines.values()):
-        points = [at(x, value) for x, value in zip(panel.across, values, strict=True)]
+    for place, (name, values) in enumerate(panel.lines.items()):
+        if name in panel.bands:
+            edges = [(x, e) for x, e in zip(panel.across, panel.bands[name], strict=True) if e]
+            around = [at(x, high) for x, (_, high) in edges]
+            around += [at(x, low) for x, (low, _) in reversed(edges)]
+            colour = COLOURS[place % len(COLOURS)]
+            shape = " ".join(f"{x},{y}" for x, y in around)
+            parts.append(f'<polygon points="{shape}" fill="{colour}" opacity="0.13"/>')
+        places = zip(panel.across, values, strict=True)
+        points = [at(x, value) for x, value in places if value is not None]
         line = " ".join(f"{x},{y}" for x, y in points)
-        colour = COLOURS[place % len(COLOURS)]
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        stroke = _stroke(place, name in panel.dashed)
+        parts.append(f'<polyline points="{line}" fill="none" {stroke}/>')
     return "".join(parts)

@@ -35,21 +35,19 @@ class Optics:
     tint: tuple[float, float, float]
 
     @staticmethod
-    def draw(rng: Rng, severity: float) -> Optics:
-        """Draw by lot; severity in 0..1 makes all of it worse."""
+    def draw(rng: Rng, *, light: float, blur: float, noise: float) -> Optics:
+        """Draw by lot; how bad each of them is, 0 to 1."""
         dark = rng.random() < 0.6
         gain = (
-            1.0 - severity * rng.uniform(0.0, 0.75)
-            if dark
-            else 1.0 + severity * rng.uniform(0.0, 0.8)
+            1.0 - light * rng.uniform(0.0, 0.75) if dark else 1.0 + light * rng.uniform(0.0, 0.8)
         )
         return Optics(
-            0.3 + severity**2 * rng.uniform(0.0, 4.2),
-            severity**2 * rng.uniform(0.0, 13.0),
+            0.3 + blur**2 * rng.uniform(0.0, 4.2),
+            blur**2 * rng.uniform(0.0, 13.0),
             rng.uniform(0.0, math.pi),
             gain,
-            severity * rng.uniform(0.0, 70.0),
-            2.0 + severity * rng.uniform(2.0, 34.0),
+            light * rng.uniform(0.0, 70.0),
+            2.0 + noise * rng.uniform(2.0, 34.0),
             (rng.uniform(0.85, 1.1), rng.uniform(0.92, 1.06), rng.uniform(0.85, 1.1)),
         )
 

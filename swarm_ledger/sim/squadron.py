@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 
 from swarm_ledger.behaviour import Pilot, Place
 from swarm_ledger.runtime.drone import Drone
-from swarm_ledger.runtime.machine import id_of
 from swarm_ledger.runtime.orders import Orders
 from swarm_ledger.sim.airspace import Airspace
 from swarm_ledger.sim.world import World
@@ -61,7 +60,7 @@ class Squadron:
 
     def _obey(self, pilot: Pilot, drone: Drone) -> None:
         if pilot.number not in self._orders:
-            self._orders[pilot.number] = Orders(drone.keeper.store, id_of(drone.member))
+            self._orders[pilot.number] = Orders(drone.keeper.store, drone.member.id)
         ordered = self._orders[pilot.number].look(drone.engine.now_ms)
         if ordered is not None:
             pilot.order = ordered.order

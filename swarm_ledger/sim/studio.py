@@ -72,7 +72,8 @@ def develop(rng: Rng, canvas: Image) -> Image:
     matrix = np.array([[stretch, 0, WIDE / 2 * (1 - stretch)], [0, 1, 0]], dtype=np.float32)
     warped = cv2.warpAffine(canvas, matrix, (WIDE, TALL), borderMode=cv2.BORDER_REFLECT_101)
     small = cv2.resize(warped, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.uint8)
-    optics = scenery.Optics.draw(rng, float(rng.uniform(0.0, 0.45)))
+    mild = float(rng.uniform(0.0, 0.45))
+    optics = scenery.Optics.draw(rng, light=mild, blur=mild, noise=mild)
     return scenery.expose(small, optics, rng)
 
 

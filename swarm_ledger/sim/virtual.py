@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse
-from swarm_ledger.identity.roster import Role, Roster
+from swarm_ledger.identity.roster import Roster
 from swarm_ledger.perception import Classifier
 from swarm_ledger.perception import load as load_classifier
 from swarm_ledger.runtime.drone import Drone
@@ -23,6 +23,7 @@ from swarm_ledger.sim.events import Event
 from swarm_ledger.sim.eyes import FRAME_MS, look
 from swarm_ledger.sim.mission import Mission, Rack, prepare
 from swarm_ledger.sim.pbft.clock import Clock
+from swarm_ledger.sim.radio.air import Air
 from swarm_ledger.sim.squadron import Squadron
 from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.watch import OnEvent, Watch
@@ -56,7 +57,7 @@ class SeededKeys:
     def begin(self, roster: Roster, now_s: int) -> Identity | None:
         """Return the session of a roster version, valid from the start of the flight on."""
         member = roster.with_key(self.root_key)
-        if member is None or Role.VALIDATOR not in member.roles:
+        if member is None or member.index not in roster.flying:
             return None
         return self.take_up(roster)
 
@@ -107,33 +108,35 @@ class SeededKeys:
         return 0
 
 
+def _network(mission: Mission) -> MemoryNetwork | Air:
+    if mission.radio is None:
+        return MemoryNetwork(range(mission.drones), mission.seed)
+    return Air(mission.drones, mission.seed, mission.radio.link(), loss=mission.loss)
+
+
 class VirtualSwarm:
     """All drones of a mission, stepped together. Use it as a context manager.
 
-    network: may be given to simulate a bad one. rack: where root keys are, files from the seed
-    otherwise. clocks: of drones whose clock isn't right, by their place. world: what the cameras
-    see, where it isn't the mission's usual one.
+    network: may be given to simulate another one than the mission's. rack: where root keys are,
+    files from the seed otherwise. clocks: of drones whose clock isn't right, by their place.
     """
 
     def __init__(
         self,
         mission: Mission,
         on_event: OnEvent,
-        network: MemoryNetwork | None = None,
+        network: MemoryNetwork | Air | None = None,
         rack: Rack | None = None,
         clocks: Mapping[int, Clock] | None = None,
-        *,
-        world: World | None = None,
     ) -> None:
         start = datetime.fromtimestamp(START_MS / 1000, tz=timezone.utc)
         self.mission = mission
         self.fleet = prepare(mission, now=start, rack=rack)
         self.now_ms = START_MS
-        members = range(len(self.fleet.file.drones))
-        self._network = network or MemoryNetwork(members, mission.seed)
+        self._network = network or _network(mission)
         self._on_event = on_event
         self._clocks = clocks or {}
-        self._world = world or World.create(mission.target, mission.drones, mission.seed)
+        self._world = World.create(mission.target, mission.drones, mission.seed)
         self.squadron = Squadron(self._world) if mission.behaviour else None
         self._classifier = load_classifier()
         self._stack = ExitStack()
@@ -141,6 +144,9 @@ class VirtualSwarm:
         self.dead: set[int] = set()
         for entry in self.fleet.file.drones:
             self.drones.append(self._launch(entry))
+        if isinstance(self._network, Air):
+            for member, drone in enumerate(self.drones):
+                self._network.board(member, drone)
 
     def __enter__(self) -> VirtualSwarm:
         return self
@@ -152,7 +158,8 @@ class VirtualSwarm:
         roster, name = self.fleet.roster, entry.name
         keys = SeededKeys(name, self.fleet.root(name), self.mission.seed)
         secrets = self._secrets(name)
-        transport = veiled(self._network.join(roster.named(name).index), secrets)
+        end = self._network.join(roster.named(name).index, roster.committee)
+        transport = veiled(end, secrets)
         return Drone(
             keys,
             self.fleet.trust,
@@ -165,6 +172,7 @@ class VirtualSwarm:
             question=self.fleet.question(),
             secrets=secrets,
             max_bytes=self.fleet.max_bytes(name),
+            rhythm=self.fleet.rhythm(),
         )
 
     def _secrets(self, name: str) -> Secrets | None:
@@ -183,9 +191,9 @@ class VirtualSwarm:
         clock = self._clocks.get(place)
         return clock.read(self.now_ms) if clock else self.now_ms
 
-    def step(self) -> None:
-        """Let one hundredth of a second pass."""
-        self.now_ms += _STEP_MS
+    def step(self, ms: int = _STEP_MS) -> None:
+        """Let one hundredth of a second pass, or so many milliseconds."""
+        self.now_ms += ms
         for to, data in self._network.deliver(self.now_ms):
             if to not in self.dead:
                 self.drones[to].receive(data, self.clock_ms(to))

@@ -51,10 +51,13 @@ class Wiring:
             return
         self._before, self._fleet = now, fleet
         curve = self._curve(rosters) if encrypted else None
+        audience = _audience(rosters)
         try:
             places = fleet.endpoints(*_given(fleet), *rosters)
+            if audience is not None and drone.member.index not in audience:
+                places = {index: places[index] for index in audience & places.keys()}
             if self._end is not None:
-                self._end.learn(places, curve)
+                self._end.learn(places, curve, audience)
                 return
         except Misuse as error:
             if self._end is None:
@@ -62,7 +65,7 @@ class Wiring:
             self._emit("roster_refused", {"what": error.explain()})
             return
         places[drone.member.index] = fleet.drone(self._name).endpoint
-        self._end = ZmqTransport(drone.member.index, places, curve)
+        self._end = ZmqTransport(drone.member.index, places, curve, audience)
 
     def receive(self, timeout_ms: int) -> list[bytes]:
         """Wait at most that long for messages; return those that are there, a bounded number."""
@@ -144,6 +147,13 @@ def _in_force_and_later(drone: Drone, fleet: Fleet) -> list[Roster]:
     later = {one.version: one for one in (*_given(fleet), *heard)}
     present = drone.roster
     return [present, *(later[v] for v in sorted(later) if v > present.version)]
+
+
+def _audience(rosters: Sequence[Roster]) -> frozenset[int] | None:
+    """Return whom broadcasts are for: the committee, also of a roster to come; None for all."""
+    if all(roster.committee is None for roster in rosters):
+        return None
+    return frozenset(index for roster in rosters for index in roster.validators)
 
 
 def _given(fleet: Fleet) -> list[Roster]:

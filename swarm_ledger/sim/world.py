@@ -26,6 +26,11 @@ ORBIT_HEIGHT = (0.1, 2.2)  # metres above the target's middle
 HARD_VIEWS = 0.36
 """The share of drones that see badly, unless a world says otherwise."""
 
+TROUBLES: tuple[str, ...] = ("light", "blur", "noise", "obstacles")
+"""What makes a view bad: too dark, glaring or hazy; out of focus or smeared; sensor noise; things
+in the way.
+"""
+
 _ORBIT_TAG = 0x0B17
 
 
@@ -45,7 +50,7 @@ class World:
 
     target: one of TARGETS; drones: how many, >= 1; seed: decides everything that is drawn by lot;
     poses: empty when the drones circle, else one fixed pose a drone. hard: the share of drones
-    that see badly: murky, blurred, noisy or obstructed.
+    that see badly. troubles: of what there is for them; there is nothing else.
     """
 
     target: str
@@ -53,6 +58,7 @@ class World:
     seed: int
     poses: tuple[Pose, ...] = ()
     hard: float = HARD_VIEWS
+    troubles: tuple[str, ...] = TROUBLES
 
     @staticmethod
     def create(
@@ -62,12 +68,15 @@ class World:
         poses: Sequence[Pose] = (),
         *,
         hard: float = HARD_VIEWS,
+        troubles: tuple[str, ...] = TROUBLES,
     ) -> World:
         """Return a checked world; poses, if given, are held instead of circling.
 
-        Raises Misuse for an unknown target, no drones, a bad seed or share, or poses that do not
-        fit.
+        Raises Misuse for an unknown target or trouble, no drones, a bad seed or share, or poses
+        that do not fit.
         """
+        if not set(troubles) <= set(TROUBLES):
+            raise Misuse(f"no trouble {troubles}.", remedy=f"Choose of {', '.join(TROUBLES)}.")
         if not 0 <= hard <= 1:
             raise Misuse(f"{hard} is no share of hard views.", remedy="Give a number from 0 to 1.")
         if target not in TARGETS:
@@ -96,7 +105,7 @@ class World:
                     f"The pose of drone {index} is not finite or too near the target.",
                     remedy=f"Place it {MIN_DISTANCE} m or more from the target's axis.",
                 )
-        return World(target, drones, seed, tuple(poses), hard)
+        return World(target, drones, seed, tuple(poses), hard, troubles)
 
     def pose(self, drone: int, t: float) -> Pose:
         """Return the pose of drone (1-based) at t seconds.

@@ -5,19 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
 
 from swarm_ledger.errors import Misuse
-from swarm_ledger.sim import accuracy
+from swarm_ledger.sim import gallery
+from swarm_ledger.sim.accuracy import RIGHT, UNDECIDED, judge
 from swarm_ledger.sim.arena.dynamics import BLACK_AT_FIRST, LIMIT_S, Dynamic, decide
 from swarm_ledger.sim.arena.liars import ATTACKS, MIXED
 from swarm_ledger.sim.arena.mixing import spread
 from swarm_ledger.sim.arena.swarm import DURATION_S, Setting, fly
-from swarm_ledger.sim.mission import Mission
-from swarm_ledger.sim.world import TARGETS
 from swarm_ledger.voting.rules import rule_named
 
 Row: TypeAlias = dict[str, Any]
@@ -109,50 +107,46 @@ class MixingCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CupCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Cup or two faces in the built-in world: drones, of which some lie and some see badly.
+    """Cup or two faces in the built-in world: swarms made of looks that were rendered once.
 
-    hard_views: percent of the drones that see badly: in bad light, with noise, blur or obstacles.
+    views: how well drones see, one of gallery.VIEWS. history: how many questions the swarm
+    answered before, of which rules that weigh have learnt.
     """
 
+    views: str = "usual"
     rule: str = "majority"
     drones: int = 7
     byzantine: int = 2
-    attack: str = "lie"
-    hard_views: int = 36
+    history: int = 0
 
     def __post_init__(self) -> None:
         rule_named(self.rule)
-        if not 0 <= self.hard_views <= 100:
-            raise Misuse(f"{self.hard_views} % of hard views: take 0 to 100.")
-        Mission(
-            Path(), self.drones, self.byzantine, attack=self.attack, allow_unsafe=True
-        )  # it says what can't be flown
+        gallery.check(self.views, self.drones, self.byzantine, self.history)
 
     def run(self, seed: int, runs: Sequence[int]) -> list[Row]:
-        """Fly some runs: a cup in those with even numbers. said: what each honest drone said.
+        """Ask some swarms. said: what each honest drone said. right: the swarm was.
 
-        right: the swarm was; seconds are not counted.
+        Seconds are not counted.
         """
         rows = []
         for run in runs:
-            task = TARGETS[run % 2], seed + run // 2
-            flown = accuracy.fly(
-                task,
+            answer = gallery.ask(
+                rule_named(self.rule),
+                self.views,
                 drones=self.drones,
                 liars=self.byzantine,
-                attack=self.attack,
-                rule=self.rule,
-                hard=self.hard_views / 100,
+                history=self.history,
+                seed=seed,
+                run=run,
             )
-            verdict = accuracy.judge(flown.decision, flown.target)
-            honest = {n: vote for n, vote in flown.votes.items() if n not in flown.liars}
+            verdict = judge(answer.decision, answer.target)
             rows.append(
                 {
                     "run": run,
-                    "right": verdict == accuracy.RIGHT,
-                    "undecided": verdict == accuracy.UNDECIDED,
+                    "right": verdict == RIGHT,
+                    "undecided": verdict == UNDECIDED,
                     "seconds": 0.0,
-                    "said": {n: accuracy.judge(v, flown.target) for n, v in honest.items()},
+                    "said": {n: judge(said, answer.target) for n, said in answer.said.items()},
                 }
             )
         return rows
@@ -170,10 +164,10 @@ class Experiment:
 
 
 EXPERIMENTS = {
-    "dynamics": Experiment(DynamicsCell, 25),
+    "dynamics": Experiment(DynamicsCell, 50),
     "swarm": Experiment(SwarmCell, 1),
-    "mixing": Experiment(MixingCell, 25),
-    "cup": Experiment(CupCell, 1),
+    "mixing": Experiment(MixingCell, 50),
+    "cup": Experiment(CupCell, 10),
 }
 
 

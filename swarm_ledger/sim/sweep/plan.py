@@ -100,10 +100,13 @@ def load_plan(path: Path) -> Plan:
 
 
 def tasks(plan: Plan) -> list[Task]:
-    """Return all tasks of a plan."""
+    """Return all tasks of a plan: the first runs of each cell come first.
+
+    So a sweep that is stopped early has something of all cells.
+    """
     step = EXPERIMENTS[plan.experiment].at_once
     return [
         Task(plan.experiment, parameters, plan.seed, first, min(step, plan.runs - first))
-        for parameters in plan.cells()
         for first in range(0, plan.runs, step)
+        for parameters in plan.cells()
     ]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from statistics import median
 
 import msgspec
@@ -15,6 +14,7 @@ from swarm_ledger.sim.sweep.experiments import Row
 from swarm_ledger.sim.sweep.plan import Plan
 
 _Z = 1.959963984540054
+_SINGLES = ("one drone, mean", "one drone, best")
 
 
 class CellSummary(msgspec.Struct, frozen=True):
@@ -90,60 +90,52 @@ def cells(plan: Plan, rows: Iterable[Row]) -> list[CellSummary]:
     ]
 
 
+def listing(summaries: Sequence[CellSummary]) -> str:
+    """Return a Markdown table with a line for each cell, and all that is known of it."""
+    names = list(summaries[0].parameters) if summaries else []
+    head = [*names, "E_N", "95 %", "T, s", "undecided", "wrong", "runs"]
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    for one in summaries:
+        fields = [
+            *(str(one.parameters[name]) for name in names),
+            f"{one.E_N:.2f}",
+            f"{one.low:.2f}-{one.high:.2f}",
+            "" if one.T_median_s is None else f"{one.T_median_s:.0f}",
+            f"{one.undecided:.2f}",
+            f"{one.wrong:.2f}",
+            str(one.runs),
+        ]
+        lines.append(f"| {' | '.join(fields)} |")
+    return "\n".join(lines) + "\n"
+
+
 def table(summaries: Sequence[CellSummary], across: str) -> str:
     """Return a Markdown table of E_N / T; across: the parameter whose values are the columns."""
     if not summaries or across not in summaries[0].parameters:
         raise Misuse(f"the sweep has no parameter {across!r} to make columns of.")
     columns = list(dict.fromkeys(one.parameters[across] for one in summaries))
     rest = [name for name in summaries[0].parameters if name != across]
-    rows: dict[tuple[object, ...], dict[object, str]] = {}
+    rows: dict[tuple[object, ...], dict[object, CellSummary]] = {}
     for one in summaries:
         key = tuple(one.parameters[name] for name in rest)
-        rows.setdefault(key, {})[one.parameters[across]] = _cell(one)
-    head = [*rest, *(f"{across} {value}" for value in columns)]
+        rows.setdefault(key, {})[one.parameters[across]] = one
+    singles = summaries[0].single_mean is not None
+    head = [*rest, *(f"{across} {value}" for value in columns), *_SINGLES[: 2 * singles]]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for key, found in rows.items():
-        cells_ = [*map(str, key), *(found.get(value, "") for value in columns)]
+        cells_ = [*map(str, key), *(_cell(found.get(value)) for value in columns)]
+        if singles:
+            mean = [one.single_mean or 0.0 for one in found.values()]
+            best = [one.single_best or 0.0 for one in found.values()]
+            cells_ += [f"{sum(mean) / len(mean):.2f}", f"{sum(best) / len(best):.2f}"]
         lines.append(f"| {' | '.join(cells_)} |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(one: CellSummary) -> str:
+def _cell(one: CellSummary | None) -> str:
+    if one is None:
+        return ""
     share = f"{one.E_N:.2f}"
     if one.single_mean is not None:
-        return f"{share} ({one.low:.2f}-{one.high:.2f}); one {one.single_mean:.2f}"
+        return f"{share} ({one.low:.2f}-{one.high:.2f}), {one.wrong:.2f} wrong"
     return share if one.T_median_s is None else f"{share}/{one.T_median_s:.0f}"
-
-
-def plot(summaries: Sequence[CellSummary], along: str, path: Path) -> None:
-    """Draw E_N along a parameter, a line for each combination of the others, as SVG."""
-    if not summaries or along not in summaries[0].parameters:
-        raise Misuse(f"the sweep has no parameter {along!r} to plot along.")
-    try:
-        import matplotlib  # noqa: PLC0415  - an extra
-
-        matplotlib.use("svg")
-        from matplotlib import pyplot  # noqa: PLC0415
-    except ImportError as error:
-        raise Misuse("a plot needs matplotlib.", remedy="pip install matplotlib.") from error
-    lines: dict[str, list[CellSummary]] = {}
-    for one in summaries:
-        others = (f"{k} {v}" for k, v in one.parameters.items() if k != along)
-        lines.setdefault(", ".join(others), []).append(one)
-    matplotlib.rcParams["svg.hashsalt"] = "swarm_ledger"
-    figure, axes = pyplot.subplots(figsize=(7, 4))
-    for name, found in lines.items():
-        places = [one.parameters[along] for one in found]
-        axes.plot(places, [one.E_N for one in found], marker="o", label=name)
-        lows, highs = [one.low for one in found], [one.high for one in found]
-        axes.fill_between(places, lows, highs, alpha=0.15)
-        for which in ("single_mean", "single_best"):
-            shares = [share for one in found if (share := getattr(one, which)) is not None]
-            if len(shares) == len(found):
-                axes.plot(places, shares, linestyle=":", label=f"{which}, {name}")
-    axes.set(xlabel=along, ylabel="E_N", ylim=(-0.02, 1.02))
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    pyplot.close(figure)

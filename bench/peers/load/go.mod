@@ -1,0 +1,3 @@
+module swarm_ledger/bench/peers/load
+
+go 1.22
