@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, settings
 from tests.crew import Crew
 from tests.lab import Lab
 
+pytest_plugins = ["tests.costs"]
+
 # A busy machine takes its time; what an example costs is for benchmarks to say.
 settings.register_profile(
     "unhurried", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,15 +27,40 @@ _OF_PROCESSES = ("system", "assault", "deploy", "hardware")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try a test of several processes once more if it fails; the summary lists it as a rerun.
+    """Try a test of several processes once more if it fails, and put files in the best order.
 
     On a machine that is short of processors they meet in orders that nobody thought of. What is
-    wrong fails again; a test that is listed again and again is to be mended.
+    wrong fails again; the summary lists it as a rerun, and what is listed again and again is to
+    be mended.
     """
     again = pytest.mark.flaky(reruns=1, only_rerun=["."])
     for item in items:
         if item.path.parent.name in _OF_PROCESSES or item.path.name == "test_links.py":
             item.add_marker(again)
+    places = _places(items)
+    items.sort(key=lambda item: places[item.path])
+
+
+def _places(items: list[pytest.Item]) -> dict[Path, float]:
+    """Say when each file's turn is, from 0 to 1.
+
+    Workers take whole files, in order. One that is long would keep a single worker busy in the
+    end, so the longest come first; and those that start processes are spread over all of the
+    time, beside others that only compute, instead of starving each other.
+    """
+    from tests.costs import DEAR_S  # a plugin: pytest imports it first
+
+    files = dict.fromkeys(item.path for item in items)
+    long = dict.fromkeys(files, 0.0)
+    for item in items:
+        if mark := item.get_closest_marker("slow"):
+            long[item.path] += mark.args[0] if mark.args else DEAR_S
+    places: dict[Path, float] = {}
+    for started in (True, False):
+        some = [path for path in files if (path.parent.name in _OF_PROCESSES) is started]
+        some.sort(key=lambda path: -long[path])
+        places |= {path: number / len(some) for number, path in enumerate(some)}
+    return places
 
 
 def pytest_configure() -> None:

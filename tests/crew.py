@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,7 +31,8 @@ DAY_S = 86_400
 END = datetime(2031, 1, 1, tzinfo=timezone.utc)
 """When the operators' signatures on rosters expire."""
 
-FLYING = frozenset({Role.VALIDATOR, Role.VOTER})
+VOTING = frozenset({Role.VOTER})
+FLYING = VOTING | {Role.VALIDATOR}
 
 
 def key(name: str) -> SoftwareSigner:
@@ -64,7 +65,8 @@ class Crew:
     One operator's signature is enough for a roster: the first one's.
 
     A member's root key is that of "<swarm> <name>", its first session's of "<swarm> <name> 0".
-    secret: whether they have channel keys, and so can speak in secret.
+    followers: how many of them, the last ones, vote only. secret: whether they have channel keys,
+    and so can speak in secret.
     """
 
     def __init__(
@@ -75,10 +77,12 @@ class Crew:
         *,
         secret: bool = False,
         operators: int = 1,
+        followers: int = 0,
     ) -> None:
         self.swarm, self.version, self.secret = swarm, version, secret
         self.names = [f"drone_{i}" for i in range(1, n + 1)]
         roles = dict.fromkeys(self.names, FLYING)
+        roles.update(dict.fromkeys(self.names[n - followers :], VOTING))
         roles["watcher"] = frozenset({Role.OBSERVER})
         asking = [f"operator_{i}" for i in range(1, operators + 1)]
         roles.update(dict.fromkeys(asking, frozenset({Role.OPERATOR})))
@@ -140,16 +144,21 @@ class Crew:
         old: Roster,
         *,
         add: Sequence[str] = (),
+        roles: Mapping[str, frozenset[Role]] | None = None,
         revoke: Sequence[str] = (),
         give: dict[int, str] | None = None,
         by: Sequence[str] = ("operator_1",),
         version: int = 0,
     ) -> Version:
-        """Return a next roster, signed. give: places that go to somebody else; by: who signs."""
+        """Return a next roster, signed. roles: who has others; give: places that go to somebody
+        else; by: who signs.
+        """
         members = [
             replace(member, roles=frozenset()) if member.name in revoke else member
             for member in old.members
         ]
+        for index, member in enumerate(members):
+            members[index] = replace(member, roles=(roles or {}).get(member.name, member.roles))
         places = {**(give or {}), **{len(members) + i: name for i, name in enumerate(add)}}
         for index, name in sorted(places.items()):
             members[index : index + 1] = [self.member(index, name, FLYING)]
@@ -206,7 +215,7 @@ class CrewKeys:
 
     def begin(self, roster: Roster, now_s: int) -> Identity | None:
         member = roster.with_key(self.root_key)
-        if member is None or Role.VALIDATOR not in member.roles:
+        if member is None or member.index not in roster.flying:
             return None
         return self.crew.identity(self.name, self.number, roster=roster)
 

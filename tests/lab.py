@@ -82,7 +82,7 @@ class Tap:
 
     def __init__(self, lab: Lab, member: int) -> None:
         self._lab, self._member = lab, member
-        self._inner = lab.network.join(member)
+        self._inner = lab.network.join(member, lab.audience)
 
     def send(self, to: int, data: bytes) -> None:
         self._lab.air.append((self._member, data))
@@ -104,6 +104,7 @@ class Radio:
         self._fuse.burn()
         self._lab.said.append((self._member, data))
         self._lab.answered.append((self._member, to))
+        self._lab.told_alone.append((self._member, to, data))
         self._inner.send(to, data)
 
     def broadcast(self, data: bytes) -> None:
@@ -116,10 +117,10 @@ class Lab:
     """A swarm under test.
 
     died: who was killed and is not up again; said: all that was sent; answered: who sent to whom
-    alone; liars: who may contradict itself; lost: up to which version whose sessions were set
-    aside; clocks: those that aren't right; max_bytes: whose ledgers have a budget. Where the crew
-    has channel keys, they speak in secret: air is what was sent then, and secrets what those who
-    are up encrypt with.
+    alone, told_alone: what besides; liars: who may contradict itself; lost: up to which version
+    whose sessions were set aside; audience: who hears broadcasts, if not all; clocks: those that
+    aren't right; max_bytes: whose ledgers have a budget. Where the crew has channel keys, they
+    speak in secret: air is what was sent then, and secrets what those who are up encrypt with.
     """
 
     def __init__(
@@ -141,10 +142,12 @@ class Lab:
         self.air: list[tuple[int, bytes]] = []
         self.secrets: dict[int, Secrets] = {}
         self.answered: list[tuple[int, int]] = []
+        self.told_alone: list[tuple[int, int, bytes]] = []
         self.events: list[tuple[int, str, dict[str, Any]]] = []
         self.died: set[int] = set()
         self.liars: set[str] = set()
         self.clocks: dict[int, Clock] = {}
+        self.audience = crew.roster.committee
         self.max_bytes: dict[int, int] = {}
         self._lives = 0
 

@@ -17,10 +17,19 @@ class Late(AssertionError):  # noqa: N818 - like the three faults, it names what
     """
 
 
+_LOOK_S = 0.02
+"""Between two looks at what another process does: each look takes from it what it needs itself."""
+
+
+def pause() -> None:
+    """Leave the processor to others for a moment."""
+    time.sleep(_LOOK_S)
+
+
 def until(
     what: str,
     holds: Callable[[], bool],
-    also: Callable[[], object] = int,
+    also: Callable[[], object] = pause,
     seen: Callable[[], object] = str,
 ) -> None:
     """Wait until that holds, doing something else in between; Late tells what was seen instead."""

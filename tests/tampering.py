@@ -221,7 +221,7 @@ def _hash_of_signed(film: Film) -> None:
 
 def _window(film: Film) -> None:
     one = film.signed_by("drone_3")[2]
-    _, sealed = split_delegation(parse(SIGNED, one.data).envelope.data)
+    _, sealed = split_delegation(parse(SIGNED, one.data).sealed)
     window = decode(sealed[1:], Windowed, limit=4096).window
     one.data = flip(one.data, one.data.index(window) + len(window) - 1)
 

@@ -167,7 +167,6 @@ class Field:
         """It decides while it is flooded, and drops unread what it is flooded with."""
         before = self.overload()
         with self.flooded(*words):
-            self.decides()
             self.overloaded(before)
             self.decides()
 

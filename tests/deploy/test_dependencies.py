@@ -40,6 +40,19 @@ OPTIONAL = {"rosbag2_py", "vision_msgs", "ros_gz_sim", "ros_gz_bridge"}
 """Used where they are installed, and not needed."""
 
 
+EXTRAS = {
+    "dask": "distributed",
+    "distributed": "distributed",
+    "onnxruntime": "onnxruntime",
+    "pyarrow": "pyarrow",
+    "python-pkcs11": "pkcs11",
+    "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
+    "tpm2-pytss": "tpm2_pytss",
+}
+"""Modules by pip's names, of what only some users need."""
+
+
 def declared(kind: str) -> set[str]:
     tree = ElementTree.parse(ROOT / "package.xml")  # our own file
     return {one.text or "" for one in tree.getroot().iter(kind)}
@@ -68,6 +81,19 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.split(".")[0])
     return found
+
+
+def test_what_only_some_users_need_is_used_somewhere() -> None:
+    lists = re.findall(r"^(\w+) = \[(.*)\]$", (ROOT / "setup.py").read_text(), re.M)
+    wanted = {one for _, line in lists for one in re.findall(r'"([A-Za-z0-9-]+)[<>=]', line)}
+    assert wanted == set(EXTRAS)
+    folders = ("swarm_ledger", "scripts", "tests")
+    files = {path for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    text = "".join(path.read_text() for path in files - {Path(__file__)})
+    for module in EXTRAS.values():
+        assert re.search(rf'(?:import |from |_module\("|_learners\("|skip\("){module}\b', text), (
+            module
+        )
 
 
 def test_each_ros_package_that_is_imported_is_declared() -> None:

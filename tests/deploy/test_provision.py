@@ -72,6 +72,7 @@ def test_scripts_are_clean(script: Path) -> None:
     assert found.returncode == 0, found.stdout
 
 
+@pytest.mark.slow
 def test_what_it_leaves_is_whole(done: Machine) -> None:
     said = done.python("-m", "swarm_ledger", "--version")
     assert (said.returncode, said.stderr) == (0, "")
@@ -143,6 +144,7 @@ def test_what_was_changed_is_kept(done: Machine, wheels: Path) -> None:
         settings.with_name("environment.new").unlink(missing_ok=True)
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_where_it_was(done: Machine, wheels: Path) -> None:
     """Half a virtual environment, messages without their stamp, a unit that never arrived."""
     (done.root / "opt/swarm-ledger/venv/pyvenv.cfg").unlink()

@@ -24,9 +24,10 @@ from swarm_ledger.signers import new_key
 from swarm_ledger.sim.rack import Swtpm
 from tests.crew import DAY_S, FLYING, T0_S, Crew, key
 from tests.hardware.test_commands import flown
-from tests.system.command import call, run
+from tests.system.command import call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "transport"), [("tpm2", "memory"), ("pkcs11", "zmq"), ("tpm2", "ros")]
 )
@@ -65,7 +66,7 @@ def assert_votes_are_by_root_keys(folder: Path, name: str) -> None:
 
 def test_software_keys_are_refused(tmp_path: Path) -> None:
     mission = ("sim", "--hardware-only", "--transport", "memory", "--run-dir", tmp_path / "run")
-    said = run(*mission).refused()
+    said = call(*mission).refused()
     assert "software keys can't be hardware_only. Take --keys pkcs11 or tpm2." in said
     assert not (tmp_path / "run").exists()
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rclpy
+from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -204,3 +205,38 @@ def test_what_is_no_topic_is_left_out(tmp_path: Path) -> None:
 def test_what_is_no_bag_is_told(tmp_path: Path) -> None:
     with ros(bag=tmp_path / "gone"), pytest.raises(Misuse, match="no bag"):
         PlayerNode()
+
+
+def test_a_second_type_keeps_nothing_out_of_a_bag(tmp_path: Path) -> None:
+    """Somebody announces another type on a drone's topic before there is a recorder."""
+    with ros(bag=tmp_path / "bag", topics="['*/observation']") as executor:
+        strange = Context()
+        rclpy.init(context=strange)
+        elsewhere = SingleThreadedExecutor(context=strange)
+        liar = Node("liar", context=strange, use_global_arguments=False)
+        liar.create_publisher(String, "/drone_1/observation", 10)
+        talker, recorder = Node("talker", use_global_arguments=False), RecorderNode()
+        looks = talker.create_publisher(Observation, "/drone_1/observation", SENSOR)
+        elsewhere.add_node(liar)
+        for node in (talker, recorder):
+            executor.add_node(node)
+
+        def spin() -> None:
+            executor.spin_once(timeout_sec=0.05)
+            elsewhere.spin_once(timeout_sec=0)
+
+        def both() -> bool:
+            told = recorder.get_publishers_info_by_topic("/drone_1/observation")
+            return len({one.topic_type for one in told}) == 2
+
+        until("both types are known", both, spin)
+        recorder.begin()
+        until("the recorder listens", lambda: looks.get_subscription_count() > 0, spin)
+        looks.publish(Observation(drone="drone_1", label="cup"))
+        recording = recorder._recording
+        assert recording is not None
+        until("it is recorded", lambda: recording.messages >= 1, spin)
+        end(recorder, talker, liar)
+        rclpy.try_shutdown(context=strange)
+    (one,) = Bag(tmp_path / "bag").messages()
+    assert parse(one.channel.type_name, one.data).label == "cup"

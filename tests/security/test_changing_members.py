@@ -9,13 +9,12 @@ from dataclasses import replace
 import pytest
 
 from swarm_ledger.audit.ledger import verify_ledger
-from swarm_ledger.consensus.messages import Commit, Committed, Status
+from swarm_ledger.consensus.messages import Checkpoint, Commit, Committed, Status
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, seal
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster, check_succession
 from swarm_ledger.identity.trust import Version
-from swarm_ledger.ledger.merkle import leaf_hash
 from swarm_ledger.light_client import verify_proof
 from swarm_ledger.light_client.policies import check_policy_file, policy_file
 from swarm_ledger.runtime.export import find_decision, prove, sessions_in
@@ -23,6 +22,7 @@ from swarm_ledger.runtime.machine import Machine
 from swarm_ledger.runtime.membership import membership_of, roster_request
 from tests.crew import DAY_S, T0_MS, Crew
 from tests.lab import Lab
+from tests.laid_open import lay_open, rebuild
 
 MakeLab = Callable[..., Lab]
 CREW = Crew()
@@ -131,6 +131,24 @@ def test_one_more(lab: MakeLab) -> None:
     examine(made, ONE)
     assert made.drones[6].status()["epoch"] == 2
     assert made.drones[0].greeting.met == 5
+
+
+def test_who_vouches_for_the_end_of_an_epoch_is_heard_though_the_next_has_begun(
+    lab: MakeLab,
+) -> None:
+    """What waits to be said on a narrow link is judged by the epoch that it is about."""
+    made = swarm_of(lab)
+    hand_in(made, ONE)
+    engine = made.drones[1].engine
+    until(made, lambda: bool(engine.epochs.retired))
+    ended, end = engine.epochs.retired[0].replica, engine.current.base
+    assert ended.stable_seq < end
+    assert not engine.needless(Checkpoint(end, 1, bytes(32), bytes(72)))
+    commit = Commit(0, end, bytes(32))
+    assert not engine.needless(commit)
+    until_epoch(made, 2)
+    assert ended.stable_seq == end
+    assert engine.needless(commit)
 
 
 def test_one_that_waits_for_its_roster_to_be_ordered_has_it_ordered(lab: MakeLab) -> None:
@@ -485,13 +503,11 @@ def test_an_auditor_follows_the_rosters_and_believes_no_other(lab: MakeLab) -> N
     place = next(i for i, entry in enumerate(block.entries) if entry[0] == Kind.ROSTER)
     index = block.first + place
     forged = roster_request(CREW.changed(CREW.roster, add=["evil"], by=["drone_1"]))
-    with store.database.transaction():
-        store.database.run("UPDATE entries SET data = ? WHERE idx = ?", (forged, index))
-    with pytest.raises(NotVerified, match=f"height {base}"):
+    lay_open(store.database._connection)
+    store.database.run("UPDATE entries SET data = ? WHERE idx = ?", (forged, index))
+    with pytest.raises(NotVerified, match=f"height {base}: its entries are not those"):
         verify_ledger(store, CREW.trust)
-    with store.database.transaction():
-        leaf = (leaf_hash(forged), index)
-        store.database.run("UPDATE nodes SET hash = ? WHERE level = 0 AND idx = ?", leaf)
+    rebuild(store.database._connection)
     with pytest.raises(NotVerified, match="height"):
         verify_ledger(store, CREW.trust)
 

@@ -147,7 +147,6 @@ def test_a_members_word_counts_for_its_time_in_the_ledgers_time(
     if name == "drone_1":
         status = seal(Kind.CONSENSUS, encode(Status(0, 0, 0)), identity.session, roster)
         doorman = Doorman(machine.opener)
-        assert doorman.open(status).fresh_at(begins + late_s) == counts
         if counts:
             doorman.hear(status, begins + late_s)
         else:

@@ -48,6 +48,7 @@ from swarm_ledger.runtime.identity import Identity
 from swarm_ledger.voting.observation import Observation
 from tests.crew import T0_MS, T0_S, Crew, key
 from tests.lab import LIMIT, Lab
+from tests.laid_open import lay_open
 from tests.security.liar import HONEST, beset, tell
 
 EVIL = 3
@@ -77,13 +78,13 @@ def receipts(lab: Lab, author: str) -> list[str]:
     ]
 
 
-def still_decides(lab: Lab, votes: int = 3) -> None:
+def still_decides(lab: Lab, votes: int = 3, most: int | None = None) -> None:
     lab.until_decided()
     decisions = {str(d.machine.tally.decision(1)) for d in lab.drones.values()}
     assert len(decisions) == 1
     settled = lab.drones[0].machine.tally.decision(1)
     assert settled is not None
-    assert settled.counts[0] == votes
+    assert votes <= settled.counts[0] <= (most or votes)
 
 
 def until_asked(lab: Lab) -> None:
@@ -109,7 +110,7 @@ def test_equivocation_in_votes_is_seen_alike_everywhere(swarm: Lab, crew: Crew) 
     until_asked(swarm)
     for member in HONEST:
         tell(swarm, crew.vote("drone_4", member % 2), (member,))
-    still_decides(swarm)
+    still_decides(swarm, most=4)  # one of them counts where it is decided before the other comes
     assert len({d.keeper.store.root() for d in swarm.drones.values()}) == 1
 
 
@@ -496,8 +497,10 @@ def test_commit_certificates_are_checked_by_the_auditor(swarm: Lab, crew: Crew) 
 
 
 def put_certificate(database: Any, certificate: bytes) -> None:
+    if database.row("SELECT 1 FROM sqlite_temp_master") is None:
+        lay_open(database._connection)
     with database.transaction():
-        database.run("UPDATE blocks SET certificate = ? WHERE height = 2", (certificate,))
+        database.run("UPDATE certificates SET certificate = ? WHERE height = 2", (certificate,))
 
 
 def test_a_roster_without_enough_operators_or_too_old(tmp_path: Path, crew: Crew) -> None:

@@ -135,8 +135,13 @@ class Started:
         raise Late(f"{words!r} was not said in time: {self.said}")
 
     def children(self) -> dict[str, int]:
-        """Return the process ids of its children that live, by the drone's name or the module."""
-        return {_role(pid): pid for pid, parent in processes() if parent == self.process.pid}
+        """Return the process ids of its children that live, by the drone's name or the module.
+
+        Those that a nursery forked are its children, and count, too.
+        """
+        living = list(processes())
+        own = {pid for pid, parent in living if parent == self.process.pid}
+        return {_role(pid): pid for pid, parent in living if pid in own or parent in own}
 
     def end(self) -> int:
         """Wait for the end and return the exit code."""
@@ -171,6 +176,7 @@ def processes() -> Iterator[tuple[int, int]]:
 def _role(pid: int) -> str:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        words.append(Path(f"/proc/{pid}/comm").read_text().strip())  # of those that were forked
     except (FileNotFoundError, ProcessLookupError):
         return str(pid)
     named = [word.removeprefix("drone:=") for word in words if "drone_" in word]

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import pytest
 
 from swarm_ledger.sim.ros_environment import ros_environment, ros_unavailable_reason
-from tests.system.command import MISSION, Flight, run
+from tests.once import for_all_workers
+from tests.system.command import MISSION, Flight, call, run
 
 
 @lru_cache(maxsize=1)
@@ -31,18 +32,24 @@ def flown(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Flight]:
     @cache
     def fly(transport: str) -> Flight:
         needs(transport)
-        folder = tmp_path_factory.mktemp(transport) / "run"
-        return folder, run(
-            "sim", *MISSION, "--transport", transport, "--run-dir", folder, "--json"
-        )
+        return for_all_workers(tmp_path_factory, f"flown_{transport}", partial(mission, transport))
 
     return fly
+
+
+def mission(transport: str, folder: Path) -> Flight:
+    run_dir = folder / "run"
+    return run_dir, run("sim", *MISSION, "--transport", transport, "--run-dir", run_dir, "--json")
 
 
 @pytest.fixture(scope="session")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of the smallest swarm, flown in memory."""
-    folder = tmp_path_factory.mktemp("four") / "run"
-    said = run("sim", "--transport", "memory", "--seed", 1, "--run-dir", folder, "--json")
+    return for_all_workers(tmp_path_factory, "four", smallest)
+
+
+def smallest(folder: Path) -> Path:
+    run_dir = folder / "run"
+    said = call("sim", "--transport", "memory", "--seed", 1, "--run-dir", run_dir, "--json")
     assert said.code == 0, said
-    return folder
+    return run_dir

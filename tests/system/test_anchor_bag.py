@@ -8,7 +8,9 @@ relay restarts in between. drone_4 lies.
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from tests.anchored import anchor, anchoring_sender, sealed_anchor
 from tests.bags import write_bag
 from tests.crew import END, Crew
 from tests.lab import Lab
+from tests.laid_open import lay_open
 from tests.relayed import signed, windowed
 from tests.system.command import Said, call
 
@@ -377,10 +380,13 @@ def test_a_ledger_of_another_swarm_and_one_that_was_touched(
     theirs.close()
     touched = tmp_path / "touched"
     shutil.copytree(flight.folders[2], touched)
-    raw = bytearray((touched / "ledger.db").read_bytes())
-    at = raw.rindex(b"/drone_2/odom")
-    raw[at + 1] ^= 1
-    (touched / "ledger.db").write_bytes(raw)
+    with closing(sqlite3.connect(touched / "ledger.db")) as connection:
+        lay_open(connection)
+        query = "SELECT idx, data FROM entries WHERE instr(data, ?) ORDER BY idx DESC LIMIT 1"
+        index, data = connection.execute(query, (b"/drone_2/odom",)).fetchone()
+        change = "UPDATE entries SET data = ? WHERE idx = ?"
+        connection.execute(change, (data.replace(b"/drone_2/odom", b"/drone_3/odom"), index))
+        connection.commit()
     for ledger in (folder, touched):
         said = call(
             "relay", "verify", bag, "--roster", flight.roster, "--ledger", ledger, "--json"

@@ -19,6 +19,7 @@ from swarm_ledger.identity.tuf import ROOT, ROSTER, TARGETS
 from swarm_ledger.runtime.evidence import examine
 from tests.crew import Crew
 from tests.histories import History
+from tests.laid_open import lay_open
 from tests.system.command import Started, call, flipped, run
 
 CREW = Crew()
@@ -85,6 +86,7 @@ def test_a_fork_names_who_signed_both(forked: Path) -> None:
 def test_one_that_does_not_verify_is_named_and_stops_nobody(four: Path, tmp_path: Path) -> None:
     shutil.copytree(four / "drone_1", tmp_path / "bad")
     with sqlite3.connect(tmp_path / "bad" / "ledger.db") as database:
+        lay_open(database)
         (data,) = database.execute("SELECT data FROM entries WHERE height = 2").fetchone()
         database.execute("UPDATE entries SET data = ? WHERE data = ?", (flipped(data, 9), data))
     database.close()
@@ -92,7 +94,7 @@ def test_one_that_does_not_verify_is_named_and_stops_nobody(four: Path, tmp_path
     said = call("ledger", "compare", *ledgers)
     assert said.code == 1
     lines = said.text.splitlines()
-    assert lines[0].startswith(f"does not hold: {tmp_path / 'bad'}: height 2: entry ")
+    assert lines[0].startswith(f"does not hold: {tmp_path / 'bad'}: height 2: its entries ")
     assert lines[-1] == "the ledgers that hold are one log"
     found = call("ledger", "compare", *ledgers, "--json").json
     assert [one["verified"] for one in found["ledgers"]] == [False, True, True]

@@ -19,12 +19,12 @@ from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.fleet import FLEET, LEDGER, Fleet
 from swarm_ledger.sim.events import Event
-from tests.system.command import Started, gone, run
+from tests.system.command import Started, call, gone, run
 
 NAMES = [f"drone_{number}" for number in range(1, 5)]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(40)
 def test_the_swarm_recovers_and_all_four_ledgers_end_identical(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     said = run("drill", "--run-dir", folder, "--timeout", 60, "--json", patience_s=600)
@@ -110,4 +110,4 @@ def test_a_terminal_shows_a_line_for_each_drone() -> None:
 
 def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / FLEET).touch()
-    assert "already holds a run" in run("drill", "--run-dir", tmp_path).refused()
+    assert "already holds a run" in call("drill", "--run-dir", tmp_path).refused()

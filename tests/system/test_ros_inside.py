@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.processes import environment
 from tests.ros.conftest import INSIDE
@@ -16,6 +18,7 @@ from tests.system.conftest import needs
 LIMIT_S = 850
 
 
+@pytest.mark.slow(200)
 def test_nodes_from_inside(tmp_path: Path) -> None:
     needs("ros")
     surroundings = environment(Mission(run_dir=tmp_path, transport="ros"))

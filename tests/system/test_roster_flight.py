@@ -81,7 +81,7 @@ class Field:
         self.roster("submit", *map(self.roster_of, to))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(40)
 def test_members_come_go_and_change_their_keys_in_flight(tmp_path: Path) -> None:
     field = Field(tmp_path / "field")
     with field.start(*FOUR) as processes:

@@ -8,10 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -19,6 +22,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import environment as venvs  # noqa: E402
 import lock  # noqa: E402
 import machine  # noqa: E402
+import set_up  # noqa: E402
 import workspace  # noqa: E402
 from console import SetUpError, run  # noqa: E402
 from machine import Interpreter, Origin, Ros  # noqa: E402
@@ -180,6 +184,28 @@ def test_a_step_is_done_only_once_it_is_through(tmp_path: Path) -> None:
     assert not venv.is_done("ros", {"old", "new"})
 
 
+def test_who_comes_second_waits_for_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, through = threading.Event(), threading.Event()
+    monkeypatch.setattr(set_up, "say", lambda text: waits.set())
+
+    def second() -> None:
+        with set_up.only_one(tmp_path, "package"):
+            through.set()
+
+    thread = threading.Thread(target=second)
+    (tmp_path / "another").mkdir()
+    with set_up.only_one(tmp_path, "package"):
+        with set_up.only_one(tmp_path / "another", "package"):
+            assert not waits.is_set()
+        thread.start()
+        assert waits.wait(PATIENCE_S)
+        assert not through.is_set()
+    thread.join(PATIENCE_S)
+    assert through.is_set()
+
+
 def test_pip_repairs_what_it_left_half_done(made: venvs.Venv, tmp_path: Path) -> None:
     name = tmp_path / "halfway-1.0-py3-none-any.whl"
     with zipfile.ZipFile(name, "w") as wheel:
@@ -323,6 +349,7 @@ def test_help_lists_the_targets_and_is_the_default() -> None:
         "setup-dev",
         "demo",
         "test",
+        "bench",
         "lint",
         "lock",
         "soak",

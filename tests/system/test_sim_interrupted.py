@@ -19,7 +19,7 @@ from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.processes import Processes, commands, environment
-from tests.patience import until
+from tests.patience import pause, until
 from tests.system.command import Started, call, gone
 from tests.system.conftest import needs
 
@@ -37,11 +37,17 @@ def start(folder: Path, transport: str, *more: object) -> Started:
     return Started(["sim", "--transport", transport, "--run-dir", folder, "--seed", 5, *more])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("transport", ["zmq", "ros"])
+@pytest.mark.parametrize(
+    ("transport", "number"),
+    [
+        *(("zmq", number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)),
+        *(("ros", number) for number in (signal.SIGINT, signal.SIGKILL)),
+    ],
+)
 def test_nothing_outlives_its_supervisor(
     tmp_path: Path, transport: str, number: signal.Signals
 ) -> None:
+    """SIGTERM ends the supervisor as SIGKILL does, which is seen over one transport."""
     with start(tmp_path / "run", transport, *SLOW) as mission:
         mission.until("question at height")
         children = mission.children()
@@ -72,18 +78,23 @@ def test_children_that_are_still_starting_do_not_outlive_it_either(
         children: dict[str, int] = {}
         while "drone_4" not in children:
             assert mission.process.poll() is None
+            pause()
             children = mission.children()
         mission.process.kill()
         mission.end()
         assert gone(list(children.values()))
 
 
-@pytest.mark.parametrize("victim", ["drone_1", "drone_3"])
-@pytest.mark.parametrize("transport", ["zmq", "ros"])
+@pytest.mark.slow(20)
+@pytest.mark.parametrize(("transport", "victim"), [("zmq", "drone_3"), ("ros", "drone_1")])
 def test_a_killed_drone_stops_neither_the_swarm_nor_its_own_ledger(
     tmp_path: Path, transport: str, victim: str
 ) -> None:
-    """drone_1 leads in view 0: without it the others need a new view to go on."""
+    """drone_1 leads in view 0: without it the others need a new view to go on.
+
+    Who dies, and over what they speak, are judged apart from each other: two pairs have all. Over
+    ZeroMQ a drill kills the leader, too.
+    """
     folder = tmp_path / "run"
     with start(folder, transport, "--byzantine", 0, *SLOW, "--json") as mission:
         ready(folder, mission)
@@ -111,6 +122,7 @@ def ready(folder: Path, mission: Started) -> None:
 
         def runs() -> None:
             assert mission.process.poll() is None, mission.end()
+            pause()
 
         until(f"{drone} has it", lambda drone=drone: asked(drone), runs)
 
@@ -126,8 +138,9 @@ def test_a_mission_whose_drones_all_die_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with start(folder, "zmq", *SLOW, "--json") as mission:
         ready(folder, mission)
-        for name, pid in mission.children().items():
-            assert name.startswith("drone_")
+        drones = {n: pid for n, pid in mission.children().items() if n.startswith("drone_")}
+        assert len(drones) == 4
+        for pid in drones.values():
             os.kill(pid, signal.SIGKILL)
         code = mission.end()
     found = json.loads("".join(mission.said))

@@ -9,7 +9,9 @@ import pytest
 
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.errors import Misuse, PeerFault
+from swarm_ledger.runtime.doorman import Doorman
 from swarm_ledger.runtime.gossiping import Sorter
+from swarm_ledger.sim.arena import swarm
 from swarm_ledger.sim.arena.crew import LABELS, crew
 from swarm_ledger.sim.arena.floor import BLACK, ROBOTS
 from swarm_ledger.sim.arena.liars import ATTACKS, MIXED, Sybils, attacks_of, copied, lie
@@ -56,6 +58,21 @@ def test_a_flight_is_the_same_again() -> None:
     assert seen[0] == seen[1]
     with Flight(setting, 4, 3) as other:
         assert state(other)[0] != seen[0][0]
+
+
+def test_what_robots_need_not_compute_twice_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setting, seen = Setting(black=10, byzantine=5), []
+    for shared in (True, False):
+        if not shared:
+            monkeypatch.setattr(Doorman, "share", lambda self, verified: None)
+            monkeypatch.setattr(swarm, "lru_cache", lambda maxsize: lambda parse: parse)
+        with Flight(setting, 4, 2) as flight:
+            for _ in range(60):
+                flight.step()
+            seen.append(state(flight))
+    assert seen[0] == seen[1]
 
 
 def test_sybils_are_refused_and_take_nobodys_place() -> None:

@@ -22,6 +22,7 @@ from swarm_ledger.sim.minted import Minted
 from swarm_ledger.sim.mission import Mission
 from swarm_ledger.sim.virtual import VirtualSwarm
 from swarm_ledger.sim.watch import Watch
+from tests.laid_open import lay_open
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +104,10 @@ def test_commits_of_others_do_not_certify_a_block(
     from swarm_ledger.encoding import encode
     from swarm_ledger.runtime.blocks import parse_certificate
 
+    lay_open(damaged)
+
     def stored(height: int) -> tuple[bytes, ...]:
-        query = "SELECT certificate FROM blocks WHERE height = ?"
+        query = "SELECT certificate FROM certificates WHERE height = ?"
         return tuple(parse_certificate(damaged.execute(query, (height,)).fetchone()[0]))
 
     first, second, third = stored(2)
@@ -117,7 +120,9 @@ def test_commits_of_others_do_not_certify_a_block(
         (first, second, stored(1)[2]),
         (),
     ):
-        damaged.execute("UPDATE blocks SET certificate = ? WHERE height = 2", (encode(wrong),))
+        damaged.execute(
+            "UPDATE certificates SET certificate = ? WHERE height = 2", (encode(wrong),)
+        )
         with open_ledger(tmp_path) as store, pytest.raises(NotVerified) as caught:
             verify_ledger(store, flight[1])
         assert caught.value.where == "height 2"

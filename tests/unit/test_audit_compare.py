@@ -23,6 +23,7 @@ from swarm_ledger.runtime.evidence import examine
 from swarm_ledger.runtime.membership import roster_request
 from tests.crew import Crew
 from tests.histories import History
+from tests.laid_open import lay_open
 
 CREW = Crew()
 SEVEN = Crew(7, "seven")
@@ -261,7 +262,7 @@ def test_one_that_does_not_hold_is_named_and_the_others_are_compared(
     other.blocks(1, mark=2)
     bad = one.copy_to(tmp_path / "bad")
     with sqlite3.connect(bad / "ledger.db") as database:
-        database.execute("UPDATE entries SET data = x'00' WHERE height = 2")
+        lay_open(database).execute("UPDATE entries SET data = x'00' WHERE height = 2")
     database.close()
     ruined = tmp_path / "ruined.db"
     ruined.write_bytes(b"garbage " * 1000)

@@ -20,6 +20,7 @@ from swarm_ledger.runtime.evidence import accusation
 from swarm_ledger.runtime.membership import roster_request
 from tests.crew import T0_MS, Crew
 from tests.histories import History
+from tests.laid_open import lay_open
 from tests.ruled import PAD, cup_rule, lease_rule, sealed_claim, sealed_rule
 
 CREW = Crew()
@@ -108,7 +109,9 @@ def test_nothing_is_left_of_a_ledger_that_does_not_follow(
 ) -> None:
     path = tmp_path / "out.jsonl"
     path.write_bytes(b"an earlier export\n")
+    lay_open(history.store.database._connection)
     with history.store.transaction():
+        history.store.reread()
         history.store.database.run("UPDATE entries SET data = x'00' WHERE height = 4")
     with pytest.raises(NotVerified, match="height 4"):
         write_jsonl(records_of(history.store, CREW.trust), path)

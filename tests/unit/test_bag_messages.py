@@ -96,11 +96,8 @@ def _flat(message: Any) -> list[Any]:
 
 def _told(told: Any) -> list[Any]:
     found: list[Any] = []
-    for name in told.__slots__:
-        value = getattr(told, name)
-        found += (
-            _told(value) if hasattr(value, "__slots__") and not isinstance(value, str) else [value]
-        )
+    for name in getattr(told, "__struct_fields__", None) or told.__slots__:
+        found.append(getattr(told, name))
     return found
 
 

@@ -52,6 +52,53 @@ def test_a_leader_proposes_at_once_when_idle_and_fills_batches_when_busy() -> No
     assert not desk.all(Prepare)
 
 
+def _agree(desk: Desk, seq: int) -> None:
+    (proposal,) = [p for p in desk.all(PrePrepare) if p.batch.seq == seq]
+    for phase in (Prepare, Commit):
+        for sender in (1, 2, 3):
+            desk.hear(sender, phase(0, seq, proposal.batch.digest()))
+
+
+def test_after_a_block_of_many_a_leader_waits_for_those_whom_it_set_free() -> None:
+    desk = Desk(0, linger_ms=4)
+    desk.submit(b"first", *(b"%d" % i for i in range(8)))
+    _agree(desk, 1)
+    assert len(desk.last(PrePrepare).batch.requests) == 8, "after a block of one there is no wait"
+    desk.submit(b"next")
+    _agree(desk, 2)
+    desk.wait(2, step=1)
+    assert desk.last(PrePrepare).batch.seq == 2
+    desk.submit(b"one more")
+    desk.wait(2, step=1)
+    assert desk.last(PrePrepare).batch.requests == (digest(b"next"), digest(b"one more"))
+
+
+@pytest.mark.parametrize(("took_ms", "gathers_ms"), [(0, 10), (15, 15), (1_000, 20)])
+def test_a_busy_leader_gathers_as_long_as_agreement_takes_within_bounds(
+    took_ms: int, gathers_ms: int
+) -> None:
+    desk = Desk(0, batch_delay_ms=10)
+    desk.submit(b"first")
+    desk.now += took_ms
+    desk.replica.tick(desk.now)
+    _agree(desk, 1)
+    desk.submit(b"second", b"third")
+    assert desk.last(PrePrepare).batch.requests == (digest(b"second"),)
+    desk.wait(gathers_ms - 1, step=1)
+    assert desk.last(PrePrepare).batch.seq == 2
+    desk.wait(1, step=1)
+    assert desk.last(PrePrepare).batch.requests == (digest(b"third"),)
+
+
+def test_a_leader_that_gathers_proposes_once_it_has_as_many_as_there_are_members() -> None:
+    desk = Desk(0, gather_ms=500)
+    desk.submit(b"a", b"b", b"c")
+    desk.wait(100)
+    assert not desk.all(PrePrepare)
+    desk.submit(b"d")
+    assert len(desk.last(PrePrepare).batch.requests) == 4
+
+
 def test_a_leader_keeps_to_its_pipeline_and_the_high_watermark() -> None:
     desk = Desk(0, pipeline=2, max_batch=1)
     desk.submit(*(b"%d" % i for i in range(9)))
@@ -61,6 +108,17 @@ def test_a_leader_keeps_to_its_pipeline_and_the_high_watermark() -> None:
     high.submit(b"a")
     high.hear(0, PrePrepare(0, batch(9, b"a")))
     assert not high.said
+
+
+@pytest.mark.parametrize("ahead", [0, 999])
+def test_after_quiet_times_a_request_is_passed_on_as_soon_as_ever(ahead: int) -> None:
+    """Nor does it help a liar to be said to be ahead: what is lost is said again promptly."""
+    desk = Desk(1)
+    desk.hear(3, Status(0, ahead, 0))
+    desk.wait(20_000)
+    desk.submit(b"a")
+    desk.wait(1_000)
+    assert [resend.raw for resend in desk.again] == [b"a"]
 
 
 @pytest.mark.parametrize("off_ms", [-10_000, 0, 500])
@@ -261,6 +319,7 @@ def test_strangers_may_ask_for_blocks_and_bind_nobody() -> None:
         {"interval": 65},
         {"window": 257},
         {"pipeline": 0},
+        {"linger_ms": -1},
         {"quota": 0},
     ],
 )

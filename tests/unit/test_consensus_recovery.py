@@ -308,3 +308,15 @@ def test_a_leader_restarted_begins_its_view_no_lower_than_the_view_change_allows
     again.submit(b"x")
     again.wait(100)
     assert all(proposal.batch.seq > 4 for proposal in again.all(PrePrepare))
+
+
+def test_what_can_not_get_through_is_passed_on_ever_less_often() -> None:
+    desk = Desk(me=2, request_timeout_ms=1_000, resend_ms=100)
+    desk.submit(b"lost")
+    desk.wait(900)
+    assert [resend.to for resend in desk.again if resend.raw == b"lost"] == [0, None]
+    desk.wait(20_000)  # nobody else asks for another view
+    often = [resend for resend in desk.again if resend.raw == b"lost"]
+    assert 6 <= len(often) <= 10
+    desk.wait(9_000)
+    assert len(often) < len([resend for resend in desk.again if resend.raw == b"lost"])

@@ -21,6 +21,7 @@ from swarm_ledger.envelope import (
 )
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.cose import parse1
+from swarm_ledger.identity.session import Session
 from tests.crew import DAY_S, T0_S, Crew
 
 STATUS = Status(1, 2, 3)
@@ -43,12 +44,17 @@ def test_sealed_and_opened(crew: Crew) -> None:
 def test_an_operator_signs_with_its_root_key(crew: Crew) -> None:
     opened = crew.opener([]).open(crew.asked())
     assert (opened.author.name, opened.session) == ("operator_1", None)
-    assert opened.fresh_at(0)
+    opened.check_fresh(0)
 
 
 def test_a_session_is_fresh_for_its_time(crew: Crew) -> None:
     opened = crew.opener().open(crew.vote("drone_1"))
-    assert [opened.fresh_at(T0_S + s) for s in (-61, -60, DAY_S - 1, DAY_S)] == [0, 1, 1, 0]
+    for seconds in (-60, DAY_S - 1):
+        opened.check_fresh(T0_S + seconds)
+    for seconds in (-61, DAY_S):
+        with pytest.raises(PeerFault) as caught:
+            opened.check_fresh(T0_S + seconds)
+        assert caught.value.reason == "stale_session"
 
 
 def test_without_its_session_a_message_is_unknown(crew: Crew) -> None:
@@ -105,7 +111,7 @@ def test_a_member_may_renew_a_session_but_nobody_shorten_it(crew: Crew) -> None:
     (session,) = opener.sessions()
     assert session.expires == T0_S + 200
     opened = opener.open(crew.vote("drone_1"))
-    assert opened.fresh_at(T0_S + 150)
+    opened.check_fresh(T0_S + 150)
 
 
 def test_sessions_are_bounded_and_never_forgotten(crew: Crew) -> None:
@@ -124,7 +130,7 @@ def test_sessions_are_bounded_and_never_forgotten(crew: Crew) -> None:
     assert not opener.knows(member, crew.identity("drone_2").session_kid)
 
 
-@pytest.mark.parametrize("first", [b"", b"\0", b"\x0e", b"\x0f", b"\x1f", b"\xff"])
+@pytest.mark.parametrize("first", [b"", b"\0", b"\x0e", b"\x0f", b"\x1d", b"\xff"])
 def test_unknown_kinds(crew: Crew, first: bytes) -> None:
     with pytest.raises(PeerFault):
         kind_of(first)
@@ -149,6 +155,26 @@ def test_memory_is_bounded(crew: Crew) -> None:
     large = seal(Kind.CONSENSUS, bytes(REMEMBERED_BYTES), crew.session("drone_1"), crew.roster)
     opener.open(large)
     assert verified.get(digest(large)) is None
+
+
+def test_a_delegation_is_verified_once_and_what_is_none_each_time(crew: Crew) -> None:
+    asked: list[bytes] = []
+
+    def verified_as(raw: bytes) -> Session:
+        asked.append(raw)
+        return Opener(crew.roster).delegated(raw)
+
+    verified = Verified(size=2)
+    names = ("drone_1", "drone_1", "drone_2", "drone_3", "drone_1")
+    for raw in (crew.identity(name).delegation for name in names):
+        found = verified.session(raw, lambda raw=raw: verified_as(raw))
+        assert found.raw == raw[1:]
+    assert len(asked) == 4, "one was known, and one was forgotten again"
+    cut = crew.identity("drone_1").delegation[:-1]
+    for _ in range(2):
+        with pytest.raises(PeerFault):
+            verified.session(cut, lambda: verified_as(cut))
+    assert asked[-2:] == [cut, cut]
 
 
 CREW = Crew()

@@ -43,7 +43,14 @@ def test_example_fleet_names_every_setting(prepared: Path) -> None:
     assert fleet.file.world == fleet_file.WorldEntry("cup", 0)
     assert fleet.file.drones[3].attack == "lie"
     assert fleet.question()
-    for entry in ("FleetFile", "DroneEntry", "ConsensusEntry", "WorldEntry", "SignEntry"):
+    for entry in (
+        "FleetFile",
+        "DroneEntry",
+        "ConsensusEntry",
+        "RadioEntry",
+        "WorldEntry",
+        "SignEntry",
+    ):
         for name in getattr(fleet_file, entry).__struct_fields__:
             assert re.search(rf"^[ -]*{name}:", text, re.M), f"{entry}.{name}"
 

@@ -116,7 +116,7 @@ def test_no_ledger_is_an_answer(tmp_path: Path) -> None:
 
 def test_a_damaged_ledger_is_an_answer(history: History) -> None:
     with sqlite3.connect(history.folder / "ledger.db") as other:
-        other.execute("DELETE FROM entries WHERE height = 2")
+        other.execute("UPDATE blocks SET packed = x'00' WHERE height = 2")
     found = shown(history, 2)
     assert found.trouble is Trouble.UNAVAILABLE
     assert found.said == "the ledger here is damaged. Ask another drone."

@@ -90,6 +90,9 @@ def test_a_good_one_is_taken() -> None:
         ("folder: two", "folder: : two", 10, "mapping values are not allowed"),
         ("  interval: 16", "\tinterval: 16", 14, "found character that cannot start any token"),
         ("  interval: 16", "  interval: *gone", 14, "undefined alias"),
+        ("  interval: 16", "  interval: !mine 16", 14, "could not determine a constructor"),
+        ("  interval: 16", "  ? [a, {b: c}]\n  : 16", 14, "found unhashable key"),
+        ("folder: two", "folder: 2026-12-01", 10, "folder: expected `str`, got `date`"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(
@@ -119,6 +122,20 @@ def test_a_wrong_line_is_told_through_merged_maps() -> None:
     assert "line 3: not a valid fleet file: there is no setting 'kee' here" in refusal(
         "roster: r\n" + text
     ).replace("line 4", "line 3")
+
+
+def test_what_is_wrong_in_a_merged_map_is_told_where_it_is_written() -> None:
+    text = "roster: r\ndrones:\n  - &one\n    name: 1\n    key: b\n    folder: c\n"
+    said = refusal(text + "  - {<<: *one, key: d, folder: e}\n")
+    assert "line 4: not a valid fleet file: name: expected `str`, got `int`" in said
+    text = text.replace("name: 1", "name: a\n    id: 1")
+    said = refusal(text.replace("    id: 1", "") + "  - {<<: *one, key: d, folder: 5}\n")
+    assert "line 8: not a valid fleet file: folder: expected `str`, got `int`" in said
+
+
+def test_an_empty_one_is_refused() -> None:
+    for text in ("", "---\n", "# nothing\n"):
+        assert "not a valid fleet file: expected `object`, got `null`" in refusal(text)
 
 
 @pytest.fixture

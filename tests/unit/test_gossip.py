@@ -18,9 +18,12 @@ from swarm_ledger.transport.gossip_shelf import (
     ALIKE,
     LARGE,
     LARGE_BYTES,
+    REFUSED,
+    REFUSED_MS,
     SMALL,
     Claim,
     Item,
+    Refusals,
     Shelf,
     name_of,
 )
@@ -235,6 +238,39 @@ def test_forged_and_unknown_messages_are_refused_counted_and_not_carried() -> No
     assert robot.faults["bad_signature"] == 3  # then the rest of the frame isn't looked at
     assert len(robot.shelf) == 0
     assert robot.hear(b"\xff nonsense", air.now_ms).refused
+
+
+def test_what_was_just_refused_is_refused_for_a_hash_but_not_for_ever() -> None:
+    robot = Gossip(1, Air(2).link(1), now_ms=0)
+    opened: list[bytes] = []
+    strangers = {0}
+
+    def counted(data: bytes) -> Claim | Uncarried:
+        opened.append(data)
+        claim = judge(data)
+        if isinstance(claim, Claim) and claim.origin in strangers:
+            raise PeerFault("unknown_key", "not met yet.")
+        return claim
+
+    robot.judge_by(counted)
+    flood = encode(Items(((0, b"forged"), (0, said(0, "vote")))))
+    for now_ms in (1_000, 1_500, 2_900):
+        assert robot.hear(flood, now_ms).refused
+    assert opened == [b"forged", said(0, "vote")]
+    assert robot.faults == {"bad_signature": 3, "unknown_key": 3}
+    strangers.clear()
+    assert robot.hear(flood, 1_000 + REFUSED_MS).fresh == (said(0, "vote"),)
+
+
+def test_refusals_are_bounded() -> None:
+    refusals, fault = Refusals(), PeerFault("bad_signature", "forged.")
+    for n in range(REFUSED + 1):
+        refusals.note(b"%d" % n, fault, now_ms=0)
+    refusals.check(b"0", now_ms=1)
+    for n in (1, REFUSED):
+        with pytest.raises(PeerFault, match="forged"):
+            refusals.check(b"%d" % n, now_ms=REFUSED_MS - 1)
+    refusals.check(b"1", now_ms=REFUSED_MS)
 
 
 def test_large_messages_have_a_share_of_their_own() -> None:

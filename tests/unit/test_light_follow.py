@@ -49,6 +49,7 @@ from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.voting.decision import parse_settled
 from tests.crew import END, T0_S, Crew
 from tests.histories import History
+from tests.laid_open import lay_open
 from tests.light import FIRST_FOUR, NOW, decided, prover
 
 CREW = Crew()
@@ -404,8 +405,9 @@ def test_a_ledger_that_can_not_be_read_is_told(history: History, tmp_path: Path)
     raw = Prover(opened, CREW.trust).answer(encode(Request(Newest())))
     assert decode(raw, Refusal, limit=1024).reason is Reason.UNAVAILABLE
     index = place(history)
+    lay_open(history.store.database._connection)
     with history.store.transaction():
-        history.store.database.run("DELETE FROM nodes WHERE level = 0 AND idx = ?", (index ^ 1,))
+        history.store.database.run("DELETE FROM entries WHERE idx = ?", (index,))
     assert refusal(history, Request(ByIndex(index))).reason is Reason.UNAVAILABLE
 
 

@@ -12,7 +12,6 @@ from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, seal
 from swarm_ledger.errors import Misuse
 from swarm_ledger.rules.rule import Rule, Trigger
-from swarm_ledger.runtime.machine import id_of
 from swarm_ledger.runtime.orders import Orders
 from swarm_ledger.signers import open_signer
 from swarm_ledger.sim.events import Event
@@ -48,7 +47,7 @@ class Flight:
             self.poses = [swarm.squadron.air.flown(n + 1) for n in range(self.mission.drones)]
             drone = swarm.drones[0]
             self.orders = [
-                Orders(drone.keeper.store, id_of(drone.member), newest_ms).look(now_ms)
+                Orders(drone.keeper.store, drone.member.id, newest_ms).look(now_ms)
                 for newest_ms, now_ms in (
                     (600_000, swarm.now_ms),
                     (600_000, swarm.now_ms + 700_000),
@@ -104,7 +103,7 @@ def test_a_ledger_without_decisions_orders_nothing(tmp_path: Path) -> None:
         drone = swarm.drones[0]
         for _ in range(30):
             swarm.step()
-        assert Orders(drone.keeper.store, id_of(drone.member)).look(swarm.now_ms) is None
+        assert Orders(drone.keeper.store, drone.member.id).look(swarm.now_ms) is None
         assert swarm.squadron is not None
         assert not swarm.squadron.acted
 

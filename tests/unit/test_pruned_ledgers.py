@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -34,6 +35,7 @@ from swarm_ledger.runtime.pruner import MIN_BYTES, Pruner, check_budget
 from swarm_ledger.sim.mission import Mission, prepare
 from tests.crew import DAY_S, T0_MS, T0_S, Crew
 from tests.histories import BLOCK_MS, History
+from tests.laid_open import lay_open
 from tests.pruned import CREW, FIRST, SECOND, Flown, asked, decide, mark
 
 NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
@@ -259,8 +261,8 @@ FORGED = {
     "|| x'07' || substr(data, 13) AS BLOB)",
     "a session less": "DELETE FROM entries WHERE substr(data, 1, 1) = x'01' AND height > 9 AND "
     "idx = (SELECT max(idx) FROM entries WHERE substr(data, 1, 1) = x'01')",
-    "a certificate": "UPDATE blocks SET certificate = x'80' WHERE height = (SELECT max(height) "
-    "FROM blocks)",
+    "a certificate": "UPDATE certificates SET certificate = x'80' WHERE height = (SELECT "
+    "max(height) FROM blocks)",
     "no checkpoint behind it": "DELETE FROM checkpoints WHERE height >= (SELECT value FROM meta "
     "WHERE key = 'base')",
     "no genesis": "DELETE FROM entries WHERE idx = 0",
@@ -270,6 +272,7 @@ FORGED = {
 @pytest.mark.parametrize("what", FORGED)
 def test_no_forged_row_passes(flown: Flown, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     flown.prune(monkeypatch)
+    lay_open(flown.history.store.database._connection)
     flown.history.store.database.run(FORGED[what])
     with open_ledger(flown.history.folder) as reader, pytest.raises((NotVerified, Misuse)):
         verify_ledger(reader, CREW.trust)
@@ -378,7 +381,7 @@ def test_a_budget_is_large_enough_or_refused() -> None:
 
 def test_the_budget_is_kept_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight times the budget goes through; neither the file nor what is in memory grows."""
-    budget, every = 1 << 20, 16
+    budget, every, noise = 1 << 20, 16, random.Random(4)
     monkeypatch.setattr(pruner, "WINDOW", 32)
     history = History(CREW, tmp_path / "drone_1", *FIRST)
     events: list[str] = []
@@ -393,7 +396,7 @@ def test_the_budget_is_kept_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyP
             with history.store.transaction():
                 for _ in range(min(4, every - 1 - history.store.height % every)):
                     number = history.store.height + 1
-                    junk = [b"\xff%d %d" % (number, n) + bytes(900) for n in range(4)]
+                    junk = [b"\xff%d %d" % (number, n) + noise.randbytes(900) for n in range(4)]
                     applied = history.machine.apply(number, T0_MS + BLOCK_MS * number, junk)
                     history.store.append_block(number, applied.entries, b"certificate")
             cutter.tick()

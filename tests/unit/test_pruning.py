@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.ledger import merkle
 from swarm_ledger.ledger.check import check_store
 from swarm_ledger.ledger.checkpoint import Checkpoint
+from swarm_ledger.ledger.finding import Found
 from swarm_ledger.ledger.note import Note
-from swarm_ledger.ledger.pruning import ENTRIES_AT_ONCE, Found, Keep
+from swarm_ledger.ledger.pruning import ENTRIES_AT_ONCE, Keep
 from swarm_ledger.ledger.store import Store
+from tests.laid_open import lay_open
 
 SWARM = Swarm()
+NOISE = random.Random(7)
 KEEP, DECISION, HEADER = 1, 0x22, 0x21
 
 
@@ -105,12 +109,12 @@ def test_all_that_is_kept_is_proven_in_every_later_tree(
 
 
 def stored_below(store: Store) -> list[int]:
-    query = "SELECT idx FROM entries WHERE idx < ? ORDER BY idx"
+    query = "SELECT idx FROM kept WHERE idx < ? ORDER BY idx"
     return [index for (index,) in store.database.rows(query, (store.first,))]
 
 
 def checkpoints_of(store: Store) -> list[int]:
-    return [size for (size,) in store.database.rows("SELECT size FROM checkpoints")]
+    return [size for (size,) in store.database.rows("SELECT size FROM certified")]
 
 
 BLOCKS = [
@@ -240,7 +244,11 @@ def test_space_returns_to_the_file_system(path: Path) -> None:
     with Store.open(path) as store:
         store.database.make_shrinkable(1 << 16)
         for height in range(100):
-            store.append_block(height, [entry(HEADER, height), bytes([3]) * 4000], b"c" * 1000)
+            store.append_block(
+                height,
+                [entry(HEADER, height), bytes([3]) + NOISE.randbytes(4000)],
+                NOISE.randbytes(1000),
+            )
         SWARM.checkpoint_store(store)
         before, free, _ = store.database.bytes()
         assert free == 0
@@ -258,7 +266,9 @@ def test_space_returns_to_the_file_system(path: Path) -> None:
 def test_a_file_of_an_earlier_program_learns_to_shrink(path: Path) -> None:
     with Store.open(path) as store:
         for height in range(50):
-            store.append_block(height, [entry(HEADER, height), bytes([3]) * 4000], b"")
+            store.append_block(
+                height, [entry(HEADER, height), bytes([3]) + NOISE.randbytes(4000)], b""
+            )
         SWARM.checkpoint_store(store)
         store.database.run("PRAGMA auto_vacuum = NONE")
         store.database.run("VACUUM")
@@ -276,10 +286,13 @@ TAMPERED = {
     "an entry": "UPDATE entries SET data = x'0102' WHERE idx = 2",
     "an entry's height": "UPDATE entries SET height = 9 WHERE idx = 2",
     "an entry less": "DELETE FROM entries WHERE idx = 2",
-    "an entry more": "INSERT INTO entries VALUES (4, 2, x'2142')",
+    "an entry more": "INSERT INTO kept VALUES (4, 2, x'2142')",
     "a node": "UPDATE nodes SET hash = zeroblob(32) WHERE level = 2 AND idx = 1",
     "a peak": "UPDATE nodes SET hash = zeroblob(32) WHERE level = 3 AND idx = 0",
     "a leaf": "UPDATE nodes SET hash = zeroblob(32) WHERE level = 0 AND idx = 2",
+    "an entry among the others": "INSERT INTO kept VALUES (11, 4, x'0132')",
+    "the index": "DELETE FROM rare WHERE idx = 2",
+    "an index of what is gone": "INSERT INTO rare VALUES (1, 3)",
     "a node less": "DELETE FROM nodes WHERE level = 1 AND idx = 0",
     "a node more": "INSERT INTO nodes VALUES (0, 7, zeroblob(32))",
     "the base": "UPDATE meta SET value = 5 WHERE key = 'base'",
@@ -292,11 +305,43 @@ TAMPERED = {
 }
 
 
+def test_a_checkpoint_of_a_later_tree_is_of_no_block_that_was_pruned(store: Store) -> None:
+    store.append_block(6, [entry(HEADER, 6)], b"")
+    SWARM.checkpoint_store(store)
+    assert store.size == 16  # its root is one stored node
+    prune(store, 4, keep())
+    check(store)
+    store.database.run("UPDATE certified SET height = 3 WHERE size = 16")
+    with pytest.raises(NotVerified, match="doesn't end at checkpoint size 16"):
+        check(store)
+
+
+def test_an_empty_entry_in_a_tree_that_was_forged_with_it_is_damage(store: Store) -> None:
+    prune(store, 4, keep(checkpoints=(2,)))
+    store.database.run("PRAGMA ignore_check_constraints = ON")
+    lay_open(store.database._connection)
+
+    def read(level: int, index: int) -> bytes:
+        return store.nodes(level, index, index + 1)[0]
+
+    leaf = merkle.leaf_hash(b"")
+    left = merkle.node_hash(read(1, 0), merkle.node_hash(leaf, read(0, 3)))
+    forged = {0: (2, leaf), 2: (0, left), 3: (0, merkle.node_hash(left, read(2, 1)))}
+    store.database.run("UPDATE kept SET data = x'' WHERE idx = 2")
+    for level, (index, node) in forged.items():
+        update = "UPDATE nodes SET hash = ? WHERE level = ? AND idx = ?"
+        store.database.run(update, (node, level, index))
+    for call in (lambda: check(store), lambda: store.find(KEEP)):
+        with pytest.raises(NotVerified):
+            call()
+
+
 @pytest.mark.parametrize("what", TAMPERED)
 def test_no_changed_row_of_a_pruned_ledger_passes(path: Path, store: Store, what: str) -> None:
     prune(store, 4, keep(checkpoints=(2,)))
     assert checkpoints_of(store) == [6, 13, 15]
     check(store)
+    lay_open(store.database._connection)
     store.database.run(TAMPERED[what])
     with pytest.raises(NotVerified), Store.open(path, read_only=True) as reader:
         check(reader)
@@ -310,6 +355,7 @@ def test_the_last_cosigned_tree_must_be_the_one(store: Store) -> None:
     lines = Note.parse(note).signatures
     assert len(lines) == 4
     cut = b"".join(line + b"\n" for line in note.split(b"\n")[:-2])
+    lay_open(store.database._connection)
     store.database.run("UPDATE checkpoints SET note = ? WHERE size = 15", (cut,))
     with pytest.raises(NotVerified):
         check(store)

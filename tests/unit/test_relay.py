@@ -263,3 +263,15 @@ def test_nothing_from_before_its_start_passes_a_receiver(crew: Crew) -> None:
 def test_a_receiver_that_begins_takes_what_is_new(crew: Crew) -> None:
     began = Receiver(crew.roster, Limits(), T0_US)
     began.take(signed(sender(crew), now_us=T0_US + 500_000), T0_US + 500_000)
+
+
+def test_a_window_opened_before_counts_by_the_session_that_was_shown_since(crew: Crew) -> None:
+    late_us = (T0_S + 150) * 1_000_000
+    _, bare = windowed(sender(crew, announce_us=10), 2, now_us=late_us)
+    verifier = Verifier(crew.roster)
+    verifier.add_session(crew.identity("drone_1", seconds=100).delegation)
+    with pytest.raises(Refused) as caught:
+        verifier.verify(bare)
+    assert caught.value.reason == "stale_session"
+    verifier.add_session(crew.identity("drone_1").delegation)
+    assert verifier.verify(bare).author.name == "drone_1"

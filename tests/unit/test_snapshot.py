@@ -30,6 +30,7 @@ from swarm_ledger.voting.question import Question
 from tests.anchored import anchor, sealed_anchor
 from tests.crew import DAY_S, T0_MS, T0_S, Crew
 from tests.lab import Lab
+from tests.laid_open import lay_open
 from tests.ruled import (
     PAD,
     cup_rule,
@@ -213,16 +214,21 @@ def test_what_is_no_snapshot_is_refused(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        ("UPDATE entries SET data = x'0100' WHERE idx = 3", "entry 3: it is not the one"),
-        ("UPDATE entries SET height = 2 WHERE substr(data, 1, 1) = x'05'", "times are not"),
-        ("UPDATE entries SET data = x'03' WHERE substr(data, 1, 1) = x'22'", "other decisions"),
+        ("UPDATE entries SET data = x'0100' WHERE idx = 3", "not those in the tree"),
+        (
+            "UPDATE entries SET data = x'03' WHERE substr(data, 1, 1) = x'22'",
+            "not those in the tree",
+        ),
+        ("DELETE FROM rare WHERE kind = 34", "other decisions"),
     ],
 )
 def test_a_ledger_that_the_snapshot_does_not_fit_is_noticed(
     ledger: Ledger, damage: str, why: str
 ) -> None:
     ledger.keep(9)
+    lay_open(ledger.store.database._connection)
     ledger.store.database.run(damage)
+    ledger.store.reread()
     with pytest.raises(NotVerified, match=why):
         snapshot.restore(ledger.store, CREW.trust, 9)
 

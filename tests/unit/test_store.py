@@ -23,10 +23,13 @@ from swarm_ledger.ledger.certified import StoredCheckpoint
 from swarm_ledger.ledger.check import Summary, check_store
 from swarm_ledger.ledger.checkpoint import Checkpoint
 from swarm_ledger.ledger.database import BUSY_SECONDS, ROWS_AT_ONCE
+from swarm_ledger.ledger.packing import pack, unpack
 from swarm_ledger.ledger.scratch import JournalRecord
 from swarm_ledger.ledger.store import Store
+from tests.laid_open import lay_open
 
 SWARM = Swarm()
+NOISE = random.Random(3).randbytes(60_000)
 BLOCKS = [[b"a"], [b"b", b"c", b"d"], [], [b"e"], [b"f", b"g"], [b"h" * 300]]
 CHECKPOINTS = (1, 4)
 
@@ -269,16 +272,16 @@ def test_a_full_disk_is_said_and_survived(store: Store) -> None:
     def two_blocks() -> None:
         with store.transaction():
             with pytest.raises(Misuse, match="full"):
-                store.append_block(6, [bytes(60_000)], b"")
-            store.append_block(6, [bytes(60_000)], b"")
+                store.append_block(6, [NOISE], b"")
+            store.append_block(6, [NOISE], b"")
 
     with pytest.raises(Misuse, match=r"full|undone"):
-        store.append_block(6, [bytes(60_000)], b"")
+        store.append_block(6, [NOISE], b"")
     with pytest.raises(Misuse, match=r"full|undone"):
         two_blocks()
     assert check_store(store, lambda _: SWARM.policy) == before
     store.database.run("PRAGMA max_page_count = 100000")
-    store.append_block(6, [bytes(60_000)], b"")
+    store.append_block(6, [NOISE], b"")
     check_store(store, lambda _: SWARM.policy)
 
 
@@ -307,6 +310,7 @@ def test_a_writer_waits_for_the_disk(store: Store) -> None:
 KILLED = """
 import os, signal, sys
 from swarm_ledger.ledger.store import Store
+from tests.laid_open import lay_open
 store = Store.open(sys.argv[1])
 for height in range(3):
     store.append_block(height, [b"entry %d" % height], b"")
@@ -386,14 +390,14 @@ def test_a_lock_file_removed_under_our_hands_is_no_lock(
 def test_closing_waits_for_no_reader_and_no_half_read_query(path: Path, store: Store) -> None:
     store.append_block(6, [b"x"] * 2 * ROWS_AT_ONCE, b"")
     with Store.open(path, read_only=True) as reader:
-        half_read = reader.database.rows("SELECT idx FROM entries")
-        assert next(half_read) == (0,)
+        half_read = reader.database.rows("SELECT kind FROM rare")
+        assert next(half_read) == (ord("a"),)
         started = time.monotonic()
         store.close()
         assert time.monotonic() - started < BUSY_SECONDS / 2
     with Store.open(path) as again:
-        own_half_read = again.database.rows("SELECT idx FROM entries")
-        assert next(own_half_read) == (0,)
+        own_half_read = again.database.rows("SELECT kind FROM rare")
+        assert next(own_half_read) == (ord("a"),)
     assert os.listdir(path.parent) == ["ledger.db"]
 
 
@@ -416,7 +420,7 @@ def test_a_store_used_after_close_or_from_another_thread_is_misuse(store: Store)
 
     def use() -> None:
         try:
-            store.entry(0)
+            store.journal_read()
         except Misuse as error:
             caught.append(error)
 
@@ -426,7 +430,7 @@ def test_a_store_used_after_close_or_from_another_thread_is_misuse(store: Store)
     assert "thread" in str(caught[0])
     store.close()
     with pytest.raises(Misuse, match="closed"):
-        store.entry(0)
+        store.journal_read()
 
 
 def test_paths_that_are_no_ledger_are_misuse(tmp_path: Path) -> None:
@@ -460,6 +464,18 @@ def test_paths_that_are_no_ledger_are_misuse(tmp_path: Path) -> None:
 
 # damage
 
+TALL = [[b"%d" % n for n in range(5 * height, 5 * height + 5)] for height in range(8)]
+
+
+@pytest.fixture
+def tall() -> Iterator[Store]:
+    """40 entries: two nodes of 16, and one of 32, are stored."""
+    with Store.open(":memory:") as opened:
+        for height, entries in enumerate(TALL):
+            opened.append_block(height, entries, b"")
+        yield opened
+
+
 HEIGHTS = [height for height, entries in enumerate(BLOCKS) for _ in entries]
 
 
@@ -467,6 +483,8 @@ def damaged(store: Store, statement: str, arguments: tuple[object, ...]) -> NotV
     """Return how the check fails with one statement's damage, which is then taken back."""
     caught: list[NotVerified] = []
     store.database.run("PRAGMA ignore_check_constraints = ON")
+    if store.database.row("SELECT 1 FROM sqlite_temp_master") is None:
+        lay_open(store.database._connection)
 
     def damage_and_check() -> None:
         with store.transaction():
@@ -495,7 +513,7 @@ def test_any_byte_of_an_entry_is_missed(store: Store, index: int) -> None:
         error = damaged(store, "UPDATE entries SET data = ? WHERE idx = ?", (mutant, index))
         assert error is not None
         assert error.where == f"height {HEIGHTS[index]}"
-        assert f"entry {index}" in error.what
+        assert "not those in the tree" in error.what or "1 to 65535 bytes" in error.what
 
 
 @pytest.mark.parametrize("size", [4, 7])
@@ -508,46 +526,73 @@ def test_any_byte_of_a_checkpoint_is_missed(store: Store, size: int) -> None:
         assert error.where == f"height {kept.height}"
 
 
-def test_any_byte_of_a_tree_node_is_missed(store: Store) -> None:
-    nodes = list(store.database.rows("SELECT level, idx, hash FROM nodes"))
-    assert len(nodes) == 8 + 4 + 2 + 1
-    for level, index, stored in nodes:
-        completed_at = HEIGHTS[((index + 1) << level) - 1]
+def test_any_byte_of_a_tree_node_is_missed(tall: Store) -> None:
+    nodes = list(tall.database.rows("SELECT place, hash FROM tree"))
+    assert [place for place, _ in nodes] == [16 << 6 | 4, 32 << 6 | 4, 32 << 6 | 5]
+    for place, stored in nodes:
         for mutant in mutants(stored):
-            error = damaged(
-                store,
-                "UPDATE nodes SET hash = ? WHERE level = ? AND idx = ?",
-                (mutant, level, index),
-            )
+            error = damaged(tall, "UPDATE tree SET hash = ? WHERE place = ?", (mutant, place))
             assert error is not None
-            assert error.where == f"height {completed_at}"
+            assert error.where == f"height {((place >> 6) - 1) // 5}"
+
+
+@pytest.mark.parametrize("height", range(6))
+def test_any_byte_of_a_packed_block_and_of_its_root_is_missed(store: Store, height: int) -> None:
+    """Or says the same, as deflate says many things in two ways."""
+    query = "SELECT packed, root FROM blocks WHERE height = ?"
+    packed, root = store.database.row(query, (height,)) or (b"", b"")
+    before, missed = check_store(store, lambda _: SWARM.policy), 0
+    block = store.block(height)
+    for mutant in mutants(packed):
+        if damaged(store, "UPDATE blocks SET packed = ? WHERE height = ?", (mutant, height)):
+            missed += 1
+            continue
+        number = len(block.entries) + 1
+        *entries, _ = unpack(mutant, number, "the mutant")
+        assert entries == list(block.entries)
+    assert missed > len(packed)
+    for mutant in mutants(root):
+        error = damaged(store, "UPDATE blocks SET root = ? WHERE height = ?", (mutant, height))
+        assert error is not None
+        assert error.where == f"height {height}"
+    assert check_store(store, lambda _: SWARM.policy) == before
 
 
 @pytest.mark.parametrize(
     ("statement", "where"),
     [
-        ("UPDATE entries SET height = 0 WHERE idx = 2", "height 1"),
-        ("UPDATE entries SET idx = 99 WHERE idx = 7", "height 5"),
         ("UPDATE entries SET data = 'text' WHERE idx = 4", "height 3"),
         ("DELETE FROM entries WHERE idx = 4", "height 3"),
-        ("INSERT INTO entries VALUES (8, 5, x'00')", "height 5"),
+        ("INSERT INTO kept VALUES (8, 5, x'00')", "height 0"),
+        ("INSERT INTO kept SELECT idx, height, data FROM entries WHERE idx = 2", "height 0"),
+        (
+            "UPDATE blocks SET root = (SELECT root FROM blocks WHERE height = 1) WHERE height = 3",
+            "height 3",
+        ),
+        (
+            "UPDATE blocks SET packed = (SELECT packed FROM blocks WHERE height = 0)"
+            " WHERE height = 3",
+            "height 3",
+        ),
+        ("UPDATE blocks SET packed = x'' WHERE height = 3", "height 3"),
+        ("DELETE FROM rare WHERE idx = 4", "entry 4"),
+        ("INSERT INTO rare VALUES (100, 9)", "the index"),
+        ("UPDATE rare SET kind = 120 WHERE idx = 4", "entry 4"),
+        ("INSERT INTO keyed VALUES (1, 4)", "the index"),
         ("UPDATE blocks SET first = 2 WHERE height = 1", "height 1"),
         ("UPDATE blocks SET count = 2 WHERE height = 1", "height 2"),
         ("UPDATE blocks SET count = 'x' WHERE height = 1", "height 1"),
         ("UPDATE blocks SET count = 2 WHERE height = 5", "height 5"),
-        ("UPDATE blocks SET count = 0 WHERE height = 5", "height 4"),
+        ("UPDATE blocks SET count = 0 WHERE height = 5", "height 5"),
         ("UPDATE blocks SET count = -1 WHERE height = 5", "height 5"),
         ("DELETE FROM blocks WHERE height = 2", "height 2"),
-        ("DELETE FROM blocks WHERE height = 5", "height 4"),
-        ("INSERT INTO blocks VALUES (6, 8, 1, x'')", "height 6"),
-        ("INSERT INTO blocks VALUES (7, 8, 0, x'')", "height 6"),
-        ("DELETE FROM nodes WHERE level = 0 AND idx = 4", "height 3"),
-        ("DELETE FROM nodes WHERE level = 1 AND idx = 0", "height 1"),
-        ("DELETE FROM nodes WHERE level = 3 AND idx = 0", "height 5"),
-        ("UPDATE nodes SET idx = 9 WHERE level = 2 AND idx = 1", "height 5"),
+        ("DELETE FROM blocks WHERE height = 5", "the index"),
+        ("INSERT INTO blocks VALUES (6, 8, 1, zeroblob(32), x'')", "height 6"),
+        ("INSERT INTO blocks VALUES (7, 8, 0, zeroblob(32), x'')", "height 6"),
         ("INSERT INTO nodes VALUES (0, 8, zeroblob(32))", "height 5"),
         ("INSERT INTO nodes VALUES (1, 4, zeroblob(32))", "height 5"),
         ("INSERT INTO nodes VALUES (9, 0, zeroblob(32))", "height 5"),
+        ("INSERT INTO tree VALUES (-9223372036854775808, zeroblob(32))", "height 5"),
         ("UPDATE checkpoints SET size = 5 WHERE size = 4", "height 1"),
         ("UPDATE checkpoints SET height = 0 WHERE size = 4", "height 0"),
         ("UPDATE checkpoints SET height = 77 WHERE size = 4", "height 77"),
@@ -558,6 +603,27 @@ def test_rows_changed_removed_or_added_are_missed(
     store: Store, statement: str, where: str
 ) -> None:
     error = damaged(store, statement, ())
+    assert error is not None
+    assert error.where == where
+
+
+@pytest.mark.parametrize(
+    ("statement", "where"),
+    [
+        ("DELETE FROM nodes WHERE level = 4 AND idx = 0", "height 3"),
+        ("DELETE FROM nodes WHERE level = 5 AND idx = 0", "height 6"),
+        ("UPDATE nodes SET idx = 9 WHERE level = 4 AND idx = 1", "height 6"),
+        ("INSERT INTO nodes VALUES (0, 8, zeroblob(32))", "height 3"),
+        ("INSERT INTO nodes VALUES (4, 2, zeroblob(32))", "height 7"),
+        ("INSERT INTO nodes VALUES (9, 0, zeroblob(32))", "height 7"),
+        ("INSERT INTO tree VALUES (-7, zeroblob(32))", "height 3"),
+        ("DELETE FROM tree", "height 3"),
+    ],
+)
+def test_nodes_changed_removed_or_added_are_missed(
+    tall: Store, statement: str, where: str
+) -> None:
+    error = damaged(tall, statement, ())
     assert error is not None
     assert error.where == where
 
@@ -591,10 +657,11 @@ def test_checkpoints_must_be_the_policys_and_without_needless_lines(store: Store
 def test_damage_meets_every_reader_as_not_verified(path: Path, store: Store) -> None:
     store.close()
     for statement in (
-        "DROP TABLE nodes",
+        "DROP TABLE tree",
         "DROP TABLE blocks",
-        "DELETE FROM entries WHERE idx = 7",
-        "DELETE FROM nodes",
+        "DELETE FROM blocks WHERE height = 4",
+        "UPDATE blocks SET packed = x'' WHERE height = 5",
+        "UPDATE blocks SET root = zeroblob(32) WHERE height = 5",
         "UPDATE blocks SET first = 'x' WHERE height = 5",
         "UPDATE meta SET value = 0",
         "DELETE FROM meta",
@@ -607,14 +674,21 @@ def test_damage_meets_every_reader_as_not_verified(path: Path, store: Store) -> 
         connection.close()
         with pytest.raises(NotVerified):
             Store.open(copy)
+
+
+def test_damage_further_up_meets_who_reads_it(path: Path) -> None:
+    with Store.open(path) as store:
+        for height, entries in enumerate(TALL):
+            store.append_block(height, entries, b"")
+        SWARM.checkpoint_store(store)
     connection = sqlite3.connect(path)
     connection.executescript("""
         PRAGMA ignore_check_constraints = ON;
-        UPDATE entries SET data = 'text' WHERE idx = 1;
-        UPDATE nodes SET hash = 5 WHERE level = 0 AND idx = 0;
-        DELETE FROM blocks WHERE height = 2;
+        UPDATE blocks SET packed = 'text' WHERE height = 0;
         UPDATE blocks SET count = 99 WHERE height = 1;
-        UPDATE checkpoints SET note = NULL OR 7;
+        DELETE FROM blocks WHERE height = 2;
+        UPDATE tree SET hash = 5 WHERE place = (16 << 6 | 4);
+        UPDATE certified SET packed = NULL OR 7;
         INSERT INTO journal VALUES (1, 'x', 1, 'k', 'a', x'00');
         INSERT INTO pending VALUES (1, 'text', x'00');
     """)
@@ -625,12 +699,27 @@ def test_damage_meets_every_reader_as_not_verified(path: Path, store: Store) -> 
             lambda: reader.inclusion(1),
             lambda: reader.block(2),
             lambda: reader.block(1),
+            lambda: reader.block(0),
+            lambda: reader.entry(12),
+            lambda: reader.nodes(4, 0, 1),
+            lambda: reader.find(ord("1")),
             reader.latest_checkpoint,
             reader.journal_read,
             reader.pending_read,
         ):
             with pytest.raises(NotVerified):
                 call()
+        assert reader.block(7).entries == tuple(TALL[7])
+        assert reader.nodes(0, 33, 34) == [merkle.leaf_hash(TALL[6][3])]
+
+
+def test_an_empty_entry_is_damage_to_who_looks_for_it(store: Store) -> None:
+    emptied = pack([b"", b"c", b"d", b"certificate 1"])
+    store.database.run("UPDATE blocks SET packed = ? WHERE height = 1", (emptied,))
+    store.reread()
+    for call in (lambda: store.find(ord("b")), lambda: store.entries(0, 8)):
+        with pytest.raises(NotVerified, match="1 to 65535 bytes"):
+            call()
 
 
 def test_what_only_sqlite_itself_notices_fails_the_check(path: Path, store: Store) -> None:
@@ -638,10 +727,10 @@ def test_what_only_sqlite_itself_notices_fails_the_check(path: Path, store: Stor
     connection = sqlite3.connect(path)
     connection.executescript("""
         PRAGMA ignore_check_constraints = ON;
-        UPDATE blocks SET certificate = 'text' WHERE height = 1;
+        INSERT INTO pending VALUES (1, x'00', 7);
     """)
     connection.close()
-    with Store.open(path) as again, pytest.raises(NotVerified, match=r"damaged .*blocks"):
+    with Store.open(path) as again, pytest.raises(NotVerified, match=r"damaged .*pending"):
         check_store(again, lambda _: SWARM.policy)
 
 
@@ -674,7 +763,7 @@ def test_no_damage_to_the_file_becomes_a_traceback(path: Path, store: Store) -> 
 @pytest.mark.parametrize(
     ("statement", "what"),
     [
-        ("DROP TABLE entries; CREATE VIEW entries (idx, height, data) AS {}", "other tables"),
+        ("DROP TABLE kept; CREATE VIEW kept (idx, height, data) AS {}", "other tables"),
         ("DROP TABLE meta; CREATE VIEW meta (key, value) AS {}", "which schema"),
         ("CREATE TRIGGER t AFTER INSERT ON blocks BEGIN DELETE FROM blocks; END", "other tables"),
         ("ALTER TABLE journal ADD COLUMN more", "other tables"),
@@ -688,7 +777,7 @@ def test_tables_that_are_not_ours_are_not_read(
     """A view may never end: whoever verified a stranger's ledger would wait for ever."""
     store.close()
     endless = "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x, x"
-    endless += ", x FROM n" if "entries" in statement else " FROM n"
+    endless += ", x FROM n" if "kept" in statement else " FROM n"
     connection = sqlite3.connect(path)
     connection.executescript(statement.format(endless))
     connection.close()

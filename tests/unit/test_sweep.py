@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -11,16 +12,25 @@ from typing import Any
 import pytest
 
 from swarm_ledger.errors import Misuse
+from swarm_ledger.sim import gallery
 from swarm_ledger.sim.sweep.experiments import cell_of
+from swarm_ledger.sim.sweep.figure import Published, figure, load_published
 from swarm_ledger.sim.sweep.plan import Plan, load_plan, perform, tasks
 from swarm_ledger.sim.sweep.results import Results
 from swarm_ledger.sim.sweep.run import cluster, local, sweep
-from swarm_ledger.sim.sweep.summary import cells, plot, summarise, table, wilson
+from swarm_ledger.sim.sweep.summary import (
+    CellSummary,
+    cells,
+    listing,
+    summarise,
+    table,
+    wilson,
+)
 
 FILE = """
 experiment: dynamics
 seed: 7
-runs: 30
+runs: 60
 grid:
   dynamic: [dc, dmvd]
   byzantine: [9]
@@ -57,7 +67,7 @@ def quiet(done: int, total: int) -> None:
 def test_a_plan_has_a_cell_for_each_combination(plan: Plan) -> None:
     assert list(plan.cells())[1] == {"dynamic": "dc", "byzantine": 9, "limit_s": 3}
     planned = tasks(plan)
-    assert [(task.first, task.count) for task in planned[:2]] == [(0, 25), (25, 5)]
+    assert [(task.first, task.count) for task in planned[3:5]] == [(0, 50), (50, 10)]
     assert len({task.name for task in planned}) == len(planned) == 8
 
 
@@ -74,7 +84,7 @@ def test_a_sweep_goes_on_where_it_stopped(plan: Plan, tmp_path: Path) -> None:
     assert told[0] == (len(kept), 8)
     assert told[-1] == (8, 8)
     assert rows == sweep(plan, Results(tmp_path / "anew"), Here(), quiet)
-    assert len(rows) == 4 * 30
+    assert len(rows) == 4 * 60
     third = Here(0)
     assert sweep(plan, results, third, quiet) == rows
 
@@ -165,36 +175,94 @@ def test_single_drones_are_counted_beside_the_swarm() -> None:
     assert summarise({}, [row(True, 1)]).single_mean is None
 
 
-def test_cups_are_flown_with_the_given_share_of_hard_views() -> None:
-    cell = cell_of("cup", {"drones": 4, "byzantine": 1, "hard_views": 0})
-    rows = cell.run(3, [0])
-    assert rows[0]["right"]
+def test_cups_are_asked_of_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "scene", lambda views, drones, number: all_right(drones, number))
+    cell = cell_of("cup", {"drones": 4, "byzantine": 1, "views": "clear"})
+    rows = cell.run(3, [0, 1])
+    assert all(row["right"] for row in rows)
     assert list(rows[0]["said"].values()) == ["right"] * 3
-    with pytest.raises(Misuse, match="hard views"):
-        cell_of("cup", {"hard_views": 101})
-    with pytest.raises(Misuse, match="can't be flown"):
-        cell_of("cup", {"drones": 3})
+    for bad, what in (
+        ({"views": "foggy"}, "no views 'foggy'"),
+        ({"drones": 3}, "can't be asked"),
+        ({"history": 65}, "history of 65"),
+        ({"rule": "dice"}, "unknown rule"),
+    ):
+        with pytest.raises(Misuse, match=what):
+            cell_of("cup", bad)
 
 
-def test_tables_and_plots_and_parquet(plan: Plan, tmp_path: Path) -> None:
+def all_right(drones: int, number: int) -> tuple[gallery.Seen, ...]:
+    return tuple(gallery.Seen(number % 2, 900_000, 100 * n) for n in range(drones))
+
+
+def test_tables_and_parquet(plan: Plan, tmp_path: Path) -> None:
     results = Results(tmp_path / "out")
     rows = sweep(plan, results, Here(), quiet)
     found = cells(plan, rows)
-    assert [one.runs for one in found] == [30] * 4
+    assert [one.runs for one in found] == [60] * 4
     lines = table(found, "limit_s").splitlines()
     assert lines[0] == "| dynamic | byzantine | limit_s 2 | limit_s 3 |"
     assert len(lines) == 4
+    lines = listing(found).splitlines()
+    assert lines[0].endswith("| limit_s | E_N | 95 % | T, s | undecided | wrong | runs |")
+    assert len(lines) == 6
     with pytest.raises(Misuse):
         table(found, "colour")
-    pytest.importorskip("matplotlib")
-    for name in ("one.svg", "two.svg"):
-        plot(found, "limit_s", tmp_path / name)
-    drawn = (tmp_path / "one.svg").read_text()
-    assert "<svg" in drawn
-    assert drawn == (tmp_path / "two.svg").read_text()
     parquet = pytest.importorskip("pyarrow.parquet")
     read = parquet.read_table(results.write_parquet(rows)).to_pylist()
     assert read == rows
+
+
+def grid(**values: list[Any]) -> list[CellSummary]:
+    plan = Plan("cup", 1, values)
+    return [
+        CellSummary(cell, 0.5, 0.25, 0.75, None, 0.5, 0.0, 4, 0.6, 0.9) for cell in plan.cells()
+    ]
+
+
+def test_a_figure_has_a_band_and_a_line_for_each_rule_in_each_panel() -> None:
+    found = grid(views=["bad", "clear"], rule=["bayes", "majority"], byzantine=[0, 1, 2])
+    theirs = Published("a paper", "byzantine", {"one": [0, 0.5, 0], "two": [1, 0, 0]}, "theirs")
+    drawn = figure(found, "byzantine", panels="views", beside=[theirs])
+    assert drawn == figure(found, "byzantine", panels="views", beside=[theirs])
+    tags = [one.tag.split("}")[1] for one in ET.fromstring(drawn).iter()]
+    assert tags.count("polygon") == 2 * 2
+    assert tags.count("polyline") == 2 * (2 + 2 + 1), "rules, single drones, theirs"
+    texts = {one.text for one in ET.fromstring(drawn).iter() if one.tag.endswith("text")}
+    assert {"bad", "clear", "bayes", "majority", "one drone, best", "theirs"} <= texts
+    partly = figure(found[:-1], "byzantine", panels="views")
+    points = [
+        one.attrib["points"].count(",")
+        for one in ET.fromstring(partly).iter()
+        if one.tag.endswith("polyline")
+    ]
+    assert points == [3, 3, 3, 3, 3, 2, 3, 3], "the last cell is not done yet"
+    assert theirs.drawn("byzantine", [0, 1, 2]) == {"theirs": [1, 0.5, 0]}
+
+
+def test_what_cannot_be_drawn_is_misuse(tmp_path: Path) -> None:
+    found = grid(rule=["bayes", "majority"], byzantine=[0, 1])
+    for along, panels in (("rule", ""), ("colour", ""), ("byzantine", "byzantine")):
+        with pytest.raises(Misuse, match="draw"):
+            figure(found, along, panels=panels)
+    with pytest.raises(Misuse, match="nothing at byzantine"):
+        figure(found, "byzantine", beside=[Published("a paper", "byzantine", {"one": [1.0]})])
+    for text in ("source: x", "source: x\nalong: k\nlines: {a: [1.5]}"):
+        (tmp_path / "bad.yaml").write_text(text)
+        with pytest.raises(Misuse, match="no published lines"):
+            load_published(tmp_path / "bad.yaml")
+    with pytest.raises(Misuse, match="cannot read"):
+        load_published(tmp_path / "nowhere.yaml")
+
+
+def test_published_lines_of_the_yardstick_have_all_k() -> None:
+    folder = Path(__file__).parents[2] / "bench" / "arena"
+    found = {path.name: load_published(path) for path in folder.glob("published_*.yaml")}
+    places = list(range(10))
+    plain = found["published_dynamics.yaml"].drawn("byzantine", places)
+    best = found["published_best.yaml"].drawn("byzantine", places)
+    assert list(best.values()) == [[max(three) for three in zip(*plain.values(), strict=True)]]
+    assert len(found["published_blockchain.yaml"].drawn("byzantine", places)) == 1
 
 
 def test_cells_are_checked() -> None:

@@ -17,6 +17,7 @@ from swarm_ledger.audit.tile_server import TileServer
 from swarm_ledger.errors import Misuse
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tiles import Tile, tile_bytes, tiles_of
+from tests.laid_open import lay_open
 from tests.patience import PATIENCE_S
 from tests.unit.ledger_swarm import Swarm
 
@@ -173,6 +174,7 @@ def test_readers_go_on_while_a_drone_writes(store: Store, tmp_path: Path) -> Non
 def test_a_ledger_that_is_damaged_gone_or_not_certified_yet_is_told(
     store: Store, tmp_path: Path
 ) -> None:
+    lay_open(store.database._connection)
     with serving(tmp_path) as server:
         with store.transaction():
             store.database.run("UPDATE entries SET data = x'00' WHERE idx = 3")
@@ -221,7 +223,8 @@ def test_who_sends_a_byte_now_and_then_is_cut_off_too(store: Store, tmp_path: Pa
 
 def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:
     with Store.open(tmp_path / "ledger.db") as store:
-        store.append_block(0, [bytes([n % 256]) * 65_535 for n in range(256)], b"")
+        for height in range(4):
+            store.append_block(height, [bytes([n]) * 65_535 for n in range(64)], b"")
         SWARM.checkpoint_store(store)
     with serving(tmp_path, patience_s=3.0) as server, connect(server) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

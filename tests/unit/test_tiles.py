@@ -17,6 +17,7 @@ from swarm_ledger.ledger import merkle
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tile_files import read_bounded, whole_file, write_tiles
 from swarm_ledger.ledger.tiles import ENTRIES, Tile, split_bundle, tile_bytes, tiles_of
+from tests.laid_open import lay_open
 from tests.unit.ledger_swarm import Swarm
 
 SWARM = Swarm()
@@ -135,17 +136,20 @@ def test_tiles_hold_the_tree(store: Store) -> None:
     ("damage", "tile"),
     [
         ("UPDATE entries SET data = x'00' WHERE idx = 5", Tile(ENTRIES, 0)),
-        ("UPDATE nodes SET hash = zeroblob(32) WHERE level = 0 AND idx = 5", Tile(0, 0)),
-        ("UPDATE nodes SET hash = zeroblob(32) WHERE level = 0 AND idx = 5", Tile(ENTRIES, 0)),
-        ("DELETE FROM nodes WHERE level = 0 AND idx = 5", Tile(0, 0)),
+        ("UPDATE nodes SET hash = zeroblob(32) WHERE level = 4 AND idx = 5", Tile(0, 0)),
+        ("UPDATE nodes SET hash = zeroblob(32) WHERE level = 4 AND idx = 5", Tile(ENTRIES, 0)),
+        ("DELETE FROM nodes WHERE level = 4 AND idx = 5", Tile(0, 0)),
+        ("UPDATE nodes SET hash = zeroblob(32) WHERE level = 8 AND idx = 0", Tile(0, 0)),
+        ("UPDATE entries SET data = x'00' WHERE idx = 299", Tile(ENTRIES, 1, 44)),
         ("DELETE FROM entries WHERE idx = 5", Tile(ENTRIES, 0)),
     ],
 )
 def test_a_damaged_ledger_makes_no_tiles(store: Store, damage: str, tile: Tile) -> None:
     grow(store, 300)
     tile_bytes(store, tile)
-    with store.transaction():
-        store.database.run(damage)
+    lay_open(store.database._connection)
+    store.reread()
+    store.database.run(damage)
     with pytest.raises(NotVerified):
         tile_bytes(store, tile)
 
@@ -253,6 +257,7 @@ def test_a_checkpoint_of_another_tree_is_not_exported(store: Store, tmp_path: Pa
     grow(store, 3)
     with Store.open(tmp_path / "other.db") as other:
         note = grow(other, 3, b"other")
+    lay_open(store.database._connection)
     with store.transaction():
         store.database.run("UPDATE checkpoints SET note = ?", (note,))
     with pytest.raises(NotVerified, match="another tree"):
