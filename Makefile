@@ -10,12 +10,13 @@ PYTEST_ARGS ?=
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(16, 1 + (os.cpu_count() or 2)))')
 SOAK ?= --minutes 60
 FUZZ ?= --minutes 10
+BENCH ?= --runs 5
 
 BIN := $(VENV)/bin
 SET_UP := $(PYTHON) scripts/set_up.py --venv $(VENV) --wheels $(ROS_DISTRO_WHEELS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test soak fuzz lint lock clean distclean
+.PHONY: help setup setup-dev demo test soak bench fuzz lint lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -29,13 +30,18 @@ setup-dev: ## the same, with what tests and linters need
 demo: setup ## set up, then four drones, one of them lying, look, vote and prove their decision
 	@$(BIN)/swarm-ledger sim --drones 4 --byzantine 1 --transport auto
 
-# Beside one another, threads of numpy's would only wait for each other.
+# Beside one another, threads of numpy's would only wait for each other. Bytecode is kept, even
+# where containers say not to: else each of the tests' many processes compiles all it imports.
 test: export OMP_NUM_THREADS = 1
+test: export PYTHONDONTWRITEBYTECODE =
 test: setup-dev ## set up, then all tests, on all cores; PYTEST_ARGS="-k name" for some
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 soak: setup ## simulate tens of thousands of seeds, on all cores, for an hour; SOAK="--minutes 10"
 	@$(BIN)/swarm-ledger simulate --seeds 1000000:1050000 --steps 3000 $(SOAK)
+
+bench: setup-dev ## what a vote costs, beside other systems where they are installed: docs/performance.md
+	@$(BIN)/python -m bench.consensus_performance $(BENCH)
 
 fuzz: setup-dev ## changed bytes for each decoder, on all cores; FUZZ="--minutes 60 --target ledger"
 	@$(BIN)/python scripts/fuzz.py $(FUZZ)

