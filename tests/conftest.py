@@ -22,7 +22,7 @@ settings.register_profile(
 settings.load_profile("unhurried")
 
 
-_OF_PROCESSES = ("system", "assault", "deploy", "hardware")
+_OF_PROCESSES = ("system", "assault", "deploy", "hardware", "ros")
 """Folders whose tests start processes, and wait for what these do to each other."""
 
 

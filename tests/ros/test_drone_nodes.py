@@ -74,7 +74,6 @@ def test_diagnostics_tell_who_it_is_and_how_it_is(squad: Squad) -> None:
     member = squad.fleet.member("drone_2")
     squad.until("a quorum is heard", lambda: squad.last("drone_2").peers_heard == 3)
     squad.heard["/diagnostics"].clear()
-    squad.say("neither", "drone_2")
     about = ("consensus", "identity", "links", "peers", "clocks", "time", "looks")
     nodes = dict.fromkeys(about, "drone") | {"looks": "perception"}
     names = {what: f"{nodes[what]}: drone_2: {what}" for what in about}
@@ -86,6 +85,7 @@ def test_diagnostics_tell_who_it_is_and_how_it_is(squad: Squad) -> None:
             if names["looks"] in statuses(squad)
             else False
         ),
+        lambda: squad.say("neither", "drone_2"),  # in vain until it knows the question
     )
     found = {what: statuses(squad)[name] for what, name in names.items()}
     assert {status.hardware_id for status in found.values()} == {member.drone_id}
