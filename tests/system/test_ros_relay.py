@@ -22,6 +22,7 @@ import pytest
 
 from swarm_ledger.audit.relay import check_bag
 from swarm_ledger.identity.trust import load_trust
+from swarm_ledger.sim.domains import free_domain
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.processes import Processes, commands, environment
 from swarm_ledger.sim.watch import Watch
@@ -260,7 +261,7 @@ def exercised(folder: Path, script: str, relay: Mapping[str, object]) -> dict[st
     mission = Mission(run_dir=folder, transport="ros", byzantine=0)
     prepare(mission, now=utc_now())
     env = environment(mission)
-    radio = int(env["ROS_DOMAIN_ID"]) + 100
+    radio = free_domain()
     on_drone = {"fleet": folder / "fleet.yaml", "drone": "drone_1", "begin_session": "true"}
     ashore = {"roster": folder / "roster", "name": "base", "radio_domain": radio}
     with ExitStack() as running:
@@ -337,7 +338,7 @@ def test_beside_a_swarm_that_votes(tmp_path: Path) -> None:
     mission = Mission(run_dir=tmp_path, transport="ros", byzantine=0, seed=5)
     fleet = prepare(mission, now=utc_now())
     env = environment(mission)
-    radio = int(env["ROS_DOMAIN_ID"]) + 100
+    radio = free_domain()
     given = {"fleet": tmp_path / "fleet.yaml", "radio_domain": radio}
     watch = Watch(mission.names(), mission.names())
     script = [sys.executable, "-c", _BESIDE, str(PATIENCE_S), str(radio)]
