@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from swarm_ledger.identity.roster import Roster
-from swarm_ledger.nodes.transport import RosTransport
+from swarm_ledger.nodes.transport import LINGER_MS, RosTransport
 from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.sim.consensus_bench_replica import fly
 from swarm_ledger.sim.loop import command_line, run
@@ -19,20 +19,22 @@ from swarm_ledger.sim.stop import Stop
 
 
 class SpunTransport(RosTransport):
-    """A RosTransport that spins its node while there is nothing to be heard."""
+    """A RosTransport that spins its node while there is nothing to be heard, as a drone's does."""
 
     def __init__(self, node: Node, roster: Roster, member: int) -> None:
         super().__init__(node, roster, member)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
+        self._linger_ms = 0
 
     def receive(self, timeout_ms: int = 0) -> list[bytes]:
         """Wait at most that long for messages; return those that are there."""
-        messages = super().receive()
-        if messages:
-            return messages
-        self._executor.spin_once(timeout_sec=timeout_ms / 1_000)
-        return super().receive()
+        messages = super().receive(self._linger_ms)
+        if not messages:
+            self._executor.spin_once(timeout_sec=timeout_ms / 1_000)
+            messages = super().receive()
+        self._linger_ms = LINGER_MS if messages else 0
+        return messages
 
 
 def over_ros(fleet: Fleet, name: str, stop: Stop) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
@@ -36,7 +37,7 @@ from swarm_ledger.nodes.qos import HEARTBEAT, LATCHED, SENSOR, STATUS_EVERY_S
 from swarm_ledger.nodes.questions import Questions
 from swarm_ledger.nodes.relay import RelayNode
 from swarm_ledger.nodes.tables.drone import TABLE
-from swarm_ledger.nodes.transport import RosTransport
+from swarm_ledger.nodes.transport import LINGER_MS, RosTransport
 from swarm_ledger.perception import Classifier
 from swarm_ledger.perception import load as load_classifier
 from swarm_ledger.runtime.drone import Drone
@@ -51,8 +52,6 @@ from swarm_ledger.voting.poll import OpenQuestion
 
 _TICK_S = 0.02
 _DIAGNOSTICS_S = 1.0
-_ROUNDS = 8
-"""In one tick: a flood's share must leave time for the rest."""
 
 
 class DroneNode(ManagedNode):
@@ -168,14 +167,18 @@ class DroneNode(ManagedNode):
         self._turns += 1
 
     def _work_off(self) -> None:
-        """Hear what has arrived: at once, or a decision took a tick for each of its phases."""
+        """Hear what has arrived: at once, or a decision took a tick for each of its phases.
+
+        And what answers that, for a tick: to stay in a conversation costs less than to come back.
+        """
         if self._helm is None or self._links is None:
             return
-        for _ in range(_ROUNDS):
-            messages = self._links.receive(0)
-            if not messages:
-                break
+        end_s, wait_ms = monotonic() + _TICK_S, 0
+        while messages := self._links.receive(wait_ms):
             self._helm.hear(messages, self.time.now_ms())
+            if monotonic() >= end_s:
+                break  # a flood must leave time for the rest
+            wait_ms = LINGER_MS
 
     def _launch(self, links: Links) -> Helm:
         if self.time.simulated:

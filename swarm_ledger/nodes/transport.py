@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Collection
 from typing import Any
 
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.serialization import deserialize_message
@@ -26,6 +27,9 @@ EVERYBODY = "/swarm/envelopes"
 INBOX = "/swarm/inbox"
 
 _MAX_MESSAGE_BYTES = MAX_ENVELOPE_BYTES + 1024
+LINGER_MS = 5
+"""How long to wait for what answers what was heard: about what it takes a peer on a good link."""
+
 _AT_ONCE = 1_000
 """Messages of a topic that are taken from the middleware in one go: as many as it keeps."""
 
@@ -115,18 +119,15 @@ class RosTransport:
         return {"links": "dds", "overload": dict(self.inbox.dropped)}
 
     def receive(self, timeout_ms: int = 0) -> list[bytes]:
-        """Return what is to be looked at, in fair turns; a bounded number, at once. See judge().
+        """Wait at most that long for messages; return what is to be looked at, in fair turns.
 
-        timeout_ms: for transports that wait; the executor does here.
+        A bounded number. See judge(). The executor does nothing else meanwhile.
         """
+        self._collect()
+        if timeout_ms > 0 and not self.inbox.waits(_now_ms()):
+            self._wait(timeout_ms)
+            self._collect()
         now_ms = _now_ms()
-        for subscription in self._subscriptions:
-            for _ in range(_AT_ONCE):  # the executor would take far longer over each than we do
-                taken = subscription.handle.take_message(Envelope, True)
-                if taken is None:
-                    break
-                raw, info = taken
-                self._put(raw, info, now_ms)
         self._looked_at, messages = [], []
         for arrived in self.inbox.take(now_ms):
             data = _sealed(arrived.data)
@@ -137,6 +138,28 @@ class RosTransport:
                 self._looked_at.append(arrived)
                 messages.append(data)
         return messages
+
+    def _wait(self, timeout_ms: int) -> None:
+        """Wait for what is ours alone, as rclpy.wait_for_message() does.
+
+        The executor gathers all that its nodes have each time that it waits: a millisecond.
+        """
+        topics = self._subscriptions
+        waits = rclpy_implementation.WaitSet(len(topics), 0, 0, 0, 0, 0, self._node.context.handle)
+        waits.clear_entities()
+        for subscription in topics:
+            waits.add_subscription(subscription.handle)
+        waits.wait(timeout_ms * 1_000_000)
+
+    def _collect(self) -> None:
+        now_ms = _now_ms()
+        for subscription in self._subscriptions:
+            for _ in range(_AT_ONCE):  # the executor would take far longer over each than we do
+                taken = subscription.handle.take_message(Envelope, True)
+                if taken is None:
+                    break
+                raw, info = taken
+                self._put(raw, info, now_ms)
 
     def judge(self, refused: Collection[int]) -> None:
         """Note which of what receive() returned last was refused, by its place; the rest held."""
