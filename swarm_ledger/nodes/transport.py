@@ -26,10 +26,10 @@ from swarm_ledger.transport.budget import Arrived, Inbox
 EVERYBODY = "/swarm/envelopes"
 INBOX = "/swarm/inbox"
 
-_MAX_MESSAGE_BYTES = MAX_ENVELOPE_BYTES + 1024
 LINGER_MS = 5
 """How long to wait for what answers what was heard: about what it takes a peer on a good link."""
 
+_MAX_MESSAGE_BYTES = MAX_ENVELOPE_BYTES + 1024
 _AT_ONCE = 1_000
 """Messages of a topic that are taken from the middleware in one go: as many as it keeps."""
 
