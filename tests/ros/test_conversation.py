@@ -28,35 +28,39 @@ def ends(ros: None, tmp_path: Path) -> Iterator[list[RosTransport]]:
     roster = prepare(Mission(tmp_path, transport="ros"), now=utc_now()).roster
     nodes = [rclpy.create_node(f"end_{index}") for index in range(2)]
     made = [RosTransport(node, roster, index) for index, node in enumerate(nodes)]
-    until("they met", lambda: made[1]._everybody.get_subscription_count() == len(made))
+    ways = made[1]._everybody, made[1]._inboxes[0]
+    until("they met", lambda: [way.get_subscription_count() for way in ways] == [2, 1])
     yield made
     for node in nodes:
         node.destroy_node()
 
 
-def on_waiting(end: RosTransport, patch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    """Have something done in a thread once that end waits."""
+def heard_waiting(
+    end: RosTransport, patch: pytest.MonkeyPatch, speak: Callable[[], None]
+) -> list[bytes]:
+    """Return what an end hears of what another says only once it waits."""
     wait, begun = end._wait, threading.Event()
 
     def waits(timeout_ms: int) -> None:
         begun.set()
         wait(timeout_ms)
 
-    def acts() -> None:
+    def speaks() -> None:
         assert begun.wait(PATIENCE_S)
-        act()
+        speak()
 
     patch.setattr(end, "_wait", waits)
-    threading.Thread(target=acts, daemon=True).start()
+    threading.Thread(target=speaks, daemon=True).start()
+    heard: list[bytes] = []
+    until("it is heard", lambda: bool(heard), lambda: heard.extend(end.receive(PATIENCE_MS)))
+    return heard
 
 
 def test_an_answer_is_waited_for_without_an_executor(
     ends: list[RosTransport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on_waiting(ends[0], monkeypatch, lambda: ends[1].broadcast(SAID))
-    assert ends[0].receive(PATIENCE_MS) == [SAID]
-    on_waiting(ends[0], monkeypatch, lambda: ends[1].send(0, SAID))
-    assert ends[0].receive(PATIENCE_MS) == [SAID]
+    assert heard_waiting(ends[0], monkeypatch, lambda: ends[1].broadcast(SAID)) == [SAID]
+    assert heard_waiting(ends[0], monkeypatch, lambda: ends[1].send(0, SAID)) == [SAID]
 
 
 def test_nothing_is_waited_for_in_vain(ends: list[RosTransport]) -> None:
