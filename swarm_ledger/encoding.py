@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import cbor2
 import msgspec
@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 _SMALL = 512
 """Bytes up to which a message's digest is remembered; a few thousand are."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+"""A number of anything, a height or POSIX milliseconds: exact in any language's numbers."""
 
 MAX_DEPTH = 8
 """Nesting of arrays that any of our messages needs, with room to spare."""

@@ -15,7 +15,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from swarm_ledger.audit.anchors import sealed_leaf
-from swarm_ledger.encoding import Record, decode
+from swarm_ledger.encoding import Count, Record, decode
 from swarm_ledger.envelope import Kind, Opened, Opener
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.session import MAX_DELEGATION_BYTES
@@ -35,7 +35,6 @@ _MAX_PATH = 16
 _MAX_TEXT = 256
 
 _Text = Annotated[str, Meta(max_length=_MAX_TEXT)]
-_Number = Annotated[int, Meta(ge=0, lt=2**53)]
 _Hash = Annotated[bytes, Meta(min_length=HASH_SIZE, max_length=HASH_SIZE)]
 _Proof = Annotated[bytes, Meta(max_length=MAX_PROOF_SIZE)]
 
@@ -46,11 +45,11 @@ class Said(Record, frozen=True):
     topic: _Text
     type_name: _Text
     type_hash: _Text
-    sequence: _Number
-    stamp_us: _Number
+    sequence: Count
+    stamp_us: Count
     data: Annotated[bytes, Meta(max_length=MAX_DATA_BYTES)]
     swarm_id: _Text
-    epoch: _Number
+    epoch: Count
     sealed: Annotated[bytes, Meta(max_length=MAX_SEALED_BYTES)]
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import Meta
 
-from swarm_ledger.encoding import DIGEST_HEAD, Record, decode, digest, encode, read_int
+from swarm_ledger.encoding import DIGEST_HEAD, Count, Record, decode, digest, encode, read_int
 
 MAX_BATCH = 256
 MAX_REPLICAS = 128
@@ -22,9 +22,9 @@ MAX_BATCH_BYTES = 1 << 21
 """Bytes of all bodies of a batch, so that it can be handed on with its commits as one message."""
 
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
-View = Annotated[int, Meta(ge=0, lt=2**53)]
-Seq = Annotated[int, Meta(ge=0, lt=2**53)]
-Millis = Annotated[int, Meta(ge=0, lt=2**53)]
+View = Count
+Seq = Count
+Millis = Count
 Raw = Annotated[bytes, Meta(min_length=1, max_length=MAX_MESSAGE_BYTES)]
 Body = Annotated[bytes, Meta(min_length=1, max_length=MAX_REQUEST_BYTES)]
 

@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from swarm_ledger.encoding import Record, decode, digest, encode
+from swarm_ledger.encoding import Count, Record, decode, digest, encode
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.ledger.merkle import HASH_SIZE, Frontier, inclusion_proof, leaf_hash
 from swarm_ledger.relay.statement import (
@@ -94,7 +94,7 @@ class Anchor(Record, frozen=True, tag=1):
 class Told(Record, frozen=True):
     """The last anchor of a member that counts on the ledger: all empty, 0, if there is none."""
 
-    sequence: Annotated[int, Meta(ge=0, lt=2**53)] = 0
+    sequence: Count = 0
     digest: Annotated[bytes, Meta(max_length=HASH_SIZE)] = b""
     root: Annotated[bytes, Meta(max_length=HASH_SIZE)] = b""
 

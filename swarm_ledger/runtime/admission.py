@@ -133,7 +133,7 @@ class Admission:
             if culprit.index in engine.machine.convicted:
                 raise PeerFault("convicted", f"{culprit.name} is convicted already.")
             return Request(culprit)
-        seat, opened = engine.epochs.route(lambda seat: seat.doorman.open(raw))
+        seat, opened = engine.epochs.open(raw)
         content = read_request(opened)
         if seat is not engine.current.seat:
             version = seat.roster.version
@@ -225,7 +225,7 @@ class Admission:
         elif kind is Kind.EVIDENCE:
             seat, author = route(lambda seat: seat.doorman.examine(body).culprit)
         else:
-            seat, opened = route(lambda seat: seat.doorman.open(body))
+            seat, opened = engine.epochs.open(body)
             author = opened.author
             if kind in BALLOTS and author.public_key == self._root_key:
                 if seat is not here:

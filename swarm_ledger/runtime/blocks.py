@@ -9,13 +9,12 @@ from typing import Annotated
 from msgspec import Meta
 
 from swarm_ledger.consensus.messages import Batch
-from swarm_ledger.encoding import Record, decode, digest, encode
+from swarm_ledger.encoding import Count, Record, decode, digest, encode
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
 
 _Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
-_Count = Annotated[int, Meta(ge=0, lt=2**53)]
 _HEADER_LIMIT = 256
 MAX_CERTIFICATE_BYTES = 1 << 20
 
@@ -24,7 +23,7 @@ class Genesis(Record, frozen=True, tag=1):
     """The first entry: which swarm this is, and the digest of the roster that it trusts."""
 
     swarm_id: str
-    epoch: _Count
+    epoch: Count
     roster: _Digest
 
 
@@ -36,9 +35,9 @@ class BlockHeader(Record, frozen=True, tag=1):
     state: digest of the state machine after this block.
     """
 
-    height: _Count
-    time_ms: _Count
-    requests: _Count
+    height: Count
+    time_ms: Count
+    requests: Count
     state: _Digest
 
 

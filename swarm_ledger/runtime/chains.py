@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from swarm_ledger.encoding import Record, digest, encode
+from swarm_ledger.encoding import Count, Record, digest, encode
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.relay.anchor import Anchor, Told, told_of
@@ -28,7 +28,7 @@ class Chain(Record, frozen=True):
 
     key: Annotated[bytes, Meta(min_length=32, max_length=33)]
     told: Told
-    until_ms: Annotated[int, Meta(ge=0, lt=2**53)]
+    until_ms: Count
 
 
 class Chains:

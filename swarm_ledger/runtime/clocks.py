@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from swarm_ledger.encoding import Record, decode, encode
+from swarm_ledger.encoding import Count, Record, decode, encode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Member
@@ -46,7 +46,7 @@ class Echo(Record, frozen=True):
 
     member: Annotated[int, Meta(ge=0, lt=2**16)]
     stamp_ms: _Millis
-    held_ms: Annotated[int, Meta(ge=0, lt=2**53)]
+    held_ms: Count
 
 
 class ClockReading(Record, frozen=True, tag=1):
@@ -180,7 +180,7 @@ class Clocks:
 
     def hear(self, raw: bytes) -> None:
         """Take in what a member says; PeerFault if it is no reading of a member's."""
-        seat, opened = self._engine.epochs.route(lambda seat: seat.doorman.open(raw))
+        seat, opened = self._engine.epochs.open(raw)
         reading = parse_reading(opened.payload)
         opened.check_fresh(self._engine.now_ms // 1000)
         me = seat.identity

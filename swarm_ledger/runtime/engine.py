@@ -19,7 +19,7 @@ from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.consensus.spare import first_about
 from swarm_ledger.consensus.sync import BLOCKS_AT_ONCE
 from swarm_ledger.encoding import digest
-from swarm_ledger.envelope import Opener
+from swarm_ledger.envelope import Opened, Opener
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Trust
@@ -220,6 +220,12 @@ class Engine:
             if epoch.seat is not seat:
                 raise
             raise _attributed(fault, seat.roster, signed.sender) from fault
+
+    def open_fresh(self, raw: bytes) -> tuple[Seat, Opened]:
+        """Open an envelope whose author and session are valid by our clock; PeerFault if not."""
+        seat, opened = self.epochs.open(raw)
+        opened.check_fresh(self.now_ms // 1000)
+        return seat, opened
 
     def tick(self, now_ms: int) -> None:
         """Let time pass."""

@@ -16,7 +16,7 @@ from swarm_ledger.consensus.messages import Message
 from swarm_ledger.consensus.ready import Stable
 from swarm_ledger.consensus.replica import Replica
 from swarm_ledger.encoding import encode
-from swarm_ledger.envelope import Kind, carry, delegation_of
+from swarm_ledger.envelope import Kind, Opened, carry, delegation_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.roster import Role, Roster
 from swarm_ledger.runtime.doorman import Doorman
@@ -139,6 +139,10 @@ class Epochs:
                 if fault.reason not in ELSEWHERE:
                     raise
         raise first
+
+    def open(self, raw: bytes) -> tuple[Seat, Opened]:
+        """Open an envelope in the epoch that it is of; PeerFault as route() raises it."""
+        return self.route(lambda seat: seat.doorman.open(raw))
 
     def of(self, seat: Seat) -> Epoch | None:
         """Return the epoch with that seat, None for one that is ahead."""

@@ -14,7 +14,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from swarm_ledger.consensus.messages import Message, Signed, Status
-from swarm_ledger.encoding import Record, decode, encode
+from swarm_ledger.encoding import Count, Record, decode, encode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.ledger.certified import StoredCheckpoint
@@ -39,8 +39,6 @@ _SETTLED = 8
 
 _NEVER_MS = -(2**53)
 
-_Count = Annotated[int, Meta(ge=0, lt=2**53)]
-
 
 class Follow(Record, frozen=True):
     """Asks for all blocks after one, as they come, and for checkpoints after one.
@@ -49,10 +47,10 @@ class Follow(Record, frozen=True):
     time that the session asks.
     """
 
-    height: _Count
-    stable: _Count
+    height: Count
+    stable: Count
     proofs: bool
-    number: _Count
+    number: Count
 
 
 def parse_follow(payload: bytes) -> Follow:
@@ -64,7 +62,7 @@ def parse_follow(payload: bytes) -> Follow:
 class Certified(Record, frozen=True):
     """A checkpoint after a block, as cosigned: the signed note that the ledger keeps."""
 
-    height: _Count
+    height: Count
     note: Annotated[bytes, Meta(min_length=1, max_length=MAX_NOTE_BYTES)]
 
 
@@ -104,8 +102,7 @@ class Feeding:
         PeerFault if it is no such message. At most one in half a pause is answered, and each only
         once.
         """
-        seat, opened = self._engine.epochs.route(lambda seat: seat.doorman.open(raw))
-        opened.check_fresh(self._engine.now_ms // 1000)
+        seat, opened = self._engine.open_fresh(raw)
         wants, who, now_ms = parse_follow(opened.payload), opened.author, self._engine.steady_ms
         before, session = self._feeds.get(who.index), opened.session
         soon = before is not None and now_ms - before.heard_ms < self._pause_ms // 2
@@ -186,7 +183,7 @@ class Following:
 
     def hear_certified(self, raw: bytes) -> None:
         """Take in a checkpoint's certificate; PeerFault if it does not hold."""
-        _, opened = self._engine.epochs.route(lambda seat: seat.doorman.open(raw))
+        _, opened = self._engine.epochs.open(raw)
         certified = parse_certified(opened.payload)
         seat = self._engine.current.seat
         if seat.identity is not None and not seat.orders:

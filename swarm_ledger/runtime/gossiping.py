@@ -117,7 +117,7 @@ class Sorter:
             return culprit.index, ("evidence",)
         if kind not in (*_BALLOTS, *_REQUESTS):
             raise PeerFault("malformed", f"a {kind.name} is not for gossip.")
-        _, opened = self._route(lambda seat: seat.doorman.open(raw))
+        _, opened = self._drone.engine.epochs.open(raw)
         if kind in _BALLOTS:
             return opened.author.index, (kind.name, _BALLOTS[kind](opened.payload))
         return opened.author.index, (kind.name, digest(raw))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from swarm_ledger.encoding import Record, decode, encode
+from swarm_ledger.encoding import Count, Record, decode, encode
 from swarm_ledger.envelope import Kind, delegation_of
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.cose import KID_BYTES
@@ -28,7 +28,7 @@ class Welcome(Record, frozen=True):
     """
 
     session: Annotated[bytes, Meta(min_length=KID_BYTES, max_length=KID_BYTES)]
-    height: Annotated[int, Meta(ge=0, lt=2**53)]
+    height: Count
 
 
 class Greeting:
@@ -102,7 +102,7 @@ class Greeting:
 
     def hear_welcome(self, raw: bytes) -> None:
         """Take note of how long a member's ledger is; PeerFault if it does not answer us."""
-        seat, opened = self._engine.epochs.route(lambda seat: seat.doorman.open(raw))
+        seat, opened = self._engine.epochs.open(raw)
         welcome: Welcome = decode(opened.payload, Welcome, limit=64)
         me = seat.identity
         if me is None or welcome.session != me.session_kid:

@@ -12,7 +12,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from swarm_ledger.consensus.messages import MAX_WINDOW
-from swarm_ledger.encoding import Record, decode, encode
+from swarm_ledger.encoding import Count, Record, decode, encode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import Trust
@@ -31,7 +31,6 @@ MAX_STATE_BYTES = 1 << 25
 _MAX_KEPT = 1 << 16
 _MAX_NODES = 1 << 18
 
-_Count = Annotated[int, Meta(ge=0, lt=2**53)]
 _Entry = Annotated[bytes, Meta(min_length=1, max_length=MAX_ENTRY_SIZE)]
 _Hash = Annotated[bytes, Meta(min_length=HASH_SIZE, max_length=HASH_SIZE)]
 _Level = Annotated[int, Meta(ge=0, lt=64)]
@@ -40,8 +39,8 @@ _Level = Annotated[int, Meta(ge=0, lt=64)]
 class Kept(Record, frozen=True):
     """An entry from before the first block: its index, and the height of its block."""
 
-    index: _Count
-    height: _Count
+    index: Count
+    height: Count
     data: _Entry
 
 
@@ -49,7 +48,7 @@ class Node(Record, frozen=True):
     """A perfect node of the tree below the first block."""
 
     level: _Level
-    index: _Count
+    index: Count
     hash: _Hash
 
 

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from swarm_ledger.consensus.quorum import faulty
-from swarm_ledger.encoding import Record, decode, digest, encode
+from swarm_ledger.encoding import Count, Record, decode, digest, encode
 from swarm_ledger.envelope import BALLOTS, Kind, Opened, Opener, kind_of
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Member, Role, Roster
@@ -51,19 +51,18 @@ from swarm_ledger.voting.state import OpenResult, TallyState
 from swarm_ledger.voting.tally import Tally
 
 MAX_NOTE_BYTES = 4_096
-_Count = Annotated[int, Meta(ge=0, lt=2**53)]
 
 
 class Tick(Record, frozen=True, tag=1):
     """Asks for a block, so that the ledger's time passes a deadline. time_ms: the asker's."""
 
-    time_ms: _Count
+    time_ms: Count
 
 
 class Note(Record, frozen=True, tag=1):
     """What a voter wants on the record, of whatever form; it changes nothing. time_ms: its own."""
 
-    time_ms: _Count
+    time_ms: Count
     text: Annotated[bytes, Meta(max_length=MAX_NOTE_BYTES)]
 
 

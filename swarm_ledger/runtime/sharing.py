@@ -76,16 +76,14 @@ class Sharing:
 
     def hear(self, raw: bytes) -> None:
         """Take in the secret that a member hands out; PeerFault if that is not as it must be."""
-        seat, opened = self._engine.epochs.route(lambda seat: seat.doorman.open(raw))
-        opened.check_fresh(self._engine.now_ms // 1000)
+        seat, opened = self._engine.open_fresh(raw)
         circle = self._secrets.circle(seat.roster.version)
         if circle is not None:
             circle.take(opened.author.index, parse_shares(opened.payload))
 
     def hear_lacking(self, raw: bytes) -> None:
         """Answer a member that lacks our secret; PeerFault if it is none."""
-        seat, opened = self._engine.epochs.route(lambda seat: seat.doorman.open(raw))
-        opened.check_fresh(self._engine.now_ms // 1000)
+        seat, opened = self._engine.open_fresh(raw)
         circle, asks = self._circle(seat), opened.author.index
         if circle is None or parse_lacking(opened.payload).sender != circle.me:
             return

@@ -16,7 +16,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from swarm_ledger.encoding import Record, decode, encode
+from swarm_ledger.encoding import Count, Record, decode, encode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import MAX_MEMBERS
@@ -40,15 +40,13 @@ MAX_SNAPSHOT_BYTES = 1 << 24
 EVERY = 256
 """Blocks from one snapshot to the next."""
 
-_Count = Annotated[int, Meta(ge=0, lt=2**53)]
-
 
 class Snapshot(Record, frozen=True, tag=1):
     """height, time_ms: of the last block applied; times: see Membership, ascending by height."""
 
-    height: _Count
-    time_ms: _Count
-    times: tuple[tuple[_Count, _Count], ...]
+    height: Count
+    time_ms: Count
+    times: tuple[tuple[Count, Count], ...]
     tally: TallyState | LearningState
     chains: Annotated[tuple[Chain, ...], Meta(max_length=MAX_MEMBERS)] = ()
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from swarm_ledger.encoding import Record, decode, encode
+from swarm_ledger.encoding import Count, Record, decode, encode
 from swarm_ledger.envelope import Kind, introduce
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.runtime.chronicle import Emit
@@ -32,23 +32,22 @@ _PAUSE_MS = 5
 _PACK_MS = 10_000
 _NEVER_MS = -(2**53)
 
-_Count = Annotated[int, Meta(ge=0, lt=2**53)]
 _Size = Annotated[int, Meta(ge=1, le=MAX_STATE_BYTES)]
 
 
 class Lagging(Record, frozen=True):
     """Asks for a piece of the state after a block, from a place on."""
 
-    height: _Count
-    offset: _Count
+    height: Count
+    offset: Count
 
 
 class Piece(Record, frozen=True):
     """A piece of the state after a block, which has so many bytes in all; not empty."""
 
-    height: _Count
+    height: Count
     size: _Size
-    offset: _Count
+    offset: Count
     data: Annotated[bytes, Meta(min_length=1, max_length=PIECE_BYTES)]
 
 
@@ -99,8 +98,7 @@ class Transfer:
 
     def hear_lagging(self, raw: bytes) -> None:
         """Answer a member that asks for a piece; PeerFault if it is none."""
-        seat, opened = self._engine.epochs.route(lambda seat: seat.doorman.open(raw))
-        opened.check_fresh(self._engine.now_ms // 1000)
+        seat, opened = self._engine.open_fresh(raw)
         self._answer(seat, opened.author.index, parse_lagging(opened.payload))
 
     def _answer(self, seat: Seat, to: int, asked: Lagging) -> None:
@@ -136,8 +134,7 @@ class Transfer:
 
         PeerFault where it does not hold.
         """
-        seat, opened = self._engine.epochs.route(lambda seat: seat.doorman.open(raw))
-        opened.check_fresh(self._engine.now_ms // 1000)
+        seat, opened = self._engine.open_fresh(raw)
         piece, giver, own = parse_piece(opened.payload), opened.author.index, self._height
         if piece.height <= own or seat.identity is None or not self._may_take():
             return None
