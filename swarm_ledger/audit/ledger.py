@@ -62,6 +62,11 @@ class Verdict:
 
 def open_ledger(folder: Path) -> Store:
     """Open the ledger in a drone's folder, read-only; Misuse if there is none."""
+    return Store.open(ledger_file(folder), read_only=True)
+
+
+def ledger_file(folder: Path) -> Path:
+    """Return where the ledger of a drone's folder is, or that file itself; Misuse for none."""
     try:
         path = folder if folder.is_file() else folder / LEDGER
         there = path.is_file()
@@ -71,7 +76,7 @@ def open_ledger(folder: Path) -> Store:
         ) from error
     if not there:
         raise Misuse(f"{folder} holds no {LEDGER}.", remedy="Name a drone's folder.")
-    return Store.open(path, read_only=True)
+    return path
 
 
 def verify_ledger(

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
 from swarm_ledger.audit.ledger import Verdict, open_ledger, verify_ledger
@@ -23,6 +22,7 @@ from swarm_ledger.cli.ledger_files import (
     find_trust,
     must_exist,
     open_existing,
+    replaying,
     trust_for,
 )
 from swarm_ledger.cli.output import (
@@ -31,11 +31,9 @@ from swarm_ledger.cli.output import (
     date,
     print_json,
     print_json_with,
-    progress_console,
 )
 from swarm_ledger.envelope import kind_of
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.blocks import split_block
 from swarm_ledger.runtime.chronicle import conviction_fields, decision_fields
@@ -46,12 +44,13 @@ from swarm_ledger.runtime.membership import Conviction
 from swarm_ledger.runtime.snapshot import members_in
 
 app = typer.Typer(
-    help="What drones' ledgers hold: show, verify, prove, compare, export, serve.",
+    help="What drones' ledgers hold: show, verify, prove, compare, export, serve, mend.",
     no_args_is_help=True,
     cls=lazily(
         {
             "compare": "ledger_compare:compare",
             "export": "ledger_export:export",
+            "reindex": "ledger_reindex:reindex",
             "reputation": "ledger_reputation:reputation",
             "rules": "ledger_rules:rules",
             "serve": "ledger_serve:serve",
@@ -146,24 +145,14 @@ def verify(folder: LedgerArgument, roster: RosterOption = None, as_json: Json = 
     with ExitStack() as stack:
         try:
             store = stack.enter_context(open_ledger(folder))
-            verdict = _replay(store, trusted)
+            with replaying() as advance:
+                verdict = verify_ledger(store, trusted, advance)
         except NotVerified as error:
             if as_json:
                 print_json({"verified": False, "error": error.what, "where": error.where})
                 raise typer.Exit(FAILED) from error
             raise
         _tell_verdict(verdict, store, as_json)
-
-
-def _replay(store: Store, trusted: Trust) -> Verdict:
-    shown = sys.stderr.isatty()
-    with Progress(console=progress_console, transient=True, disable=not shown) as bar:
-        task = bar.add_task("replaying", total=None)
-
-        def advance(at: int, of: int) -> None:
-            bar.update(task, completed=at, total=of)
-
-        return verify_ledger(store, trusted, advance)
 
 
 def _tell_verdict(verdict: Verdict, store: Store, as_json: bool) -> None:

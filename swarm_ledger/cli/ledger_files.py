@@ -1,14 +1,19 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""Where the commands about ledgers find a drone's ledger and the roster that it belongs to."""
+"""What the commands about ledgers share: where they find one and its roster, and a bar."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from swarm_ledger.audit.ledger import open_ledger
+from swarm_ledger.cli.output import progress_console
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.trust import Trust, load_trust
 from swarm_ledger.identity.tuf import ROSTER
@@ -55,3 +60,12 @@ def find_trust(folder: Path, named: Path | None) -> Trust | None:
         if (candidate / ROSTER).exists():
             return load_trust(candidate)
     return None
+
+
+@contextmanager
+def replaying() -> Iterator[Callable[[int, int], None]]:
+    """Show a bar to whoever watches, and give what moves it: to a height, of the last one."""
+    shown = sys.stderr.isatty()
+    with Progress(console=progress_console, transient=True, disable=not shown) as bar:
+        task = bar.add_task("replaying", total=None)
+        yield lambda at, of: bar.update(task, completed=at, total=of)

@@ -56,6 +56,22 @@ def check_sizes(entries: Iterable[bytes], where: str) -> None:
         raise NotVerified(f"an entry has 1 to {MAX_ENTRY_SIZE} bytes", where=where)
 
 
+def beginning(database: Database) -> tuple[int, int]:
+    """Return the height of the first block that is not pruned, and the index of its first entry.
+
+    Both are 0 where nothing is.
+    """
+    query = "SELECT value FROM meta WHERE key = 'base'"
+    base = database.value(query, int, "the height up to which it is pruned")
+    if not base:
+        return 0, 0
+    query, where = "SELECT first FROM blocks WHERE height = ?", f"height {base}"
+    first = database.value(query, int, where, (base,))
+    if base < 0 or first <= 0:
+        raise NotVerified("nothing is before the first block that was kept", where=where)
+    return base, first
+
+
 class Blocks:
     """Reads the blocks of one file, and has the last few at hand, as nothing changes in them."""
 

@@ -23,6 +23,7 @@ from swarm_ledger.ledger.remains import check_remains
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.ledger.tree import STORED_FROM, last_place, node_at, place_of
 
+_REBUILT = "`swarm-ledger ledger reindex` makes it anew from the blocks, if they verify."
 _LEAST = -(2**63)
 """Of all the keys that a row can have."""
 
@@ -133,7 +134,8 @@ class _Index:
             query = f"SELECT 1 FROM {table} WHERE {column} = ? AND idx = ?"  # noqa: S608
             for row in rows:
                 if self._database.row(query, row) is None:
-                    raise NotVerified("the index does not have it", where=f"entry {row[1]}")
+                    where = f"entry {row[1]}"
+                    raise NotVerified("the index does not have it", where=where, remedy=_REBUILT)
         self._rare += len(rare)
         self._keyed += len(keyed)
 
@@ -142,7 +144,8 @@ class _Index:
             self._rare,
             self._keyed,
         ):
-            raise NotVerified("the index has entries that are not there", where="the index")
+            what = "the index has entries that are not there"
+            raise NotVerified(what, where="the index", remedy=_REBUILT)
 
 
 def _check_entries(database: Database, rising: _Rising, index: _Index) -> None:
@@ -160,10 +163,12 @@ def _check_entries(database: Database, rising: _Rising, index: _Index) -> None:
         for place, node in made:
             if next(nodes, None) != (place, node):
                 name = "tree node ({}, {})".format(*node_at(place))
-                raise NotVerified(f"{name} doesn't follow from the entries", where=where)
+                what = f"{name} doesn't follow from the entries"
+                raise NotVerified(what, where=where, remedy=_REBUILT)
         index.check(dict(enumerate(entries, first)))
     if next(nodes, None) is not None:
-        raise NotVerified("the tree has nodes that no entry leads to", where=where)
+        what = "the tree has nodes that no entry leads to"
+        raise NotVerified(what, where=where, remedy=_REBUILT)
 
 
 def _count(database: Database, table: str) -> int:

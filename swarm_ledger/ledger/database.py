@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.ledger.lock import take_lock
+from swarm_ledger.ledger.lock import release_lock, take_lock
 from swarm_ledger.ledger.schema import (
     APPLICATION_ID,
     CURRENT,
@@ -84,8 +84,9 @@ def plain_faults(path: str) -> Iterator[None]:
         raise NotVerified(
             f"the database is damaged ({said})",
             where=path,
-            remedy="Verify another drone's ledger instead. Before this drone flies again, enrol "
-            "it anew, under another name and key: a restored copy has forgotten what it signed.",
+            remedy="`swarm-ledger ledger reindex` mends what its blocks tell. If it can't, "
+            "verify another drone's ledger instead. Before this drone flies again, enrol it anew, "
+            "under another name and key: a restored copy has forgotten what it signed.",
         ) from error
 
 
@@ -381,7 +382,5 @@ class Database:
 
     def _release(self) -> None:
         if self._lock is not None:
-            with suppress(OSError):  # left behind by a failed disk, it holds nobody up
-                os.unlink(self.path + ".lock")
-            os.close(self._lock)
+            release_lock(self.path, self._lock)
             self._lock = None

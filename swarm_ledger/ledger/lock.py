@@ -38,3 +38,10 @@ def take_lock(path: str) -> int:
             if os.path.samestat(os.fstat(descriptor), os.stat(name)):
                 return descriptor
         os.close(descriptor)
+
+
+def release_lock(path: str, descriptor: int) -> None:
+    """Give back what take_lock() returned."""
+    with suppress(OSError):  # left behind by a failed disk, it holds nobody up
+        os.unlink(path + ".lock")
+    os.close(descriptor)

@@ -100,8 +100,13 @@ class Scratch:
         with self.transaction():
             for (other,) in list(self.database.rows("SELECT height FROM snapshots")):
                 if other not in keep:
-                    self.database.run("DELETE FROM snapshots WHERE height = ?", (other,))
+                    self.snapshot_drop(other)
             self.database.run("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", (height, data))
+
+    def snapshot_drop(self, height: int) -> None:
+        """Forget the snapshot of a height."""
+        with self.database.joined():
+            self.database.run("DELETE FROM snapshots WHERE height = ?", (height,))
 
     def snapshot_heights(self) -> list[int]:
         """Return the heights that there are snapshots of, ascending."""

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.ledger import merkle, rare, tree
-from swarm_ledger.ledger.blocks import MAX_ENTRY_SIZE, Block, Blocks, packed_block
+from swarm_ledger.ledger.blocks import MAX_ENTRY_SIZE, Block, Blocks, beginning, packed_block
 from swarm_ledger.ledger.certified import Certified, StoredCheckpoint
 from swarm_ledger.ledger.checkpoint import Checkpoint
 from swarm_ledger.ledger.database import Database, typed
@@ -115,15 +115,7 @@ class Store(Scratch, Certified, Finding):
 
     def read_base(self) -> tuple[int, int]:
         """Return `base` and `first` as they are in the file by now."""
-        query = "SELECT value FROM meta WHERE key = 'base'"
-        base = self.database.value(query, int, "the height up to which it is pruned")
-        if not base:
-            return 0, 0
-        query, where = "SELECT first FROM blocks WHERE height = ?", f"height {base}"
-        first = self.database.value(query, int, where, (base,))
-        if base < 0 or first <= 0:
-            raise NotVerified("nothing is before the first block that was kept", where=where)
-        return base, first
+        return beginning(self.database)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

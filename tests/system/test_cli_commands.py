@@ -8,10 +8,13 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
+import sqlite3
 import struct
 import subprocess
 import termios
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -131,6 +134,7 @@ OPTIONS = {
     },
     ("analyse", "committee"): {"--drones", "--liars", "--validators", "--json", "--help"},
     ("analyse", "reliability"): {"--roster", "--json", "--help"},
+    ("ledger", "reindex"): {"--roster", "--json", "--help"},
     ("ledger", "reputation"): {"--roster", "--json", "--help"},
     ("ledger", "show"): {"--last", "--roster", "--json", "--help"},
     ("ledger", "verify"): {"--roster", "--json", "--help"},
@@ -371,7 +375,31 @@ def test_a_time_that_is_no_date_is_shown_as_it_is(time_ms: int, date: str) -> No
     assert output.date(time_ms) == date
 
 
-@pytest.mark.parametrize("command", [["verify"], ["show"], ["prove", "--decision", 1]])
+def test_a_damaged_index_is_rebuilt_and_a_damaged_block_is_not(four: Path, tmp_path: Path) -> None:
+    drone = Path(shutil.copytree(four / "drone_1", tmp_path / "drone_1"))
+    command = ("ledger", "reindex", drone, "--roster", four / "roster")
+    whole = call(*command, "--json").json
+    assert (whole["verified"], whole["rebuilt"], whole["damage"]) == (True, False, None)
+    with closing(sqlite3.connect(drone / "ledger.db", isolation_level=None)) as file:
+        file.execute("DELETE FROM rare")
+    found = call(*command, "--json")
+    assert found.code == 0
+    assert found.json["damage"] == {"error": "the index does not have it", "where": "entry 0"}
+    assert found.json == {**whole, "rebuilt": True, "damage": found.json["damage"]}
+    assert "nothing is to be rebuilt" in call(*command).text
+    with closing(sqlite3.connect(drone / "ledger.db", isolation_level=None)) as file:
+        file.execute("DELETE FROM blocks WHERE height = 1")
+    said = call(*command, "--json")
+    assert (said.code, said.json["verified"], said.json["where"]) == (1, False, "height 1")
+    said = call(*command)
+    assert said.code == 1
+    assert "height 1: the block is missing" in said.err
+    assert "the file was left as it is" in said.err
+
+
+@pytest.mark.parametrize(
+    "command", [["verify"], ["show"], ["reindex"], ["prove", "--decision", 1]]
+)
 def test_a_ledger_that_is_not_there_is_told_as_that(tmp_path: Path, command: list[object]) -> None:
     said = call("ledger", *command, tmp_path / "nope")
     assert f"there is no {tmp_path / 'nope'}. Name a drone's folder" in said.refused()
