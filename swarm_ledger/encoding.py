@@ -26,6 +26,9 @@ _SMALL = 512
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 """A number of anything, a height or POSIX milliseconds: exact in any language's numbers."""
 
+MAX_ENTRY_BYTES = 65_535
+"""Of an entry of the ledger: what tlog-tiles' entry bundles allow for one leaf."""
+
 MAX_DEPTH = 8
 """Nesting of arrays that any of our messages needs, with room to spare."""
 

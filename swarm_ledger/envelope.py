@@ -28,8 +28,6 @@ from swarm_ledger.signers import Signer
 T = TypeVar("T")
 
 MAX_ENVELOPE_BYTES = 1 << 22
-MAX_ENTRY_BYTES = 65_535
-"""What tlog-tiles' entry bundles allow for one leaf."""
 
 REMEMBERED_BYTES = 4096
 """Larger messages (view changes, blocks) are rare, and would let a peer fill our memory."""

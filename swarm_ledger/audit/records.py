@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from swarm_ledger.encoding import decode, encode
-from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind, Opener
+from swarm_ledger.encoding import MAX_ENTRY_BYTES, decode, encode
+from swarm_ledger.envelope import Kind, Opener
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.roster import parse_roster
 from swarm_ledger.identity.trust import Trust

@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from swarm_ledger.bags.form import Attachment
 from swarm_ledger.bags.signed import Envelope
-from swarm_ledger.encoding import decode
-from swarm_ledger.envelope import MAX_ENTRY_BYTES, MAX_ENVELOPE_BYTES, Kind, Opened, Opener
+from swarm_ledger.encoding import MAX_ENTRY_BYTES, decode
+from swarm_ledger.envelope import MAX_ENVELOPE_BYTES, Kind, Opened, Opener
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import Roster
 from swarm_ledger.identity.trust import Proven, Trust

@@ -17,7 +17,7 @@ from swarm_ledger.cli.lazy import lazily
 from swarm_ledger.cli.output import Json, console, print_json
 from swarm_ledger.cli.roster_begin import KeyOption, quickstart, request
 from swarm_ledger.cli.roster_view import print_folder, view
-from swarm_ledger.envelope import MAX_ENTRY_BYTES
+from swarm_ledger.encoding import MAX_ENTRY_BYTES
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity import draft as drafts
 from swarm_ledger.identity import edits

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from swarm_ledger.encoding import MAX_ENTRY_BYTES
 from swarm_ledger.errors import NotVerified
 from swarm_ledger.ledger.database import Database, typed
 from swarm_ledger.ledger.packing import pack, unpack
 
-MAX_ENTRY_SIZE = 65_535
 _AT_HAND = 8
 _AT_HAND_BYTES = 1 << 20
 
@@ -52,8 +52,8 @@ def unpacked_block(height: int, first: object, count: object, packed: object) ->
 
 def check_sizes(entries: Iterable[bytes], where: str) -> None:
     """Raise NotVerified unless each is as long as an entry may be. where: in the ledger."""
-    if any(not 1 <= len(entry) <= MAX_ENTRY_SIZE for entry in entries):
-        raise NotVerified(f"an entry has 1 to {MAX_ENTRY_SIZE} bytes", where=where)
+    if any(not 1 <= len(entry) <= MAX_ENTRY_BYTES for entry in entries):
+        raise NotVerified(f"an entry has 1 to {MAX_ENTRY_BYTES} bytes", where=where)
 
 
 def beginning(database: Database) -> tuple[int, int]:

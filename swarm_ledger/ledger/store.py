@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from swarm_ledger.encoding import MAX_ENTRY_BYTES
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.ledger import merkle, rare, tree
-from swarm_ledger.ledger.blocks import MAX_ENTRY_SIZE, Block, Blocks, beginning, packed_block
+from swarm_ledger.ledger.blocks import Block, Blocks, beginning, packed_block
 from swarm_ledger.ledger.certified import Certified, StoredCheckpoint
 from swarm_ledger.ledger.checkpoint import Checkpoint
 from swarm_ledger.ledger.database import Database, typed
@@ -26,7 +27,7 @@ from swarm_ledger.ledger.pruning import Keep, forget, next_base
 from swarm_ledger.ledger.schema import SCHEMA_VERSION
 from swarm_ledger.ledger.scratch import Scratch
 
-__all__ = ["MAX_ENTRY_SIZE", "Block", "Store"]
+__all__ = ["Block", "Store"]
 
 _OF_LEDGER = ("blocks", "kept", "tree", "rare", "keyed", "certified", "snapshots")
 _ARCHIVE = "Ask an archive: a drone whose fleet file sets no ledger.max_bytes keeps everything."
@@ -246,8 +247,8 @@ class Store(Scratch, Certified, Finding):
         if not all(isinstance(part, bytes) for part in (*entries, certificate)):
             raise Misuse("Entries and certificates are bytes.")
         for entry in entries:
-            if not 1 <= len(entry) <= MAX_ENTRY_SIZE:
-                raise Misuse(f"An entry has 1 to {MAX_ENTRY_SIZE} bytes, not {len(entry)}.")
+            if not 1 <= len(entry) <= MAX_ENTRY_BYTES:
+                raise Misuse(f"An entry has 1 to {MAX_ENTRY_BYTES} bytes, not {len(entry)}.")
         first = self.size
         with self.transaction():
             completed = []

@@ -12,14 +12,15 @@ from collections.abc import Iterator
 
 import msgspec
 
+from swarm_ledger.encoding import MAX_ENTRY_BYTES
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.ledger.merkle import leaf_hash, root
-from swarm_ledger.ledger.store import MAX_ENTRY_SIZE, Store
+from swarm_ledger.ledger.store import Store
 
 TILE_WIDTH = 256
 TILE_HEIGHT = 8
 LENGTH_SIZE = 2
-MAX_BUNDLE_SIZE = TILE_WIDTH * (LENGTH_SIZE + MAX_ENTRY_SIZE)
+MAX_BUNDLE_SIZE = TILE_WIDTH * (LENGTH_SIZE + MAX_ENTRY_BYTES)
 MAX_NAME_SIZE = 64
 """No tile's name has more characters."""
 

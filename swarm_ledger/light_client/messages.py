@@ -11,8 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from swarm_ledger.encoding import Record, decode
-from swarm_ledger.envelope import MAX_ENTRY_BYTES
+from swarm_ledger.encoding import MAX_ENTRY_BYTES, Record, decode
 from swarm_ledger.errors import NotVerified, PeerFault
 from swarm_ledger.identity.roster import MAX_ROSTER_BYTES
 from swarm_ledger.identity.session import MAX_DELEGATION_BYTES

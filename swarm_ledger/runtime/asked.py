@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind
+from swarm_ledger.encoding import MAX_ENTRY_BYTES
+from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.cose import parse1
 from swarm_ledger.ledger.store import Store

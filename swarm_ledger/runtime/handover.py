@@ -12,7 +12,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from swarm_ledger.consensus.messages import MAX_WINDOW
-from swarm_ledger.encoding import Count, Record, decode, encode
+from swarm_ledger.encoding import MAX_ENTRY_BYTES, Count, Record, decode, encode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import Trust
@@ -20,7 +20,7 @@ from swarm_ledger.ledger.check import check_store
 from swarm_ledger.ledger.finding import Found
 from swarm_ledger.ledger.merkle import HASH_SIZE
 from swarm_ledger.ledger.remains import kept_nodes
-from swarm_ledger.ledger.store import MAX_ENTRY_SIZE, Store
+from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime import snapshot
 from swarm_ledger.runtime.judging import Policies, begins_with, check_committed
 from swarm_ledger.runtime.machine import Machine
@@ -31,7 +31,7 @@ MAX_STATE_BYTES = 1 << 25
 _MAX_KEPT = 1 << 16
 _MAX_NODES = 1 << 18
 
-_Entry = Annotated[bytes, Meta(min_length=1, max_length=MAX_ENTRY_SIZE)]
+_Entry = Annotated[bytes, Meta(min_length=1, max_length=MAX_ENTRY_BYTES)]
 _Hash = Annotated[bytes, Meta(min_length=HASH_SIZE, max_length=HASH_SIZE)]
 _Level = Annotated[int, Meta(ge=0, lt=64)]
 

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from swarm_ledger.encoding import decode, encode
-from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind, delegation_of
+from swarm_ledger.encoding import MAX_ENTRY_BYTES, decode, encode
+from swarm_ledger.envelope import Kind, delegation_of
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.checkpoint import Checkpoint, log_key, witness_key

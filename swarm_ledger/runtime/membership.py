@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from swarm_ledger.encoding import decode, digest, encode
-from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind, Opener
+from swarm_ledger.encoding import MAX_ENTRY_BYTES, decode, digest, encode
+from swarm_ledger.envelope import Kind, Opener
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity.roster import Member, Roster, check_succession
 from swarm_ledger.identity.trust import Proven, Trust, Version

@@ -8,8 +8,8 @@ from functools import cache
 
 import msgspec
 
-from swarm_ledger.encoding import digest, encode
-from swarm_ledger.envelope import MAX_ENTRY_BYTES, Kind, kind_of
+from swarm_ledger.encoding import MAX_ENTRY_BYTES, digest, encode
+from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.identity.cose import kid, parse1
 from swarm_ledger.perception import CUP, LABELS, TWO_FACES, Classifier, Perceived
 from swarm_ledger.runtime.identity import Identity

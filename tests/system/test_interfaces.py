@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from swarm_ledger.envelope import MAX_ENTRY_BYTES, MAX_ENVELOPE_BYTES, Kind
+from swarm_ledger.encoding import MAX_ENTRY_BYTES
+from swarm_ledger.envelope import MAX_ENVELOPE_BYTES, Kind
 from swarm_ledger.identity.roster import MAX_MEMBERS
 from swarm_ledger.light_client.messages import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES
 from swarm_ledger.signers import KeyStore
