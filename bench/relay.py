@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 
 from swarm_ledger.encoding import digest
-from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
+from swarm_ledger.identity.roster import FLYING, Member, Roster, parse_roster, render_roster
 from swarm_ledger.relay.sender import Credentials, Sender
 from swarm_ledger.relay.statement import Notarised
 from swarm_ledger.relay.verifier import Limits, Receiver
@@ -102,9 +102,8 @@ def member() -> tuple[Roster, Credentials]:
     """Return a roster of four drones, and the first one's credentials."""
     names = [f"drone_{number}" for number in range(1, 5)]
     roots = [SoftwareSigner(digest(name.encode())) for name in names]
-    roles = frozenset({Role.VALIDATOR, Role.VOTER})
     members = [
-        Member(index, name, root.public_key, KeyStore.SOFTWARE, roles)
+        Member(index, name, root.public_key, KeyStore.SOFTWARE, FLYING)
         for index, (name, root) in enumerate(zip(names, roots, strict=True))
     ]
     roster = parse_roster(render_roster("bench", 1, members))

@@ -16,7 +16,7 @@ from statistics import median
 from swarm_ledger.envelope import Kind, introduce
 from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.identity.encrypt0 import parse0
-from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
+from swarm_ledger.identity.roster import FLYING, Member, Roster, parse_roster, render_roster
 from swarm_ledger.identity.secrecy import Circle, parse_key_id, parse_shares
 from swarm_ledger.runtime.identity import take_up
 from swarm_ledger.signers import KeyStore, SoftwareSigner
@@ -31,14 +31,13 @@ def roster_of(n: int) -> tuple[Roster, list[ChannelKeys], SoftwareSigner]:
     """Return a roster of n drones, their channel keys, and the first one's root key."""
     roots = [SoftwareSigner(bytes([place + 1]) * 32) for place in range(n)]
     channels = [ChannelKeys(bytes([place + 101]) * 32) for place in range(n)]
-    roles = frozenset({Role.VALIDATOR, Role.VOTER})
     members = [
         Member(
             place,
             f"drone_{place + 1}",
             root.public_key,
             KeyStore.SOFTWARE,
-            roles,
+            FLYING,
             channel=keys.public,
         )
         for place, (root, keys) in enumerate(zip(roots, channels, strict=True))

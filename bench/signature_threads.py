@@ -24,7 +24,7 @@ from swarm_ledger.consensus.messages import Commit
 from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind, Opener, kind_of
 from swarm_ledger.identity import ed25519
-from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
+from swarm_ledger.identity.roster import FLYING, Member, Roster, parse_roster, render_roster
 from swarm_ledger.runtime.doorman import Doorman
 from swarm_ledger.runtime.identity import Identity, take_up
 from swarm_ledger.runtime.machine import read_request
@@ -39,9 +39,8 @@ def crew() -> tuple[Roster, list[Identity]]:
     """Return four drones, whose keys are those of their names."""
     names = [f"drone_{number}" for number in range(1, 5)]
     roots = [SoftwareSigner(digest(name.encode())) for name in names]
-    roles = frozenset({Role.VALIDATOR, Role.VOTER})
     members = [
-        Member(index, name, root.public_key, KeyStore.SOFTWARE, roles)
+        Member(index, name, root.public_key, KeyStore.SOFTWARE, FLYING)
         for index, (name, root) in enumerate(zip(names, roots, strict=True))
     ]
     roster = parse_roster(render_roster("bench", 1, members))

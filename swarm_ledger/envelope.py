@@ -21,7 +21,15 @@ import msgspec
 from swarm_ledger.encoding import decode, digest, encode
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity import cose
-from swarm_ledger.identity.roster import Member, Role, Roster
+from swarm_ledger.identity.roster import (
+    FLYING,
+    OPERATORS,
+    VALIDATORS,
+    VOTERS,
+    Member,
+    Role,
+    Roster,
+)
 from swarm_ledger.identity.session import Session, domain, open_delegation
 from swarm_ledger.signers import Signer
 
@@ -81,31 +89,27 @@ BALLOTS = (Kind.VOTE, Kind.COMMIT, Kind.REVEAL)
 
 _KINDS = {bytes([kind]): kind for kind in Kind}
 
-_OPERATORS, _VALIDATORS = frozenset({Role.OPERATOR}), frozenset({Role.VALIDATOR})
-_VOTERS = frozenset({Role.VOTER})
-_FLYING = _VALIDATORS | _VOTERS
-
 _ROLES_FOR = {
-    Kind.QUESTION: _OPERATORS,
-    Kind.VOTE: _VOTERS,
-    Kind.COMMIT: _VOTERS,
-    Kind.REVEAL: _VOTERS,
-    Kind.TICK: _VALIDATORS,
-    Kind.ANCHOR: _VOTERS,
-    Kind.RULE: _OPERATORS,
-    Kind.CLAIM: _VOTERS,
-    Kind.NOTE: _VOTERS,
-    Kind.CONSENSUS: _VALIDATORS,
-    Kind.WELCOME: _VALIDATORS,
-    Kind.CLOCK: _VALIDATORS,
-    Kind.RELAYED: _VOTERS,
-    Kind.WINDOW: _VOTERS,
-    Kind.SHARES: _FLYING,
-    Kind.LACKING: _FLYING,
-    Kind.LAGGING: _FLYING,
-    Kind.PIECE: _VALIDATORS,
-    Kind.FOLLOW: _VOTERS,
-    Kind.CERTIFIED: _VALIDATORS,
+    Kind.QUESTION: OPERATORS,
+    Kind.VOTE: VOTERS,
+    Kind.COMMIT: VOTERS,
+    Kind.REVEAL: VOTERS,
+    Kind.TICK: VALIDATORS,
+    Kind.ANCHOR: VOTERS,
+    Kind.RULE: OPERATORS,
+    Kind.CLAIM: VOTERS,
+    Kind.NOTE: VOTERS,
+    Kind.CONSENSUS: VALIDATORS,
+    Kind.WELCOME: VALIDATORS,
+    Kind.CLOCK: VALIDATORS,
+    Kind.RELAYED: VOTERS,
+    Kind.WINDOW: VOTERS,
+    Kind.SHARES: FLYING,
+    Kind.LACKING: FLYING,
+    Kind.LAGGING: FLYING,
+    Kind.PIECE: VALIDATORS,
+    Kind.FOLLOW: VOTERS,
+    Kind.CERTIFIED: VALIDATORS,
 }
 """Any one of these roles will do."""
 

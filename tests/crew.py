@@ -14,7 +14,15 @@ from swarm_ledger.envelope import Kind, Opener, seal
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.identity.cose import kid
-from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
+from swarm_ledger.identity.roster import (
+    FLYING,
+    VOTERS,
+    Member,
+    Role,
+    Roster,
+    parse_roster,
+    render_roster,
+)
 from swarm_ledger.identity.trust import Trust, Version
 from swarm_ledger.identity.tuf import sign_root, sign_roster
 from swarm_ledger.perception import CUP, TWO_FACES, Perceived
@@ -30,9 +38,6 @@ T0_S = T0_MS // 1000
 DAY_S = 86_400
 END = datetime(2031, 1, 1, tzinfo=timezone.utc)
 """When the operators' signatures on rosters expire."""
-
-VOTING = frozenset({Role.VOTER})
-FLYING = VOTING | {Role.VALIDATOR}
 
 
 def key(name: str) -> SoftwareSigner:
@@ -82,7 +87,7 @@ class Crew:
         self.swarm, self.version, self.secret = swarm, version, secret
         self.names = [f"drone_{i}" for i in range(1, n + 1)]
         roles = dict.fromkeys(self.names, FLYING)
-        roles.update(dict.fromkeys(self.names[n - followers :], VOTING))
+        roles.update(dict.fromkeys(self.names[n - followers :], VOTERS))
         roles["watcher"] = frozenset({Role.OBSERVER})
         asking = [f"operator_{i}" for i in range(1, operators + 1)]
         roles.update(dict.fromkeys(asking, frozenset({Role.OPERATOR})))

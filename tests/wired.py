@@ -16,7 +16,7 @@ from swarm_ledger.identity import draft as drafts
 from swarm_ledger.identity import edits
 from swarm_ledger.identity.channel import CHANNEL, ChannelKeys
 from swarm_ledger.identity.enrolment import make_request, open_request
-from swarm_ledger.identity.roster import Member
+from swarm_ledger.identity.roster import FLYING, Member
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.fleet import FLEET, Fleet, wall_clock_ms
@@ -186,7 +186,7 @@ class Wired:
         def edit(members: list[Member]) -> list[Member]:
             if any(member.public_key == request.public_key for member in members):
                 return edits.channel(members, [request])
-            return edits.enrol(None, members, request, edits.FLYING)
+            return edits.enrol(None, members, request, FLYING)
 
         return edit
 

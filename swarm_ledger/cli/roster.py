@@ -23,7 +23,7 @@ from swarm_ledger.identity import draft as drafts
 from swarm_ledger.identity import edits
 from swarm_ledger.identity.draft import Draft
 from swarm_ledger.identity.enrolment import Request, open_request
-from swarm_ledger.identity.roster import Member, Role, Roster
+from swarm_ledger.identity.roster import FLYING, OPERATORS, Member, Role, Roster
 from swarm_ledger.identity.trust import Trust, load_trust, read_file, write_files
 from swarm_ledger.identity.tuf import ROOT, ROSTER, TARGETS
 from swarm_ledger.runtime.membership import roster_request
@@ -68,7 +68,7 @@ def init(
     asked = [_opened(path, swarm) for path in requests]
     asking = [_opened(path, swarm) for path in operator]
     members: list[Member] = []
-    for roles, group in ((edits.FLYING, asked), (frozenset({Role.OPERATOR}), asking)):
+    for roles, group in ((FLYING, asked), (OPERATORS, asking)):
         for _, one in group:
             members = edits.enrol(None, members, one, roles)
     drafts.begin(directory, swarm, members, threshold=threshold, expires=_in(days))
@@ -97,7 +97,7 @@ def add(
 
     def edit(old: Roster, members: list[Member]) -> list[Member]:
         for _, one in asked:
-            members = edits.enrol(old, members, one, frozenset(role or edits.FLYING), **span)
+            members = edits.enrol(old, members, one, frozenset(role or FLYING), **span)
         return members
 
     drafts.change(directory, edit, expires=_in(days), threshold=threshold)
@@ -132,7 +132,7 @@ def appoint(
     as_json: Json = False,
 ) -> None:
     """Draft other roles for drones: into the committee that orders, or out of it to vote only."""
-    roles = frozenset(role or edits.FLYING)
+    roles = frozenset(role or FLYING)
     drafts.change(
         directory, lambda _, members: edits.appoint(members, names, roles), expires=_in(days)
     )

@@ -10,9 +10,6 @@ from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.enrolment import Request, attested
 from swarm_ledger.identity.roster import Member, Role, Roster, drone_id
 
-VOTING = frozenset({Role.VOTER})
-FLYING = VOTING | {Role.VALIDATOR}
-
 
 def enrol(
     old: Roster | None,

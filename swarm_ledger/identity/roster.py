@@ -36,6 +36,12 @@ class Role(Enum):
     OPERATOR = "operator"
 
 
+VALIDATORS, VOTERS = frozenset({Role.VALIDATOR}), frozenset({Role.VOTER})
+OPERATORS = frozenset({Role.OPERATOR})
+FLYING = VALIDATORS | VOTERS
+"""A drone has both of these roles, or in a swarm with a committee only to vote."""
+
+
 @dataclass(frozen=True)
 class Member:
     """One member. index: its place in the roster, by which messages refer to it.

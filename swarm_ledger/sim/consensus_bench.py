@@ -17,7 +17,14 @@ import msgspec
 
 from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.errors import Misuse, NotVerified
-from swarm_ledger.identity.roster import Member, Role, Roster, parse_roster, render_roster
+from swarm_ledger.identity.roster import (
+    OPERATORS,
+    Member,
+    Role,
+    Roster,
+    parse_roster,
+    render_roster,
+)
 from swarm_ledger.identity.trust import write_trust
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.fleet import FLEET, Fleet, wall_clock_ms
@@ -148,8 +155,8 @@ def prepare(setting: Setting, folder: Path) -> Fleet:
         Member(index, name, keys[name].public_key, KeyStore.SOFTWARE, frozenset({role}))
         for index, (name, role) in enumerate(roles.items())
     ]
-    signs = frozenset({Role.OPERATOR})
-    members.append(Member(len(members), "operator", operator.public_key, KeyStore.SOFTWARE, signs))
+    signer = Member(len(members), "operator", operator.public_key, KeyStore.SOFTWARE, OPERATORS)
+    members.append(signer)
     raw = render_roster("bench", 1, members)
     write_trust(folder / "roster", raw, [operator], threshold=1, expires=now + timedelta(days=2))
     ports = free_ports(len(names)) if setting.transport == "zmq" else [0] * len(names)

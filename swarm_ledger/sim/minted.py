@@ -13,7 +13,7 @@ from swarm_ledger.consensus.messages import Batch, Commit
 from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind, seal
-from swarm_ledger.identity.roster import Member, Role, parse_roster, render_roster
+from swarm_ledger.identity.roster import FLYING, OPERATORS, Member, parse_roster, render_roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.identity.tuf import sign_root, sign_roster
 from swarm_ledger.ledger.checkpoint import Checkpoint, assemble, cosign
@@ -46,8 +46,7 @@ class Minted:
 
     def __init__(self, store: Store, drones: int) -> None:
         names = [f"drone_{number}" for number in range(1, drones + 1)]
-        flying = frozenset({Role.VALIDATOR, Role.VOTER})
-        roles = {**dict.fromkeys(names, flying), _OPERATOR: frozenset({Role.OPERATOR})}
+        roles = {**dict.fromkeys(names, FLYING), _OPERATOR: OPERATORS}
         members = [
             Member(index, name, _key(name).public_key, KeyStore.SOFTWARE, role)
             for index, (name, role) in enumerate(roles.items())

@@ -20,8 +20,14 @@ from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, seal
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity.channel import CHANNEL, ChannelKeys
-from swarm_ledger.identity.edits import FLYING, VOTING
-from swarm_ledger.identity.roster import Member, Role, parse_roster, render_roster
+from swarm_ledger.identity.roster import (
+    FLYING,
+    OPERATORS,
+    VOTERS,
+    Member,
+    parse_roster,
+    render_roster,
+)
 from swarm_ledger.identity.trust import write_trust
 from swarm_ledger.runtime.fleet import FLEET, Fleet
 from swarm_ledger.runtime.fleet_file import (
@@ -246,8 +252,7 @@ def _lay_out(mission: Mission, now: datetime, rack: Rack) -> None:
         keys.save(folder / name / CHANNEL)
     swarm_id = f"sim-{operator.public_key.hex()[:8]}"
     drones = _members(mission, {name: key for name, (_, key) in roots.items()}, channels)
-    signs = frozenset({Role.OPERATOR})
-    signer = Member(len(drones), OPERATOR, operator.public_key, operator.key_store, signs)
+    signer = Member(len(drones), OPERATOR, operator.public_key, operator.key_store, OPERATORS)
     raw = render_roster(swarm_id, 1, [*drones, signer])
     expires = (now + timedelta(days=ROSTER_DAYS)).replace(microsecond=0)
     write_trust(folder / "roster", raw, [operator], threshold=1, expires=expires)
@@ -287,7 +292,7 @@ def _members(
             name,
             key.public_key,
             key.key_store,
-            VOTING if index >= (mission.validators or mission.drones) else FLYING,
+            VOTERS if index >= (mission.validators or mission.drones) else FLYING,
             hardware_only=mission.hardware_only,
             channel=channels[name].public if name in channels else None,
         )

@@ -42,7 +42,7 @@ from swarm_ledger.identity.enrolment import (
     open_request,
     statement_context,
 )
-from swarm_ledger.identity.roster import Member, Role, parse_roster, render_roster
+from swarm_ledger.identity.roster import FLYING, Member, Role, parse_roster, render_roster
 from swarm_ledger.identity.trust import load_trust
 from swarm_ledger.signers import KeyStore, Signer, SoftwareP256Signer, TokenReport, TpmStatement
 from swarm_ledger.signers.p256 import point
@@ -149,7 +149,7 @@ def test_a_statement_that_holds() -> None:
 
 
 def enrolled(request: Request) -> Member:
-    return edits.enrol(None, [], request, edits.FLYING)[0]
+    return edits.enrol(None, [], request, FLYING)[0]
 
 
 def tampered(change: Callable[[Program], None]) -> tuple[TpmStatement, bytes]:
@@ -334,7 +334,7 @@ class Office:
         members: list[Member] = []
         opened = {name: (line, open_request(line, SWARM)) for name, line in lines}
         for name, (_, request) in opened.items():
-            roles = frozenset({Role.OPERATOR}) if name == "ann" else edits.FLYING
+            roles = frozenset({Role.OPERATOR}) if name == "ann" else FLYING
             members = edits.enrol(None, members, request, roles)
         drafts.begin(self.roster, SWARM, members, threshold=1, expires=END)
         for line, request in opened.values():

@@ -18,7 +18,7 @@ from swarm_ledger.errors import Misuse, NotVerified, PeerFault
 from swarm_ledger.identity import edits
 from swarm_ledger.identity.cose import kid, parse1
 from swarm_ledger.identity.enrolment import make_request, open_request
-from swarm_ledger.identity.roster import parse_roster, render_roster
+from swarm_ledger.identity.roster import FLYING, parse_roster, render_roster
 from swarm_ledger.identity.trust import Trust, Version
 from swarm_ledger.identity.tuf import sign_root, sign_roster
 from swarm_ledger.runtime.doorman import Doorman
@@ -429,7 +429,7 @@ def test_it_is_asked_for_by_the_drone(hard: HardCrew) -> None:
     line = make_request(hard.root("drone_7"), "test", "drone_7", hardware_only=True)
     request = open_request(line, "test")
     assert request.hardware_only
-    (*_, member) = edits.enrol(hard.roster, list(hard.roster.members), request, edits.FLYING)
+    (*_, member) = edits.enrol(hard.roster, list(hard.roster.members), request, FLYING)
     assert member.hardware_only
     plain = open_request(make_request(hard.root("drone_7"), "test", "drone_7"), "test")
     assert not plain.hardware_only

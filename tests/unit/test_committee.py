@@ -16,8 +16,9 @@ from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, kind_of, seal
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.identity.cose import parse1
+from swarm_ledger.identity.roster import FLYING, VOTERS
 from swarm_ledger.runtime.feeding import Follow, parse_follow
-from tests.crew import FLYING, T0_MS, VOTING, Crew
+from tests.crew import T0_MS, Crew
 from tests.lab import LIMIT, Lab
 
 VALIDATORS, FOLLOWERS = range(4), range(4, 7)
@@ -164,7 +165,7 @@ def test_the_roster_names_the_committee_and_changes_it_in_flight(
     for member in (*VALIDATORS, *FOLLOWERS):
         swarm.start(member)
     swarm.until_decided()
-    changed = crew.changed(crew.roster, roles={"drone_1": VOTING, "drone_7": FLYING})
+    changed = crew.changed(crew.roster, roles={"drone_1": VOTERS, "drone_7": FLYING})
     swarm.drones[5].learn(crew.knowing(changed), swarm.now_ms)
     for _ in range(3_000):
         if {drone.roster.version for drone in swarm.drones.values()} == {2}:

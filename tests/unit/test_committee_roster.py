@@ -12,10 +12,10 @@ import pytest
 from swarm_ledger.consensus.quorum import faulty
 from swarm_ledger.errors import Misuse
 from swarm_ledger.identity import edits
-from swarm_ledger.identity.roster import Role
+from swarm_ledger.identity.roster import FLYING, VOTERS, Role
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 from swarm_ledger.sim.resilience.committee import lot, unsafe
-from tests.crew import FLYING, VOTING, Crew
+from tests.crew import Crew
 
 
 def test_operators_appoint_and_dismiss() -> None:
@@ -24,9 +24,9 @@ def test_operators_appoint_and_dismiss() -> None:
     assert crew.roster.committee == {0, 1, 2, 3}
     assert crew.roster.flying == tuple(range(7))
     changed = edits.appoint(members, ["drone_7"], FLYING)
-    changed = edits.appoint(changed, ["drone_1"], VOTING)
+    changed = edits.appoint(changed, ["drone_1"], VOTERS)
     assert [m.index for m in changed if Role.VALIDATOR in m.roles] == [1, 2, 3, 6]
-    for name, roles in (("operator_1", FLYING), ("drone_1", {Role.OPERATOR}), ("nobody", VOTING)):
+    for name, roles in (("operator_1", FLYING), ("drone_1", {Role.OPERATOR}), ("nobody", VOTERS)):
         with pytest.raises(Misuse):
             edits.appoint(members, [name], roles)
 

@@ -22,6 +22,7 @@ from swarm_ledger.identity import cose, edits
 from swarm_ledger.identity.channel import CHANNEL, ChannelKeys, ChannelPublic, beside
 from swarm_ledger.identity.enrolment import make_request, open_request
 from swarm_ledger.identity.roster import (
+    FLYING,
     Member,
     Role,
     Roster,
@@ -255,7 +256,7 @@ def test_operators_edit_them() -> None:
     ):
         with pytest.raises(Misuse, match=said):
             edits.channel(members, [request])
-    flying, signing = edits.FLYING, frozenset({Role.OPERATOR})
+    flying, signing = FLYING, frozenset({Role.OPERATOR})
     enrolled: list[Member] = edits.enrol(None, [], asked("drone_1", KEYS.public), flying)
     assert enrolled[0].channel == KEYS.public
     assert edits.enrol(None, [], asked("bob", KEYS.public), signing)[0].channel is None
