@@ -43,10 +43,10 @@ from swarm_ledger.perception import load as load_classifier
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.export import find_decision, ledger_time_ms
 from swarm_ledger.runtime.fleet import Fleet
+from swarm_ledger.runtime.helm import Helm, Links
 from swarm_ledger.runtime.voter import Look
-from swarm_ledger.sim.byzantine import eyes
+from swarm_ledger.sim.byzantine import corrupting, eyes
 from swarm_ledger.sim.events import StdoutEvents
-from swarm_ledger.sim.helm import Helm, Links
 from swarm_ledger.sim.wiring import Wiring
 from swarm_ledger.voting.poll import OpenQuestion
 
@@ -184,7 +184,15 @@ class DroneNode(ManagedNode):
         if self.time.simulated:
             self.time.at_least(ledger_time_ms(self._store))
         now_ms = self.time.now_ms()
-        helm = Helm(self.fleet, self.name, self._store, links, emit=self._on_event, now_ms=now_ms)
+        helm = Helm(
+            self.fleet,
+            self.name,
+            self._store,
+            links,
+            emit=self._on_event,
+            now_ms=now_ms,
+            speaking=corrupting(self.fleet, self.name, now_ms),
+        )
         self._publish_checkpoint()
         tally = helm.drone.machine.tally
         last = tally.decision(tally.decided)

@@ -12,6 +12,7 @@ from swarm_ledger.encoding import MAX_ENTRY_BYTES, digest, encode
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.identity.cose import kid, parse1
 from swarm_ledger.perception import CUP, LABELS, TWO_FACES, Classifier, Perceived
+from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.runtime.identity import Identity
 from swarm_ledger.transport import Transport
 from swarm_ledger.voting.commitment import Commitment, parse_commitment
@@ -102,6 +103,15 @@ def corrupt(attack: str, transport: Transport, identity: Callable[[], Identity])
     there before its drone is would look like one whose ledger was lost.
     """
     return ATTACKS[attack](transport, identity) if attack else transport
+
+
+def corrupting(fleet: Fleet, name: str, now_ms: int) -> Callable[[Transport], Transport]:
+    """Return what makes a drone's transport that of one with the attack in its fleet file.
+
+    now_ms: when it begins, POSIX milliseconds.
+    """
+    attack = fleet.drone(name).attack
+    return lambda plain: corrupt(attack, plain, lambda: fleet.identity(name, now_ms // 1000))
 
 
 def eyes(attack: str, honest: Classifier, truth: str) -> Classifier:

@@ -20,6 +20,7 @@ from swarm_ledger.identity.trust import Trust
 from swarm_ledger.ledger.store import Store
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.fleet import Fleet, wall_clock_ms
+from swarm_ledger.runtime.helm import Links
 from swarm_ledger.runtime.identity import Keys
 from swarm_ledger.runtime.machine import Applied
 from swarm_ledger.sim.consensus_bench_load import (
@@ -31,7 +32,6 @@ from swarm_ledger.sim.consensus_bench_load import (
     peak_mb,
 )
 from swarm_ledger.sim.events import StdoutEvents
-from swarm_ledger.sim.helm import Links
 from swarm_ledger.sim.loop import command_line, run
 from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.wiring import Wiring

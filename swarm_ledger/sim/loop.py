@@ -12,8 +12,9 @@ from pathlib import Path
 from swarm_ledger.errors import SwarmLedgerError
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.fleet import Fleet, wall_clock_ms
+from swarm_ledger.runtime.helm import Helm
+from swarm_ledger.sim.byzantine import corrupting
 from swarm_ledger.sim.events import StdoutEvents, die_with_parent
-from swarm_ledger.sim.helm import Helm
 from swarm_ledger.sim.stop import Stop
 from swarm_ledger.sim.wiring import Wiring
 
@@ -28,7 +29,9 @@ def drive(fleet: Fleet, name: str, stop: Stop, work: Work) -> None:
     """Drive one drone until it is asked to stop; its ledger is closed properly then."""
     emit = StdoutEvents(name)
     with fleet.store(name) as store, closing(Wiring(fleet, name, emit)) as wiring:
-        helm = Helm(fleet, name, store, wiring, emit=emit, now_ms=wall_clock_ms())
+        now_ms = wall_clock_ms()
+        speaking = corrupting(fleet, name, now_ms)
+        helm = Helm(fleet, name, store, wiring, emit=emit, now_ms=now_ms, speaking=speaking)
         told_ms = ticked_ms = 0
         while not stop.asked:
             arrived = wiring.receive(_TICK_MS)

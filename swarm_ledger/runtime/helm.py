@@ -6,7 +6,7 @@ Beside the Drone it looks at files on board: later rosters, anchors of the relay
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from swarm_ledger.ledger.store import Store
@@ -16,7 +16,6 @@ from swarm_ledger.runtime.courier import Courier
 from swarm_ledger.runtime.drone import Drone
 from swarm_ledger.runtime.fleet import Fleet
 from swarm_ledger.runtime.lookout import Lookout
-from swarm_ledger.sim.byzantine import corrupt
 from swarm_ledger.transport import Transport
 from swarm_ledger.transport.secret import veiled
 
@@ -40,23 +39,31 @@ class Links(Transport, Protocol):
 class Helm:
     """Drives a Drone over links: begins it, has it hear, lets time pass (POSIX milliseconds).
 
-    Raises Misuse where its keys or files can't be used, NotVerified where its ledger, or the
-    roster folder, isn't what it was.
+    speaking: makes of its transport what it speaks through, for drones that lie. Raises Misuse
+    where its keys or files can't be used, NotVerified where its ledger, or the roster folder, is
+    not what it was.
     """
 
     def __init__(
-        self, fleet: Fleet, name: str, store: Store, links: Links, *, emit: Emit, now_ms: int
+        self,
+        fleet: Fleet,
+        name: str,
+        store: Store,
+        links: Links,
+        *,
+        emit: Emit,
+        now_ms: int,
+        speaking: Callable[[Transport], Transport] = lambda plain: plain,
     ) -> None:
         home, self._links = fleet.home(name), links
         self._lookout, self._courier = Lookout(fleet, name, emit), Courier(home, emit)
         self._clerk = Clerk(home, emit, fleet.rules())
         secrets = fleet.secrets(name, now_ms)
-        radio = veiled(links, secrets)
         self.drone = Drone(
             fleet.keys(name),
             fleet.trust,
             store,
-            corrupt(fleet.drone(name).attack, radio, lambda: fleet.identity(name, now_ms // 1000)),
+            speaking(veiled(links, secrets)),
             fleet.settings(name),
             now_ms=now_ms,
             emit=emit,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from swarm_ledger.runtime.fleet import FLEET, Fleet
-from swarm_ledger.sim.byzantine import ATTACKS
-from swarm_ledger.sim.helm import Helm
+from swarm_ledger.runtime.helm import Helm
+from swarm_ledger.sim.byzantine import ATTACKS, corrupting
 from swarm_ledger.sim.mission import Mission, prepare, utc_now
 
 
@@ -56,6 +56,7 @@ def test_whoever_begins_has_lost_nothing(tmp_path: Path, attack: str) -> None:
             Nobody(),
             emit=lambda name, _: told.append(name),
             now_ms=now_ms,
+            speaking=corrupting(fleet, "drone_1", now_ms),
         )
         helm.tick(now_ms)
         assert helm.status()["standing"] == "member"
