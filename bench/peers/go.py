@@ -6,10 +6,12 @@ What was built is kept in the user's cache, by version or by digest of its sourc
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +23,7 @@ from bench.peers.peer import Work, cpu_us, quantile, servers
 
 _HERE = Path(__file__).parent
 _LOAD = "load"  # what all clients share
+_BUILDING = "tmp"
 _BUILD_S = 1_800  # two cores that do other things too
 _MARKS = (b"begin", b"end")
 
@@ -115,16 +118,33 @@ def _built(kept_as: str, made: str, build: Callable[[Path], None]) -> Binary:
         return Binary(kept)
     if shutil.which("go") is None:
         return Binary(kept, "there is no `go`: apt-get install golang")
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=kept.parent) as place:
+    with _building(kept.parent) as place:
+        if kept.exists():
+            return Binary(kept)
         try:
-            build(Path(place))
+            build(place)
         except subprocess.CalledProcessError as error:
             return Binary(kept, f"go can't build it: {_text(error.stderr)}")
         except subprocess.TimeoutExpired:
             return Binary(kept, f"go took more than {_BUILD_S} s to fetch and build it")
-        (Path(place) / made).replace(kept)
+        (place / made).replace(kept)
     return Binary(kept)
+
+
+@contextmanager
+def _building(cache: Path) -> Iterator[Path]:
+    """Give a folder to build in, to one process at a time; remove what a killed one left."""
+    cache.mkdir(parents=True, exist_ok=True)
+    held = os.open(cache, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for left in cache.glob(f"{_BUILDING}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        # of an interrupted `go`, a child may still be writing there
+        with TemporaryDirectory(prefix=_BUILDING, dir=cache, ignore_cleanup_errors=True) as place:
+            yield Path(place)
+    finally:
+        os.close(held)
 
 
 def _go(arguments: Sequence[str], place: Path, **environment: str) -> None:

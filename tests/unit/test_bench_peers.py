@@ -6,9 +6,11 @@ Stand-ins take the places of `go` and of what it builds: nothing is fetched, and
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,53 @@ def test_what_was_built_is_kept_by_version(tools: Path) -> None:
     assert go.server("example.org/cmd/thing", "v1", "thing") == built
     assert (tools / "asked").read_text() == "install "
     assert go.server("example.org/cmd/thing", "v2", "thing").path != built.path
+
+
+def test_what_is_built_at_once_is_built_once(tools: Path) -> None:
+    _go(tools, "pathlib.Path(os.environ['GOBIN'], 'thing').write_text(sys.argv[2])")
+    with ThreadPoolExecutor() as pool:
+        found = set(
+            pool.map(lambda _: go.server("example.org/cmd/thing", "v1", "thing"), range(4))
+        )
+    assert len(found) == 1
+    assert (tools / "asked").read_text() == "install "
+
+
+def _kept(tools: Path) -> list[str]:
+    return [path.name for path in (tools.parent / "cache").glob("*/*/*")]
+
+
+def test_an_interrupted_build_leaves_nothing(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object, place: Path, **__: str) -> None:
+        (place / "half").mkdir()
+        raise KeyboardInterrupt
+
+    _go(tools, "")
+    monkeypatch.setattr(go, "_go", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        go.server("example.org/cmd/thing", "v1", "thing")
+    assert _kept(tools) == []
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next_one(
+    tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _go(tools, "pathlib.Path(os.environ['GOBIN'], 'thing').write_text(sys.argv[2])")
+
+    def killed(_: object, place: Path, **__: str) -> None:
+        (place / "half").write_bytes(b"x")
+        os._exit(9)
+
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(go, "_go", killed)
+        go.server("example.org/cmd/thing", "v1", "thing")
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    (left,) = _kept(tools)
+    assert left.startswith("tmp")
+    assert not go.server("example.org/cmd/thing", "v1", "thing").missing
+    assert _kept(tools) == ["thing-v1"]
 
 
 @pytest.mark.parametrize(("library", "asked"), [("", "build "), ("a@v1", "get mod build ")])
