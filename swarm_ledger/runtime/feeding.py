@@ -20,6 +20,7 @@ from swarm_ledger.errors import PeerFault
 from swarm_ledger.ledger.certified import StoredCheckpoint
 from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import Seat
+from swarm_ledger.runtime.numbered import Numbered, Numbers
 from swarm_ledger.transport import Transport
 
 MAX_NOTE_BYTES = 1 << 15
@@ -94,7 +95,7 @@ class Feeding:
     def __init__(self, engine: Engine, transport: Transport, pause_ms: int) -> None:
         self._engine, self._transport, self._pause_ms = engine, transport, pause_ms
         self._feeds: dict[int, _Feed] = {}
-        self._asked: dict[bytes, int] = {}
+        self._numbers = Numbered()
 
     def hear(self, raw: bytes) -> tuple[Seat, int] | None:
         """Take in that somebody follows; return seat and member whose next block was pruned here.
@@ -104,13 +105,12 @@ class Feeding:
         """
         seat, opened = self._engine.open_fresh(raw)
         wants, who, now_ms = parse_follow(opened.payload), opened.author, self._engine.steady_ms
-        before, session = self._feeds.get(who.index), opened.session
+        before = self._feeds.get(who.index)
         soon = before is not None and now_ms - before.heard_ms < self._pause_ms // 2
         if soon or not seat.orders or who.index in seat.roster.validators:
             return None
-        if session is None or wants.number <= self._asked.get(session.kid, -1):
+        if not self._numbers.is_new(opened.session, wants.number):
             return None
-        self._asked[session.kid] = wants.number
         until_ms = now_ms + _LEASE * _QUIET * self._pause_ms
         feed = _Feed(seat, wants.height, wants.stable, wants.proofs, until_ms, now_ms)
         self._feeds[who.index] = feed
@@ -173,7 +173,7 @@ class Following:
         self._engine, self._transport, self._pause_ms = engine, transport, pause_ms
         self._asked_ms, self._at, self._height, self._times = _NEVER_MS, 0, 0, 0
         self._answered: set[int] = set()
-        self._claimed = self._number = 0
+        self._claimed, self._numbers = 0, Numbers()
 
     def hear(self, signed: Signed[Message]) -> None:
         """Take in how long a validator's ledger is, as it says in answer to our asking."""
@@ -216,9 +216,9 @@ class Following:
             self._at = FEEDERS * seat.identity.member.index
         self._asked_ms, self._height = now_ms, height
         self._answered, self._claimed = set(), 0
-        self._number = max(self._number + 1, engine.now_ms)  # restarted, it goes on from there
+        number = self._numbers.next(engine.now_ms)
         for place, feeder in enumerate(self._pair(order)):
-            wants = Follow(max(height, 0), stable, place == 0, self._number)
+            wants = Follow(max(height, 0), stable, place == 0, number)
             with engine.within(seat):
                 sealed = seat.identity.seal(Kind.FOLLOW, encode(wants))
                 self._transport.send(feeder, sealed)

@@ -21,6 +21,7 @@ from swarm_ledger.runtime.engine import Engine
 from swarm_ledger.runtime.epochs import Seat
 from swarm_ledger.runtime.handover import MAX_STATE_BYTES, Handed, judge, pack
 from swarm_ledger.runtime.machine import Machine
+from swarm_ledger.runtime.numbered import Numbered, Numbers
 from swarm_ledger.transport import Transport
 
 PIECE_BYTES = 1 << 16
@@ -36,10 +37,14 @@ _Size = Annotated[int, Meta(ge=1, le=MAX_STATE_BYTES)]
 
 
 class Lagging(Record, frozen=True):
-    """Asks for a piece of the state after a block, from a place on."""
+    """Asks for a piece of the state after a block, from a place on.
+
+    number: larger each time that the session asks.
+    """
 
     height: Count
     offset: Count
+    number: Count
 
 
 class Piece(Record, frozen=True):
@@ -77,14 +82,20 @@ class _Taking:
 
 
 class Transfer:
-    """One drone's part in it. archive: it drops nothing that it has, so it takes only if empty."""
+    """One drone's part in it. archive: it drops nothing that it has, so it takes only if empty.
+
+    A piece is hundreds of times as large as what asks for it. Whoever says again what others said
+    would have it sent again and again, so each asking counts once, and offers are rare.
+    """
 
     def __init__(self, engine: Engine, transport: Transport, emit: Emit, *, archive: bool) -> None:
         self._engine, self._transport, self._emit = engine, transport, emit
         self._archive, self._told = archive, False
         self._packed: tuple[int, bytes] | None = None
         self._packed_ms = self._lately_ms = _NEVER_MS
+        self._offered: dict[tuple[int, int], int] = {}
         self._answered: dict[tuple[int, int], int] = {}
+        self._heard, self._numbers = Numbered(), Numbers()
         self._offers: dict[int, tuple[Seat, int]] = {}
         self._since_ms, self._at = 0, -1
         self._last_giver = -1
@@ -94,24 +105,37 @@ class Transfer:
 
     def offer(self, seat: Seat, to: int) -> None:
         """Answer a member that asks for blocks which we pruned."""
-        self._answer(seat, to, Lagging(0, 0))
+        if self._is_due(self._offered, _AGAIN_MS, seat, to):
+            self._hand(seat, to, 0, 0)
 
     def hear_lagging(self, raw: bytes) -> None:
         """Answer a member that asks for a piece; PeerFault if it is none."""
         seat, opened = self._engine.open_fresh(raw)
-        self._answer(seat, opened.author.index, parse_lagging(opened.payload))
-
-    def _answer(self, seat: Seat, to: int, asked: Lagging) -> None:
-        now_ms, key = self._engine.steady_ms, (seat.roster.version, to)
-        soon = now_ms - self._answered.get(key, _NEVER_MS) < _PAUSE_MS
-        if soon or seat.identity is None or self._engine.keeper.store.base == 0:
+        asked, to = parse_lagging(opened.payload), opened.author.index
+        if not self._heard.is_new(opened.session, asked.number):
             return
-        self._answered[key] = now_ms
-        packed = self._state(asked.height)
+        if self._is_due(self._answered, _PAUSE_MS, seat, to):
+            self._hand(seat, to, asked.height, asked.offset)
+
+    def _is_due(
+        self, last: dict[tuple[int, int], int], pause_ms: int, seat: Seat, to: int
+    ) -> bool:
+        """Tell whether a member may be sent a piece again, and note that it is."""
+        now_ms, key = self._engine.steady_ms, (seat.roster.version, to)
+        due = now_ms - last.get(key, _NEVER_MS) >= pause_ms
+        if due:
+            last[key] = now_ms
+        return due
+
+    def _hand(self, seat: Seat, to: int, asked: int, offset: int) -> None:
+        """Send a piece of the state after a block that is asked for, or the first of another."""
+        if seat.identity is None or self._engine.keeper.store.base == 0:
+            return
+        packed = self._state(asked)
         if packed is None:
             return
         height, data = packed
-        offset = asked.offset if asked.height == height and asked.offset < len(data) else 0
+        offset = offset if asked == height and offset < len(data) else 0
         piece = Piece(height, len(data), offset, data[offset : offset + PIECE_BYTES])
         self._say(seat, Kind.PIECE, encode(piece), to)
 
@@ -212,7 +236,8 @@ class Transfer:
 
     def _ask(self, taking: _Taking) -> None:
         taking.asked_ms = self._engine.steady_ms
-        asked = Lagging(taking.height, len(taking.data))
+        number = self._numbers.next(self._engine.now_ms)
+        asked = Lagging(taking.height, len(taking.data), number)
         self._say(taking.seat, Kind.LAGGING, encode(asked), taking.giver)
 
     def _say(self, seat: Seat, kind: Kind, payload: bytes, to: int) -> None:

@@ -68,7 +68,7 @@ def samples(folder: Path) -> list[bytes]:
     return [
         b"\0" + packed[1],
         b"\1" + encode(Piece(7, 100, 64, b"the rest")),
-        b"\2" + encode(Lagging(7, 64)),
+        b"\2" + encode(Lagging(7, 64, 9)),
         b"\3" + encode(Follow(7, 5, True, 9)),
         b"\4" + encode(Certified(7, b"a note")),
     ]

@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from swarm_ledger.audit.ledger import verify_ledger
+from swarm_ledger.consensus.messages import Fetch, parse
 from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import Kind, introduce
+from swarm_ledger.identity.cose import parse1
 from swarm_ledger.runtime import pruner, snapshot, transfer
 from swarm_ledger.runtime.handover import MAX_STATE_BYTES, Handed
 from swarm_ledger.runtime.machine import Tick
 from swarm_ledger.runtime.membership import roster_request
 from swarm_ledger.runtime.transfer import Lagging, Piece
 from tests.crew import Crew
-from tests.lab import Lab
+from tests.lab import LIMIT, STEP_MS, Lab
 
 MakeLab = Callable[..., Lab]
 CREW = Crew()
@@ -239,18 +241,96 @@ def test_what_is_no_piece_is_refused(lab: MakeLab) -> None:
         (Kind.PIECE, encode([1, 0, 0, b"x"])),
         (Kind.PIECE, encode([1, MAX_STATE_BYTES + 1, 0, b"x"])),
         (Kind.PIECE, encode([1, 9, 0, b""])),
-        (Kind.LAGGING, encode([-1, 0])),
-        (Kind.LAGGING, encode([1])),
+        (Kind.LAGGING, encode([-1, 0, 1])),
+        (Kind.LAGGING, encode([1, 0])),
     ):
         before = drone.faults["malformed"]
         drone.receive(introduce(liar.delegation, liar.seal(kind, payload)), swarm.now_ms)
         assert drone.faults["malformed"] == before + 1
-    asks = introduce(liar.delegation, liar.seal(Kind.LAGGING, encode(Lagging(5, 2**40))))
-    said = len(swarm.said)
-    for _ in range(50):  # one answer at most in a few milliseconds
-        drone.receive(asks, swarm.now_ms)
-    pieces = [raw for _, raw in swarm.said[said:] if raw[0] == Kind.PIECE]
-    assert len(pieces) <= 1
+
+
+def pieces(lab: Lab, since: int = 0) -> int:
+    return sum(raw[0] == Kind.PIECE for _, raw in lab.said[since:])
+
+
+def asking(lab: Lab, number: int, height: int = 5) -> bytes:
+    member = lab.drones[0].identity
+    assert member is not None
+    asked = encode(Lagging(height, 2**40, number))
+    return introduce(member.delegation, member.seal(Kind.LAGGING, asked))
+
+
+def test_who_asks_again_and_again_is_answered_now_and_then(lab: MakeLab) -> None:
+    swarm = swarm_of(lab)
+    go_on(swarm, 8)
+    drone, since = swarm.drones[LAST], len(swarm.said)
+    for number in range(50):  # one answer at most in a few milliseconds
+        drone.receive(asking(swarm, number), swarm.now_ms)
+    assert pieces(swarm, since) == 1
+    drone.receive(asking(swarm, 50), swarm.now_ms + 10)
+    assert pieces(swarm, since) == 2
+
+
+def recovered(lab: MakeLab) -> tuple[Lab, list[bytes]]:
+    """A swarm in which one was given a state, and all that it said meanwhile."""
+    swarm = swarm_of(lab)
+    go_on(swarm, 8)
+    swarm.wipe(LAST)
+    swarm.lost[LAST] = 1
+    since = len(swarm.said)
+    swarm.start(LAST, session=1, first=1)
+    until(swarm, lambda: height_of(swarm, LAST) >= height_of(swarm, 0))
+    return swarm, [raw for who, raw in swarm.said[since:] if who == LAST]
+
+
+def test_what_asked_for_pieces_is_answered_once_however_often_it_is_said(lab: MakeLab) -> None:
+    swarm, heard = recovered(lab)
+    asked = [raw for raw in heard if raw[0] == Kind.LAGGING]
+    assert len(asked) > 1
+    since = len(swarm.said)
+    for turn in range(1_000):
+        for giver in range(3):
+            swarm.drones[giver].receive(asked[turn % len(asked)], swarm.now_ms)
+        swarm.step()
+    assert pieces(swarm, since) <= 3 * len(asked)
+
+
+def test_what_is_said_again_holds_up_nobody_who_asks(lab: MakeLab) -> None:
+    swarm, heard = recovered(lab)
+    asked = [raw for raw in heard if raw[0] == Kind.LAGGING]
+    swarm.kill(LAST)
+    go_on(swarm, 8)
+    before = len(swarm.told("state_adopted"))
+    swarm.start(LAST, session=1, first=1)
+    for _ in range(3_000):
+        if len(swarm.told("state_adopted")) > before:
+            break
+        for giver in range(3):
+            for raw in asked:
+                swarm.drones[giver].receive(raw, swarm.now_ms)
+        swarm.step()
+    assert len(swarm.told("state_adopted")) == before + 1
+    assert holds(swarm, LAST) > 0
+
+
+def is_fetch(raw: bytes) -> bool:
+    if raw[0] == Kind.CARRIED:
+        raw = decode(raw[1:], tuple[bytes, bytes], limit=LIMIT)[1]
+    return raw[0] == Kind.CONSENSUS and isinstance(
+        parse(parse1(raw[1:], limit=LIMIT).payload), Fetch
+    )
+
+
+def test_who_says_again_that_blocks_were_asked_for_has_few_states_offered(lab: MakeLab) -> None:
+    swarm, heard = recovered(lab)
+    fetched = [raw for raw in heard if is_fetch(raw)]
+    assert fetched
+    since = len(swarm.said)
+    for _ in range(1_000):
+        for giver in range(3):
+            swarm.drones[giver].receive(fetched[0], swarm.now_ms)
+        swarm.step()
+    assert 0 < pieces(swarm, since) <= 3 * (1_000 * STEP_MS // 250 + 1)
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 5])
