@@ -58,6 +58,12 @@ _REMEDIES = (
     ("CHECK", "a value of a wrong type or length was given", "Pass bytes."),
 )
 
+_DAMAGED = (
+    "`swarm-ledger ledger reindex` mends what its blocks tell. If it can't, verify another "
+    "drone's ledger instead. Before this drone flies again, enrol it anew, under another name and "
+    "key: a restored copy has forgotten what it signed."
+)
+
 
 @contextmanager
 def plain_faults(path: str) -> Iterator[None]:
@@ -66,6 +72,9 @@ def plain_faults(path: str) -> Iterator[None]:
         yield
     except OverflowError as error:
         raise Misuse(f"{path}: a number is outside of 64 bits.") from error
+    except MemoryError as error:
+        what = "a row of it would take more memory than there is"
+        raise NotVerified(what, where=path, remedy=_DAMAGED) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from SQLite's own messages
         said = str(error)
         if "not a database" in said:
@@ -84,9 +93,7 @@ def plain_faults(path: str) -> Iterator[None]:
         raise NotVerified(
             f"the database is damaged ({said})",
             where=path,
-            remedy="`swarm-ledger ledger reindex` mends what its blocks tell. If it can't, "
-            "verify another drone's ledger instead. Before this drone flies again, enrol it anew, "
-            "under another name and key: a restored copy has forgotten what it signed.",
+            remedy=_DAMAGED,
         ) from error
 
 

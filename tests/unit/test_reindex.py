@@ -248,6 +248,18 @@ def test_a_page_of_what_follows_from_nothing_can_not_be_mended(pruned: Path, nam
     refused(pruned, "database")
 
 
+def test_a_row_that_claims_all_memory_is_damage(whole: Path) -> None:
+    path = whole / "ledger.db"
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT root FROM blocks WHERE height = 3"
+        ((root,),) = connection.execute(query).fetchall()
+    raw = bytearray(path.read_bytes())
+    at = raw.index(root) - 14  # where what is in front of the row's first values begins, or before
+    raw[at : at + 14] = b"\xff" * 14
+    path.write_bytes(raw)
+    refused(whole, "more memory than there is")
+
+
 @pytest.mark.parametrize(
     "script",
     [
