@@ -11,6 +11,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(16, 1 + (os.cpu_count() or
 SOAK ?= --minutes 60
 FUZZ ?= --minutes 10
 BENCH ?= --runs 5
+LOCK ?=
 
 BIN := $(VENV)/bin
 SET_UP := $(PYTHON) scripts/set_up.py --venv $(VENV) --wheels $(ROS_DISTRO_WHEELS)
@@ -54,8 +55,8 @@ lint: setup-dev ## style, types, the contracts on imports, spelling
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell
 
-lock: ## write requirements.lock anew, for each Python 3.10 to 3.14 that is installed
-	@$(PYTHON) scripts/lock.py
+lock: ## pin what is new, for each Python 3.10 to 3.14 that is installed; LOCK=--upgrade pins all anew
+	@$(PYTHON) scripts/lock.py $(LOCK)
 
 clean: ## remove what tests, builds and runs left; keeps .venv
 	rm -rf build install log runs *.egg-info .pytest_cache .mypy_cache .ruff_cache \

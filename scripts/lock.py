@@ -1,11 +1,13 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""Write requirements.lock: what pip chooses today, for each Python that is installed here.
+"""Write requirements.lock for each Python that is installed here, by what setup.py requires now.
 
+What is pinned stays as it is; of what is new pip chooses today's version, with --upgrade of all.
 The set-up passes it to pip as constraints. Run it by hand, with `make lock`, then `make test`.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -21,12 +23,17 @@ _HEADER = """\
 """
 
 
-def freeze(python: str, scratch: Path) -> dict[str, str]:
-    """Install everything with this Python into a scratch environment; return name → version."""
+def freeze(python: str, scratch: Path, *chosen: str) -> dict[str, str]:
+    """Install everything with this Python into a scratch environment; return name → version.
+
+    chosen: options for pip that say which versions it may choose.
+    """
     venv = scratch / Path(python).name
     subprocess.run([python, "-m", "venv", venv], check=True)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "-q", *_BUILD_TOOLS, f"{ROOT}[dev]"], check=True)
+    subprocess.run(
+        [*pip, "install", "-q", *chosen, *_BUILD_TOOLS, f"{ROOT}[dask,dev]"], check=True
+    )
     text = subprocess.check_output([*pip, "freeze", "--exclude", "swarm-ledger"], text=True)
     pins = (line.partition("==") for line in text.splitlines())
     return {name.lower(): version for name, equals, version in pins if equals}
@@ -54,14 +61,18 @@ def merge(by_python: dict[str, dict[str, str]]) -> list[str]:
 
 def main() -> int:
     """Resolve for each installed Python and write the file."""
+    parser = argparse.ArgumentParser(description="Write requirements.lock anew.")
+    parser.add_argument("--upgrade", action="store_true", help="keep no version of before")
+    lock = ROOT / "requirements.lock"
+    chosen = () if parser.parse_args().upgrade else ("--constraint", str(lock))
     found = {version: shutil.which(f"python{version}") for version in PYTHONS}
     with tempfile.TemporaryDirectory() as scratch:
         by_python = {}
         for version, python in found.items():
             if python and subprocess.call([python, "-c", "import venv"]) == 0:
                 print(f"Resolving for Python {version}", flush=True)
-                by_python[version] = freeze(python, Path(scratch))
-    (ROOT / "requirements.lock").write_text(_HEADER + "\n".join(merge(by_python)) + "\n")
+                by_python[version] = freeze(python, Path(scratch), *chosen)
+    lock.write_text(_HEADER + "\n".join(merge(by_python)) + "\n")
     return 0
 
 
