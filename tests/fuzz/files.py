@@ -11,6 +11,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from swarm_ledger.audit.ledger import open_ledger, verify_ledger
+from swarm_ledger.audit.reindex import reindex_ledger
 from swarm_ledger.consensus.settings import Settings
 from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.channel import ChannelKeys
@@ -38,6 +39,20 @@ def _ledger(data: bytes) -> None:
         index, _ = find_decision(store, 1)
         prove(store, index)
         policy_file(sessions_in(store, CREW.trust, entry=index))
+
+
+def _reindex(data: bytes) -> None:
+    """`ledger reindex` mends a file so that it holds, or leaves it as it is; nothing beside it."""
+    path = put("damaged/ledger.db", data)
+    try:
+        found = reindex_ledger(path, CREW.trust)
+    except _DAMAGED:
+        assert path.read_bytes() == data
+        raise
+    finally:
+        assert [left.name for left in path.parent.iterdir()] == ["ledger.db"]
+    if found.damage is not None:
+        assert reindex_ledger(path, CREW.trust).damage is None
 
 
 def _restart(data: bytes) -> None:
@@ -132,6 +147,7 @@ def _of_archive(rng: random.Random, data: bytes, others: Sequence[bytes]) -> byt
 _DAMAGED = (Misuse, NotVerified)
 FILES = (
     Target("ledger", _ledger, of_sqlite, _DAMAGED, cost=20, lines=100_000),
+    Target("reindex", _reindex, of_sqlite, _DAMAGED, cost=40, lines=300_000),
     Target("restart", _restart, of_sqlite, _DAMAGED, cost=40, lines=100_000),
     Target("fleet", _fleet, of_text, _DAMAGED, cost=5),
     Target("session_file", _session_file, of_cbor, (Misuse,), cost=5),

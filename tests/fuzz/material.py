@@ -93,6 +93,7 @@ def collect() -> dict[str, list[bytes]]:
             "machine": [cbor2.dumps(_blocks(store)), anchored_blocks(), ruled_blocks()],
             "rule": rule_samples(),
             "ledger": [early, _plain(lab.folders[0])],
+            "reindex": [early],
             "restart": [early, _plain(lab.folders[2])],
         }
     finally:
