@@ -194,14 +194,13 @@ def advance(state: State, seq: int) -> None:
             return
         slot.prepare_sent = True
         if slot.pre_prepare.sender != me:
-            state.keep(slot.pre_prepare)
             state.say(Prepare(view, seq, slot.digest))
-        state.ready.bodies.extend(slot.held.values())
     matching = [p for p in slot.prepares.values() if p.message.digest == slot.digest]
     if not slot.commit_sent and len(matching) + 1 >= state.settings.quorum:
         slot.commit_sent = True
         slot.prepared = PreparedCertificate(view, batch, slot.pre_prepare, tuple(matching))
         state.keep(slot.pre_prepare, *matching)
+        state.ready.bodies.extend(slot.held.values())
         state.say(Commit(view, seq, slot.digest))
     commits = [c for c in slot.commits.values() if c.message.digest == slot.digest]
     done = slot.decided is not None or seq <= state.applied

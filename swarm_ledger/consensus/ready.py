@@ -54,17 +54,19 @@ def journaled(signed: Signed[Message]) -> Journaled:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message of our own: seal it, journal it if it binds, send it, and step() it back here.
+    """A message of our own: seal it, journal it if it is to be kept, send it, and step() it back.
 
-    to: a member's identifier, or None for all others.
+    to: a member's identifier, or None for all others. kept: journaled before it is sent, as a
+    restart could contradict it.
     """
 
     message: Message
     to: int | None = None
+    kept: bool = False
 
     @property
     def binding(self) -> bool:
-        """Whether a restart could contradict it: then it is journaled before it is sent."""
+        """Whether only members say it, and no honest one ever contradicts it."""
         return isinstance(self.message, BINDING)
 
 

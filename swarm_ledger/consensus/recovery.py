@@ -53,10 +53,9 @@ def restore(
     _restore_certificates(state, journal)
     own = [seq for seq, slot in state.slots.items() if slot.pre_prepare is not None]
     state.next_seq = max([applied, state.stable, *own, *state.expected]) + 1
-    if state.leading:
-        for seq, batch in sorted(state.expected.items()):
-            if state.slot(seq).pre_prepare is None:
-                state.say(PrePrepare(state.view, batch))
+    if journal or applied > state.settings.base:
+        # What this replica vouched for was not all written down.
+        state.hushed = state.view if state.active else state.view - 1
 
 
 def _of(journal: list[Signed[Message]], form: type[Any]) -> list[Signed[Any]]:

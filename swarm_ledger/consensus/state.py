@@ -138,6 +138,11 @@ class State:
     opened: int = 0
     """The last view that this replica opened as its leader."""
 
+    vouched: int = -1
+    """The last view in which this replica vouched for a proposal, its own or another's."""
+    hushed: int = -1
+    """The last view in which it may have done so before a restart, and doesn't any more."""
+
     pace: Pace = field(default_factory=Pace)
 
     peers: dict[int, Status] = field(default_factory=dict)
@@ -184,7 +189,12 @@ class State:
     @property
     def leading(self) -> bool:
         """Whether this replica may assign sequence numbers."""
-        return self.active and self.settings.speaks and self.leader == self.settings.me
+        return self.active and self.leads and self.view > self.hushed
+
+    @property
+    def leads(self) -> bool:
+        """Whether the current view is this replica's, if it begins at all."""
+        return self.settings.speaks and self.leader == self.settings.me
 
     @property
     def timeout_ms(self) -> int:
@@ -202,10 +212,22 @@ class State:
         return self.slots[seq]
 
     def say(self, message: Message, to: int | None = None) -> None:
-        """Hand out a message of our own; whoever only follows says nothing that binds."""
-        if isinstance(message, BINDING) and not self.settings.speaks:
+        """Hand out a message of our own; whoever only follows says nothing that binds.
+
+        What binds is kept, but for what vouches for proposals, of which only the first one in a
+        view is: after a restart that found it, nothing more of that sort is said in that view.
+        Writing each to disk would take longer than agreeing on it.
+        """
+        binding = isinstance(message, BINDING)
+        if binding and not self.settings.speaks:
             return
-        self.ready.send.append(Outgoing(message, to))
+        kept = binding
+        if isinstance(message, (PrePrepare, Prepare)):
+            if message.view <= self.hushed:
+                return
+            kept = message.view > self.vouched
+            self.vouched = message.view
+        self.ready.send.append(Outgoing(message, to, kept))
 
     def repeat(self, signed: Signed[Message] | None, to: int | None = None) -> None:
         """Hand out sealed bytes once more."""

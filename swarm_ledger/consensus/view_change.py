@@ -49,14 +49,21 @@ def on_view_change(state: State, signed: Signed[ViewChange]) -> None:
 
 
 def _join(state: State) -> None:
-    """f + 1 replicas can't all lie: with so many ahead, follow the least of them (1999, 4.5.2)."""
-    ahead = sorted(
-        change.signed.message.view
+    """f + 1 replicas can't all lie: with so many ahead, follow the least of them (1999, 4.5.2).
+
+    And a leader that leaves its own view is not waited for: it can only be silent in it.
+    """
+    if not state.settings.speaks:
+        return
+    ahead = {
+        sender: change.signed.message.view
         for sender, change in state.view_changes.items()
         if sender != state.settings.me and change.signed.message.view > state.view
-    )
-    if len(ahead) > state.settings.f and state.settings.speaks:
-        start(state, ahead[0])
+    }
+    if len(ahead) > state.settings.f:
+        start(state, min(ahead.values()))
+    elif state.active and ahead.get(state.leader) == state.view + 1:
+        start(state, state.view + 1)
 
 
 def _proceed(state: State) -> None:
@@ -73,8 +80,7 @@ def _proceed(state: State) -> None:
     if left >= settings.quorum and state.give_up_ms is None:
         state.give_up_ms = state.now_ms + state.timeout_ms
     agreeing = [change for change in changes if change.signed.message.view == state.view]
-    leading = state.leader == settings.me and settings.speaks and state.opened < state.view
-    if leading and len(agreeing) >= settings.quorum:
+    if state.leads and state.opened < state.view and len(agreeing) >= settings.quorum:
         state.opened = state.view
         chosen = agreeing[: settings.quorum]
         state.keep(*(change.signed for change in chosen))
@@ -82,14 +88,18 @@ def _proceed(state: State) -> None:
 
 
 def tick(state: State) -> None:
-    """Suspect a leader that leaves work undone; give up a view change that leads nowhere."""
+    """Suspect a leader that leaves work undone; give up a view change that leads nowhere.
+
+    After a restart, leave a view that is our own: we propose nothing in it any more.
+    """
     if not state.settings.speaks:
         return
     if not state.active:
         if state.give_up_ms is not None and state.now_ms >= state.give_up_ms:
             start(state, state.view + 1)
         return
-    if _suspicious(state):
+    resigns = state.leads and not state.leading
+    if resigns or _suspicious(state):
         start(state, state.view + 1)
     elif not state.leading and state.pace.slow(state.settings):
         state.pace.strike()

@@ -298,7 +298,7 @@ class Engine:
             seat = epoch.seat if bound else self.epochs.voice(epoch, outgoing.to)
             signed: Signed[Message] = Signed(me, outgoing.message, seat.seal(outgoing.message))
             own.append((outgoing.to, signed))
-            if bound:
+            if outgoing.kept:
                 records.append(journaled(signed))
         if records or ready.bodies:
             store = self.keeper.store

@@ -15,6 +15,7 @@ import pytest
 from swarm_ledger.consensus.evidence import contradiction
 from swarm_ledger.consensus.messages import (
     Batch,
+    Checkpoint,
     Commit,
     Message,
     NewView,
@@ -27,7 +28,7 @@ from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.sim.pbft.liars import Liar, Own
 from swarm_ledger.sim.pbft.plan import POINTS
-from tests.known_bugs.swarm import PATIENCE_MS, Swarm
+from tests.known_bugs.swarm import PATIENCE_MS, Lost, Swarm
 from tests.lab import Lab
 from tests.unit.consensus_desk import Desk, batch
 
@@ -79,8 +80,9 @@ def test_malachite_864_a_replayed_log_and_new_messages_make_no_second_statement(
     """Malachite #864: after a restart a node took in new messages before, and beside, its replayed
     log: it voted for another value, then broadcast the replayed vote as well.
 
-    Ours puts its log back before it hears anything, says nothing anew while doing so but what its
-    view must begin with, and then never contradicts it: whenever it died, whatever it hears.
+    Ours puts its log back before it hears anything, says nothing anew while doing so, and then
+    never contradicts it, nor what it said and did not write down: whenever it died, whatever it
+    hears. It may commit to what a quorum prepared where it had prepared something else itself.
     """
     desk = Desk(1)
     desk.submit(b"x", b"y")
@@ -95,11 +97,6 @@ def test_malachite_864_a_replayed_log_and_new_messages_make_no_second_statement(
     play(third, OTHER_LIFE)
     said = [*desk.said, *again.said, *third.said]
     assert [what for a, b in combinations(said, 2) if (what := contradiction(a, b))] == []
-    assigned: dict[tuple[int, int], bytes] = {}
-    for message in said:
-        if isinstance(message, (Prepare, Commit)):
-            place = message.view, message.seq
-            assert assigned.setdefault(place, message.digest) == message.digest
 
 
 def test_malachite_864_that_life_says_everything_that_binds() -> None:
@@ -115,16 +112,52 @@ def test_malachite_864_that_life_says_everything_that_binds() -> None:
 class TwoFaced(Liar):
     """Leads with one batch, and proposes another one in its place a little later, to all."""
 
+    at, later_ms = 1, PATIENCE_MS // 2
+
     def send(self, version: int, ready: Ready, own: Own) -> None:
         super().send(version, ready, own)
         for _, signed in own:
-            if isinstance(signed.message, PrePrepare):
+            if isinstance(signed.message, PrePrepare) and signed.message.batch.seq == self.at:
                 what = signed.message.batch
                 other = Batch(what.seq, what.time_ms + 1, what.requests)
                 second = self.world.mint.seal(
                     version, self.me, PrePrepare(signed.message.view, other)
                 )
-                self.world.at(PATIENCE_MS // 2, "post", self.me, second.raw)
+                self.world.at(self.later_ms, "post", self.me, second.raw)
+
+
+class TwoFacedLater(TwoFaced):
+    """The same in the place of its second batch, before anybody says anything again."""
+
+    at, later_ms = 2, PATIENCE_MS // 4
+
+
+def lose_power(swarm: Swarm, seq: int, point: str) -> tuple[set[int], Lost]:
+    """Have each drone lose power when it is proposed that block; return who did so far."""
+    doomed: set[int] = set()
+
+    def doom(_: int, to: int, message: Message) -> bool:
+        if isinstance(message, PrePrepare) and message.batch.seq == seq and to not in doomed:
+            doomed.add(to)
+            swarm.nodes[to].doom = point
+            swarm.at(100, "up again", to)
+        return False
+
+    return doomed, doom
+
+
+def test_telcoin_964_what_is_not_written_down_is_not_said_again() -> None:
+    """As below, at a block whose prepare no journal holds: all three have sent it by then."""
+    swarm = Swarm(liars={0: TwoFacedLater})
+    first = swarm.vote(1)
+    swarm.until_held(first, {1, 2, 3})
+    doomed, swarm.lost = lose_power(swarm, 2, "after sending")
+    vote = swarm.vote(2)
+    swarm.run(3 * PATIENCE_MS)
+    assert doomed == {1, 2, 3}
+    swarm.heal()
+    swarm.until_held(vote, {1, 2, 3})
+    swarm.agree()
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -136,16 +169,7 @@ def test_telcoin_964_guards_are_durable_before_anything_is_sent(point: str) -> N
     when they are back. The checkers look at every statement that was ever sent.
     """
     swarm = Swarm(liars={0: TwoFaced})
-    doomed: set[int] = set()
-
-    def doom(_: int, to: int, message: Message) -> bool:
-        if isinstance(message, PrePrepare) and to not in doomed:
-            doomed.add(to)
-            swarm.nodes[to].doom = point
-            swarm.at(100, "up again", to)
-        return False
-
-    swarm.lost = doom
+    doomed, swarm.lost = lose_power(swarm, 1, point)
     vote = swarm.vote(2)
     swarm.run(3 * PATIENCE_MS)
     assert doomed == {1, 2, 3}
@@ -158,8 +182,8 @@ def test_telcoin_964_a_drone_that_cannot_write_says_nothing(lab: Callable[..., L
     """Telcoin #964's sequel (#975): the write failed (a full disk), the error was logged, and the
     vote was sent all the same.
 
-    Ours stops: nothing that binds it leaves a drone whose journal cannot be written. With room on
-    its disk again it goes on, and contradicts nothing.
+    Ours stops: nothing that it would have to remember leaves a drone whose journal cannot be
+    written. With room on its disk again it goes on, and contradicts nothing.
     """
     swarm = lab()
     for member in range(4):
@@ -175,8 +199,8 @@ def test_telcoin_964_a_drone_that_cannot_write_says_nothing(lab: Callable[..., L
     with pytest.raises(sqlite3.OperationalError):
         swarm.run(5_000)
     later = list(swarm.statements())[before:]
-    binding = (PrePrepare, Prepare, Commit, ViewChange, NewView)
-    assert [m for name, _, m in later if name == "drone_2" and isinstance(m, binding)] == []
+    to_keep = (Commit, Checkpoint, ViewChange, NewView)
+    assert [m for name, _, m in later if name == "drone_2" and isinstance(m, to_keep)] == []
     del swarm.drones[1]
     swarm.run(1_000)
     victim.keeper.store.close()
@@ -186,6 +210,6 @@ def test_telcoin_964_a_drone_that_cannot_write_says_nothing(lab: Callable[..., L
     swarm.drones[0].submit(swarm.crew.asked(again), swarm.now_ms)
     swarm.until(swarm.drones[0].keeper.store.height + 1)
     swarm.assert_no_contradiction()
-    spoke = {name for name, _, m in swarm.statements() if isinstance(m, binding)}
+    spoke = {name for name, _, m in swarm.statements() if isinstance(m, to_keep)}
     assert "drone_2" in spoke
     assert len({digest(d.keeper.store.root()) for d in swarm.drones.values()}) == 1

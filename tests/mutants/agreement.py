@@ -159,7 +159,7 @@ PROPOSALS = (
         normal._check_proposal,
         "batch.seq <= state.applied",
         "False",
-        scenario=test_consensus_view_change.test_a_block_that_was_fetched_binds_as_one_that_was_voted_for,
+        scenario=test_consensus_view_change.test_a_block_that_only_the_ledger_knows_binds_in_later_views_too,
     ),
     mutant(
         "a second proposal replaces the first",

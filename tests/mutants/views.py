@@ -12,9 +12,9 @@ from swarm_ledger.consensus import (
     view_change,
 )
 from swarm_ledger.consensus.replica import Replica
-from swarm_ledger.consensus.state import Slot
+from swarm_ledger.consensus.state import Slot, State
 from swarm_ledger.sim.pbft.node import Node
-from tests.known_bugs import test_view_change
+from tests.known_bugs import test_durability, test_view_change
 from tests.mutants.mutation import mutant
 from tests.unit import (
     test_consensus_recovery,
@@ -107,8 +107,8 @@ VIEWS = (
     mutant(
         "who joins others goes to the furthest view",
         view_change._join,
-        "ahead[0]",
-        "ahead[-1]",
+        "min(ahead.values())",
+        "max(ahead.values())",
     ),
 )
 
@@ -163,6 +163,67 @@ JOURNAL = (
         recovery._slot,
         "if view != state.view or",
         "if True or",
+        scenario=test_consensus_recovery.test_a_restart_commits_to_nothing_else_however_many_lie,
+    ),
+    mutant(
+        "a restart vouches for proposals in its view again",
+        State.say,
+        "message.view <= self.hushed",
+        "False",
+        scenario=test_durability.test_telcoin_964_what_is_not_written_down_is_not_said_again,
+    ),
+    mutant(
+        "the first proposal that is vouched for is not journaled",
+        State.say,
+        "kept = message.view > self.vouched",
+        "kept = False",
+    ),
+    mutant(
+        "a restart counts only for views that were left",
+        recovery.restore,
+        "state.view if state.active else state.view - 1",
+        "state.view - 1",
+    ),
+    mutant(
+        "a restart goes unnoticed once the journal is empty",
+        recovery.restore,
+        "if journal or applied > state.settings.base:",
+        "if journal:",
+        scenario=test_consensus_recovery.test_a_ledger_without_a_journal_tells_that_we_took_part,
+    ),
+    mutant(
+        "what a leader can't propose any more it proposes all the same",
+        State.leading,
+        " and self.view > self.hushed",
+        "",
+        scenario=test_consensus_recovery.test_a_leader_restarted_proposes_nothing_and_leaves_its_view,
+    ),
+    mutant(
+        "a leader that can't propose any more keeps its view",
+        view_change.tick,
+        "resigns = state.leads and not state.leading",
+        "resigns = False",
+        scenario=test_consensus_recovery.test_a_leader_restarted_proposes_nothing_and_leaves_its_view,
+    ),
+    mutant(
+        "whoever leaves a view alone is followed",
+        view_change._join,
+        "ahead.get(state.leader) == state.view + 1",
+        "ahead",
+        scenario=test_consensus_view_change.test_one_liar_alone_moves_nobody_however_often_it_tries,
+    ),
+    mutant(
+        "a leader that leaves its view is waited for",
+        view_change._join,
+        "ahead.get(state.leader) == state.view + 1",
+        "False",
+        scenario=test_consensus_view_change.test_a_leader_that_leaves_its_view_is_followed_into_the_next,
+    ),
+    mutant(
+        "bodies are not kept with what was committed to",
+        normal.advance,
+        "state.ready.bodies.extend(slot.held.values())",
+        "pass",
     ),
     mutant(
         "a restart forgets its certificates",

@@ -35,7 +35,7 @@ def batch(seq: int, *bodies: bytes, time_ms: int = NOW) -> Batch:
 
 
 class Desk:
-    """Replica `me` of n. said: own messages; again: resent; blocks, evidence: as handed out."""
+    """Replica `me` of n. said: own messages; again: resent; all else as it was handed out."""
 
     def __init__(self, me: int = 1, n: int = 4, **settings: Any) -> None:
         self.settings = Settings(tuple(range(n)), me, **settings)
@@ -45,6 +45,7 @@ class Desk:
         self.again: list[Resend] = []
         self.blocks: list[Decided] = []
         self.evidence: list[Evidence] = []
+        self.bodies: list[bytes] = []
         self.journal: dict[tuple[int, int, int, int], bytes] = {}
         self.faults: list[tuple[int, PeerFault]] = []
         self.served: list[tuple[int, int]] = []
@@ -82,11 +83,12 @@ class Desk:
 
     def _handle(self, ready: Ready) -> None:
         own = [self.mint.sign(self.me, out.message) for out in ready.send]
-        binding = [s for s, out in zip(own, ready.send, strict=True) if out.binding]
-        for record in [*ready.journal, *map(journaled, binding)]:
+        kept = [s for s, out in zip(own, ready.send, strict=True) if out.kept]
+        for record in [*ready.journal, *map(journaled, kept)]:
             self.journal[record.seq, record.view, record.tag, record.sender] = record.raw
         self.said += [signed.message for signed in own]
         self.again += ready.resend
+        self.bodies += ready.bodies
         self.evidence += ready.evidence
         self.faults += ready.faults
         self.served += [(serve.to, serve.seq) for serve in ready.serve]

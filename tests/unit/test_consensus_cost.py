@@ -19,8 +19,8 @@ TOLERANCE = 0.1
 
 COSTS = {
     # clients: checks, signatures, bytes sent and transactions on disk, of all replicas, a vote
-    1: (34.2, 10.65, 3_956, 14.55),
-    40: (5.53, 1.56, 800, 0.66),
+    1: (34.2, 10.65, 3_956, 9.6),
+    40: (5.53, 1.56, 800, 0.52),
 }
 
 

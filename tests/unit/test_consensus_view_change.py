@@ -179,6 +179,27 @@ def test_f_plus_1_ahead_are_followed_to_the_least_of_their_views() -> None:
     assert (desk.replica.view, desk.replica.active) == (5, False)
 
 
+def test_a_leader_that_leaves_its_view_is_followed_into_the_next() -> None:
+    desk = Desk()
+    desk.hear(0, desk.view_change(1))
+    assert (desk.replica.view, desk.replica.active) == (1, False)
+    assert len(desk.all(ViewChange)) == 1
+
+
+def test_a_leader_that_asks_for_a_later_view_than_the_next_is_one_of_f_plus_1() -> None:
+    desk = Desk()
+    desk.hear(0, desk.view_change(2))
+    assert (desk.replica.view, desk.replica.active) == (0, True)
+
+
+def test_whoever_only_follows_asks_for_no_view() -> None:
+    desk = Desk(mute=True)
+    for other in (0, 2, 3):
+        desk.hear(other, desk.view_change(1))
+    assert not desk.all(ViewChange)
+    assert desk.replica.view == 0
+
+
 def test_one_liar_alone_moves_nobody_however_often_it_tries() -> None:
     desk = Desk()
     for view in range(1, 200):
@@ -278,10 +299,17 @@ def test_a_block_that_was_fetched_binds_as_one_that_was_voted_for() -> None:
     desk.submit(b"x", b"y")
     desk.hear(2, desk.committed(0, 1, b"x"))
     assert desk.refuses(0, PrePrepare(0, Y)) == "bad_proposal"
+
+
+def test_a_block_that_only_the_ledger_knows_binds_in_later_views_too() -> None:
+    desk = Desk()
+    desk.submit(b"x", b"y")
+    desk.hear(2, desk.committed(0, 1, b"x"))
     later = desk.restarted()
     later.submit(b"y")
-    later.hear(0, PrePrepare(0, Y))
-    assert not later.all(Prepare)
+    later.hear(2, later.new_view(2, {}))
+    later.hear(2, PrePrepare(2, Y), PrePrepare(2, batch(2, b"y")))
+    assert later.all(Prepare) == [Prepare(2, 2, batch(2, b"y").digest())]
 
 
 def test_new_leader_must_begin_with_what_may_have_committed() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from swarm_ledger.consensus.messages import Batch, Committed, PrePrepare, Status
+from swarm_ledger.consensus.messages import Batch, Committed, Prepare, PrePrepare, Status
 from swarm_ledger.encoding import digest, encode
 from swarm_ledger.envelope import Kind
 from swarm_ledger.runtime.drone import Drone
@@ -91,7 +91,7 @@ def tick(name: str, number: int) -> bytes:
 def test_one_write_binds_us_to_a_whole_batch(
     tmp_path: Path, writes: Counter[FragileStore]
 ) -> None:
-    """Three pre-prepares with their requests, all to be journaled before they are prepared."""
+    """Three proposals that others prepared: to be journaled before they are committed to."""
     lab = crowd(Lab(tmp_path, CREW))
     lab.until(height=2)
     lab.run(2_000)
@@ -101,7 +101,9 @@ def test_one_write_binds_us_to_a_whole_batch(
         PrePrepare(0, Batch(height + 1 + number, lab.now_ms, (digest(request),)))
         for number, request in enumerate(requests)
     ]
+    others = [Prepare(0, what.batch.seq, what.batch.digest()) for what in proposals]
     raws = [*requests, *(CREW.say("drone_1", proposal) for proposal in proposals)]
+    raws += [CREW.say("drone_4", prepare) for prepare in others]
     taken: list[int] = []
     for victim, together in ((lab.drones[1], True), (lab.drones[2], False)):
         before = writes[_store(victim)]

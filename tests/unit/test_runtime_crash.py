@@ -68,7 +68,7 @@ def test_a_backup_dies_at_any_effect(lab: MakeLab, kill_at: int) -> None:
     live_and_die(lab(), 1, kill_at, session=kill_at % 2)
 
 
-@pytest.mark.parametrize("kill_at", [2, 9, 17, 24, 31, 38, 45, 58])
+@pytest.mark.parametrize("kill_at", [2, 9, 17, 24, 31, 38, 45, 51])
 def test_the_leader_dies_at_any_effect(lab: MakeLab, kill_at: int) -> None:
     live_and_die(lab(), 0, kill_at, session=kill_at % 2)
 

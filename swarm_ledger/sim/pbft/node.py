@@ -262,9 +262,9 @@ class Node:
         self, version: int, ready: Ready, own: list[tuple[int | None, Signed[Message]]]
     ) -> None:
         """Have on disk what binds us."""
-        binding = [journaled(signed) for (_, signed), out in zip(own, ready.send) if out.binding]  # noqa: B905
+        kept = [journaled(signed) for (_, signed), out in zip(own, ready.send) if out.kept]  # noqa: B905
         records = tuple(
-            ((version, r.seq, r.view, r.tag, r.sender), r.raw) for r in (*ready.journal, *binding)
+            ((version, r.seq, r.view, r.tag, r.sender), r.raw) for r in (*ready.journal, *kept)
         )
         if records or ready.bodies:
             self.power("before the journal")
