@@ -30,6 +30,8 @@ PATIENCE_MS = 1_000
 
 _AGAIN_MS = 250
 _PAUSE_MS = 5
+"""Between two pieces for one member: who asks sooner gets the next one then."""
+
 _PACK_MS = 10_000
 _NEVER_MS = -(2**53)
 
@@ -95,6 +97,7 @@ class Transfer:
         self._packed_ms = self._lately_ms = _NEVER_MS
         self._offered: dict[tuple[int, int], int] = {}
         self._answered: dict[tuple[int, int], int] = {}
+        self._asked: dict[tuple[int, int], tuple[Seat, Lagging]] = {}
         self._heard, self._numbers = Numbered(), Numbers()
         self._offers: dict[int, tuple[Seat, int]] = {}
         self._since_ms, self._at = 0, -1
@@ -114,8 +117,15 @@ class Transfer:
         asked, to = parse_lagging(opened.payload), opened.author.index
         if not self._heard.is_new(opened.session, asked.number):
             return
-        if self._is_due(self._answered, _PAUSE_MS, seat, to):
-            self._hand(seat, to, asked.height, asked.offset)
+        self._asked[seat.roster.version, to] = seat, asked
+        self._answer()
+
+    def _answer(self) -> None:
+        """Send each member the piece that it asked for last, if it is time for one."""
+        for key, (seat, asked) in list(self._asked.items()):
+            if self._is_due(self._answered, _PAUSE_MS, seat, key[1]):
+                del self._asked[key]
+                self._hand(seat, key[1], asked.height, asked.offset)
 
     def _is_due(
         self, last: dict[tuple[int, int], int], pause_ms: int, seat: Seat, to: int
@@ -211,7 +221,10 @@ class Transfer:
         return False
 
     def tick(self) -> None:
-        """Ask for the next piece again; go on to the next peer; begin where no blocks come."""
+        """Answer who had to wait; ask for the next piece again; go on to the next peer; begin where
+        no blocks come.
+        """
+        self._answer()
         now_ms, taking = self._engine.steady_ms, self._taking
         if self._offers and self._height != self._at:
             self._offers = {}  # blocks came after all

@@ -271,6 +271,21 @@ def test_who_asks_again_and_again_is_answered_now_and_then(lab: MakeLab) -> None
     assert pieces(swarm, since) == 2
 
 
+def test_who_asks_too_soon_is_answered_at_the_next_tick_and_need_not_ask_again(
+    lab: MakeLab,
+) -> None:
+    """A fast link brings the next asking within the pause: dropped, it would come 250 ms later."""
+    swarm = swarm_of(lab)
+    go_on(swarm, 8)
+    drone, since = swarm.drones[LAST], len(swarm.said)
+    for number in range(3):
+        drone.receive(asking(swarm, number), swarm.now_ms)
+    assert pieces(swarm, since) == 1
+    for later_ms in (10, 20, 30):
+        drone.tick(swarm.now_ms + later_ms)
+        assert pieces(swarm, since) == 2
+
+
 def recovered(lab: MakeLab) -> tuple[Lab, list[bytes]]:
     """A swarm in which one was given a state, and all that it said meanwhile."""
     swarm = swarm_of(lab)
