@@ -73,6 +73,7 @@ class Kind(IntEnum):
     CLOCK = 25
     LAGGING = 26
     PIECE = 27
+    CONFIDED = 28
     FOLLOW = 30
     CERTIFIED = 31
     GENESIS = 32

@@ -74,6 +74,7 @@ class Station:
             lab.network.join(place).broadcast,
             now_ms=lab.now_ms,
             patience_ms=5_000,
+            secret=lab.crew.secret,
         )
         stations.stations[place] = self
 

@@ -27,6 +27,7 @@ from swarm_ledger.sim.load import Load
 from swarm_ledger.sim.mission import KEY, OPERATOR, Mission, prepare, utc_now
 from swarm_ledger.sim.ports import free_ports
 from swarm_ledger.sim.wiring import Wiring
+from swarm_ledger.transport.secret import veiled
 from tests import patience
 
 TIMING = ConsensusEntry(request_timeout_ms=1_000, resend_ms=100)
@@ -56,9 +57,14 @@ class Wired:
     heard: all that came out of each drone's socket. events: (drone, event, fields).
     """
 
-    def __init__(self, folder: Path, drones: int = 4) -> None:
+    def __init__(self, folder: Path, drones: int = 4, *, secret: bool = False) -> None:
         mission = Mission(
-            run_dir=folder, drones=drones, byzantine=0, transport="zmq", consensus=TIMING
+            run_dir=folder,
+            drones=drones,
+            byzantine=0,
+            transport="zmq",
+            consensus=TIMING,
+            secret=secret,
         )
         fleet = prepare(mission, now=utc_now())
         self.folder, self.directory = folder, folder / fleet.file.roster
@@ -92,15 +98,17 @@ class Wired:
 
             lookout = Lookout(fleet, name, emit)
             store, wiring = fleet.store(name), Wiring(fleet, name, emit)
+            secrets = fleet.secrets(name, now_ms)
             try:
                 drone = Drone(
                     fleet.keys(name),
                     fleet.trust,
                     store,
-                    wiring,
+                    veiled(wiring, secrets),
                     fleet.settings(name),
                     now_ms=now_ms,
                     emit=emit,
+                    secrets=secrets,
                     max_bytes=fleet.max_bytes(name),
                 )
                 wiring.follow(fleet, drone, now_ms)

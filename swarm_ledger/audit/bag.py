@@ -15,7 +15,7 @@ from swarm_ledger.audit.findings import Finding, Findings, Place, place_of
 from swarm_ledger.audit.images import Images, names_of
 from swarm_ledger.audit.listening import Heard, listen
 from swarm_ledger.audit.rebuild import Gap, Rebuilder
-from swarm_ledger.audit.speech import PROVES_ITSELF
+from swarm_ledger.audit.speech import PROVES_ITSELF, UNREADABLE
 from swarm_ledger.audit.streams import EARLY_NS, RecorderNumbers, Said, SignedStreams
 from swarm_ledger.bags.attached import POLICY
 from swarm_ledger.bags.bag import Bag
@@ -228,7 +228,7 @@ class _Auditor:
             self._claims.take(message, place)
 
     def _take_envelope(self, envelope: Envelope, place: Place) -> None:
-        if envelope.data[:1] == bytes([Kind.SECRET]):
+        if envelope.data[:1] in UNREADABLE:
             self._report.secret += 1
             return
         kind = kind_of(envelope.data)

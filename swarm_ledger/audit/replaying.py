@@ -16,6 +16,7 @@ from swarm_ledger.audit.findings import place_of
 from swarm_ledger.audit.images import drone_of, names_of, picture_of
 from swarm_ledger.audit.listening import listen
 from swarm_ledger.audit.rebuild import Rebuilder, Rebuilt
+from swarm_ledger.audit.speech import UNREADABLE
 from swarm_ledger.bags.bag import Bag
 from swarm_ledger.bags.messages import (
     COMPRESSED,
@@ -129,7 +130,7 @@ def replay_bag(
                 if envelope.data[:1] in _PROVE_THEMSELVES:
                     heard.speech.check(envelope)
                     ledger.take_request(envelope.data)
-                elif envelope.data[:1] != _SECRET:
+                elif envelope.data[:1] not in UNREADABLE:
                     opened = heard.speech.open(envelope)
                     blocks += ledger.take(opened, envelope.epoch, place_of(one))
             elif one.channel.type_name == OBSERVATION:
@@ -146,7 +147,6 @@ def replay_bag(
     return replay
 
 
-_SECRET = bytes([Kind.SECRET])
 _PROVE_THEMSELVES = tuple(bytes([one]) for one in (Kind.SESSION, Kind.ROSTER, Kind.EVIDENCE))
 
 

@@ -27,6 +27,9 @@ TEACHING = _CARRIED + _SESSION + _ROSTER
 PROVES_ITSELF = (Kind.SESSION, Kind.ROSTER, Kind.EVIDENCE)
 """Requests that are not signed as messages are, but hold by what is in them."""
 
+UNREADABLE = tuple(bytes([one]) for one in (Kind.SECRET, Kind.CONFIDED))
+"""How envelopes begin that are encrypted."""
+
 
 class Speech:
     """Who may have said what. trust: whose rosters count; more of them may be in the bag."""

@@ -21,7 +21,7 @@ from msgspec import Meta
 from swarm_ledger.encoding import Record, decode, encode
 from swarm_ledger.errors import Misuse, PeerFault
 from swarm_ledger.identity.encrypt0 import IV_BYTES, KEY_BYTES, Cipher, Encrypt0
-from swarm_ledger.identity.roster import MAX_MEMBERS
+from swarm_ledger.identity.roster import MAX_MEMBERS, Roster
 
 SECRET_BYTES = 32
 SHARE_BYTES = 32 + SECRET_BYTES + 16
@@ -41,6 +41,8 @@ _KEY_ID_BYTES = 32
 _Place = Annotated[int, Meta(ge=0, lt=MAX_MEMBERS)]
 _Number = Annotated[int, Meta(ge=0, lt=2**32)]
 _Share = Annotated[bytes, Meta(min_length=SHARE_BYTES, max_length=SHARE_BYTES)]
+ManyShares = Annotated[tuple[tuple[_Place, _Share], ...], Meta(max_length=MAX_MEMBERS)]
+"""Shares of one secret, each behind its receiver's index."""
 
 
 class KeyId(Record, frozen=True):
@@ -65,13 +67,18 @@ class Shares(Record, frozen=True):
     """A secret on its way: to each member its share, by ascending index, to some or all."""
 
     key: KeyId
-    shares: Annotated[tuple[tuple[_Place, _Share], ...], Meta(max_length=MAX_MEMBERS)]
+    shares: ManyShares
 
 
 class Lacking(Record, frozen=True):
     """Asks a member, by its index, for the secret under which it speaks."""
 
     sender: _Place
+
+
+def readers(roster: Roster) -> dict[int, bytes]:
+    """Return the HPKE keys (X25519, 32 bytes) of all who may read under a roster, by index."""
+    return {m.index: m.channel.hpke for m in roster.members if m.roles and m.channel}
 
 
 def parse_key_id(kid: bytes) -> KeyId:
@@ -83,10 +90,15 @@ def parse_key_id(kid: bytes) -> KeyId:
 def parse_shares(payload: bytes) -> Shares:
     """Parse outside bytes; PeerFault("malformed", "oversize")."""
     found: Shares = decode(payload, Shares, limit=MAX_SHARES_BYTES)
-    places = [place for place, _ in found.shares]
+    check_order(found.shares)
+    return found
+
+
+def check_order(shares: ManyShares) -> None:
+    """Raise PeerFault("malformed") unless each member has one share, by ascending index."""
+    places = [place for place, _ in shares]
     if places != sorted(set(places)):
         raise PeerFault("malformed", "shares are ordered by member, one for each.")
-    return found
 
 
 def parse_lacking(payload: bytes) -> Lacking:
@@ -217,9 +229,13 @@ class Circle:
             return False
         if held and key_id.order < held[-1].key_id.order:
             raise PeerFault("stale_key", f"{author} handed out a later secret than this.")
-        held.append(open_share(share, self._private, self._swarm_id, key_id, self.me))
+        held.append(self.unwrap(key_id, share))
         del held[:-KEPT]
         return True
+
+    def unwrap(self, key_id: KeyId, share: bytes) -> Secret:
+        """Take a secret out of our share of it; PeerFault("bad_share") if it is not so."""
+        return open_share(share, self._private, self._swarm_id, key_id, self.me)
 
     def reveal(self, key_id: KeyId, message: Encrypt0) -> bytes:
         """Decrypt a member's message.

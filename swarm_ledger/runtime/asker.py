@@ -17,6 +17,7 @@ from swarm_ledger.consensus.quorum import quorum
 from swarm_ledger.encoding import encode
 from swarm_ledger.envelope import Kind, seal
 from swarm_ledger.errors import Misuse, PeerFault
+from swarm_ledger.identity.confided import confide
 from swarm_ledger.identity.roster import Member, Role, Roster
 from swarm_ledger.identity.trust import Trust
 from swarm_ledger.runtime.errand import Errand
@@ -96,10 +97,10 @@ class Asker:
 
     trust: the operators' root, and the roster that the ledger starts with. pursuit: follows the
     ledger. operator: the key to sign with, None for a server that only follows. send: says sealed
-    bytes to all drones. secret: whether they encrypt what they say, so that no question of an
-    operator, who shares no secret with them, is heard. patience_ms: how long a quorum may be
+    bytes to all drones. secret: whether they encrypt what they say: then questions are confided to
+    the members of the roster, and no votes are heard. patience_ms: how long a quorum may be
     silent, and how long after the deadline its decision may take. hears: whether what drones say
-    to all is heard here; if not, their silence means nothing.
+    to all is heard here; if not, as where it is secret, their silence means nothing.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class Asker:
         self.pursuit = pursuit
         self.open: dict[bytes, Asked] = {}
         self._trust, self._operator, self._send, self._draw = trust, operator, send, draw
-        self._patience_ms, self._secret, self._hears = patience_ms, secret, hears
+        self._patience_ms, self._secret, self._hears = patience_ms, secret, hears and not secret
         self._now_ms = self._steady_ms = now_ms
         self._height = 0
         self._errand = Errand()
@@ -148,17 +149,23 @@ class Asker:
         error = self._not_an_operator()
         if error is not None:
             return Answered(Code.NOT_OPERATOR, error.explain())
-        if self._secret:
+        roster = self._newest()
+        if self._secret and not roster.has_channels:
             return Answered(
                 Code.UNAVAILABLE,
-                "these drones speak in secret, and operators share no secret with them. Hand the "
-                "sealed question to a drone by its fleet file.",
+                f"these drones speak in secret, and roster version {roster.version} lists no "
+                "channel keys to ask them by. Take the roster that they fly with.",
             )
         if len(self.open) >= AT_ONCE:
             return Answered(
                 Code.BUSY, f"{AT_ONCE} questions are open here. Wait for one, or cancel one."
             )
         return None
+
+    def _newest(self) -> Roster:
+        """Return the roster that is known to be in force, or else the last that we were given."""
+        head = self.pursuit.head
+        return head.proven.roster if head else self._trust.newest
 
     def _not_an_operator(self) -> Misuse | None:
         """Return why nobody would take a question from us, None where somebody may.
@@ -272,7 +279,11 @@ class Asker:
         if raw is not None:
             self.hearing.sealed(asked.question_id, raw)
             asked.sent_ms = self._steady_ms
-            self._send(raw)
+            self._send(self._confided(raw, roster) if self._secret else raw)
+
+    def _confided(self, raw: bytes, roster: Roster) -> bytes:
+        """Return what the members of a roster, and nobody else, take that question out of."""
+        return bytes([Kind.CONFIDED]) + confide(raw, roster, self._draw)
 
     def _sealed(self, asked: Asked, roster: Roster) -> bytes | None:
         """Return a question as it is sealed under a roster; None while a token or TPM signs it."""

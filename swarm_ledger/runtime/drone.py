@@ -317,7 +317,7 @@ class Drone:
             self.sharing.hear_lacking(raw)
         elif kind in (Kind.LAGGING, Kind.PIECE, Kind.FOLLOW, Kind.CERTIFIED):
             self._receive_state(kind, raw)
-        elif kind is Kind.SECRET and not self.sharing:
+        elif kind in (Kind.SECRET, Kind.CONFIDED) and not self.sharing:
             raise PeerFault("no_key", "others speak in secret: our fleet file says nothing of it.")
         else:
             self.admission.take(raw)

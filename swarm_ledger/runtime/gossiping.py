@@ -46,7 +46,7 @@ _BALLOTS: dict[Kind, Callable[[bytes], bytes]] = {
 _REQUESTS = (Kind.QUESTION, Kind.TICK, Kind.ANCHOR, Kind.RULE, Kind.CLAIM)
 _NEAR = (
     *(Kind.WELCOME, Kind.CLOCK, Kind.LAGGING, Kind.PIECE, Kind.FOLLOW, Kind.CERTIFIED),
-    *(Kind.SECRET, Kind.SHARES, Kind.LACKING, Kind.ROSTER),
+    *(Kind.SECRET, Kind.SHARES, Kind.LACKING, Kind.CONFIDED, Kind.ROSTER),
 )
 _LAST = 2**60
 """Above any number of the order: a drone with too much to say keeps its votes and its view."""

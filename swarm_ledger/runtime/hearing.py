@@ -37,7 +37,7 @@ _EARLY = 256
 _TOLD = 2
 """Votes of one voter that are kept: a second one that differs voids both, whatever follows."""
 
-_SPOKEN = (Kind.CONSENSUS, Kind.CARRIED, Kind.TICK, Kind.CLOCK)
+_SPOKEN = (Kind.CONSENSUS, Kind.CARRIED, Kind.TICK, Kind.CLOCK, Kind.SHARES)
 
 
 class Poll:

@@ -2,7 +2,8 @@
 """Any transport, with all that is said on it encrypted for the members of a roster version.
 
 What goes in clear is what drones need that do not share secrets yet, and proves itself: sessions,
-rosters that operators signed, shares of secrets, and questions for those.
+rosters that operators signed, shares of secrets, and questions for those. Operators share none at
+all: what they ask is heard where it was confided to the members.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ from itertools import count
 
 from swarm_ledger.envelope import MAX_ENVELOPE_BYTES, Kind, kind_of
 from swarm_ledger.errors import PeerFault
+from swarm_ledger.identity import confided
 from swarm_ledger.identity.channel import ChannelKeys
 from swarm_ledger.identity.encrypt0 import parse0
 from swarm_ledger.identity.roster import Roster
-from swarm_ledger.identity.secrecy import Circle, parse_key_id
+from swarm_ledger.identity.secrecy import Circle, parse_key_id, readers
 from swarm_ledger.transport import Transport
 
 CLEAR = (Kind.SESSION, Kind.ROSTER, Kind.SHARES, Kind.LACKING)
-"""What is said in clear, and heard so. All else is secret."""
+"""What drones say in clear, and hear so. All else is secret."""
+
+ASKED = (Kind.QUESTION,)
+"""What may be confided to drones, by who is none."""
 
 
 class Secrets:
@@ -57,7 +62,7 @@ class Secrets:
         self.lacking = {lack for lack in self.lacking if lack[0] in self._circles}
 
     def _circle(self, roster: Roster) -> Circle | None:
-        keys = {m.index: m.channel.hpke for m in roster.members if m.roles and m.channel}
+        keys = readers(roster)
         for index, key in keys.items():
             if key == self._keys.hpke:
                 return Circle(
@@ -100,22 +105,19 @@ class Secrets:
         """Return the sealed bytes in what arrived; None for an echo of ourselves.
 
         Raises PeerFault: "not_secret" (said in clear, and may not be), "malformed", "oversize",
-        "no_key", "stale_key", "bad_tag".
+        "no_key", "stale_key", "bad_tag"; for what was confided also "no_share", "bad_share" and
+        "not_asked" (what nobody may confide).
         """
         kind = kind_of(raw)
         if kind in CLEAR:
             return raw
+        if kind is Kind.CONFIDED:
+            return self._reveal_confided(raw[1:])
         if kind is not Kind.SECRET:
             raise PeerFault("not_secret", f"a {kind.name} in clear, in a swarm with secrecy.")
         message = parse0(raw[1:], limit=MAX_ENVELOPE_BYTES)
         key_id = parse_key_id(message.kid)
-        circle = self.circle(key_id.version)
-        if circle is None:
-            past = key_id.version < min(self._circles, default=0)
-            raise PeerFault(
-                "stale_key" if past else "no_key",
-                f"roster version {key_id.version} has no secrets here.",
-            )
+        circle = self._reader(key_id.version)
         if key_id.sender == circle.me:
             return None
         try:
@@ -124,6 +126,25 @@ class Secrets:
             if fault.reason == "no_key" and key_id.sender in circle.members:
                 self.lacking.add((key_id.version, key_id.sender))
             raise
+
+    def _reveal_confided(self, payload: bytes) -> bytes:
+        found, message = confided.parse_confided(payload)
+        plain = confided.reveal(self._reader(found.version), found, message)
+        kind = kind_of(plain)
+        if kind not in ASKED:
+            raise PeerFault("not_asked", f"a {kind.name} was confided: only questions are heard.")
+        return plain
+
+    def _reader(self, version: int) -> Circle:
+        """Return as whom we read under a roster version; PeerFault("no_key", "stale_key")."""
+        circle = self.circle(version)
+        if circle is None:
+            past = version < min(self._circles, default=0)
+            raise PeerFault(
+                "stale_key" if past else "no_key",
+                f"roster version {version} has no secrets here.",
+            )
+        return circle
 
 
 class SecretTransport:

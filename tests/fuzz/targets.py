@@ -19,6 +19,7 @@ from swarm_ledger.consensus.messages import parse
 from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.errors import Misuse, NotVerified, PeerFault
+from swarm_ledger.identity.confided import parse_confided
 from swarm_ledger.identity.roster import check_succession, parse_roster
 from swarm_ledger.identity.secrecy import parse_key_id, parse_lacking, parse_shares
 from swarm_ledger.identity.trust import Trust
@@ -85,6 +86,7 @@ def _records(data: bytes) -> None:
         parse_commitment,
         parse_reveal,
         parse_standing_change,
+        lambda raw: parse_confided(raw)[0],
     ]
     found = forms[data[0] % len(forms)](data[1:]) if data else None
     assert found is None or encode(found) == data[1:]

@@ -1,5 +1,5 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""What arrives at a drone with secrecy: ciphertexts and shares of secrets, from a liar."""
+"""What arrives at a drone with secrecy: ciphertexts, shares, what is confided, from a liar."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 
+import msgspec
+
 from swarm_ledger.encoding import decode, encode
 from swarm_ledger.envelope import Kind, introduce, kind_of
+from swarm_ledger.identity.confided import confide, parse_confided
 from swarm_ledger.identity.cose import parse1
 from swarm_ledger.identity.encrypt0 import parse0
 from swarm_ledger.identity.secrecy import Circle, Lacking, parse_lacking, parse_shares
@@ -20,6 +23,7 @@ from tests.fuzz.mutation import MOST, of_bytes, of_cbor
 
 CREW = Crew(secret=True)
 _LIAR = CREW.identity("drone_2")
+_CONFIDED = bytes([Kind.CONFIDED])
 
 
 def _secrets(name: str) -> tuple[Secrets, Circle]:
@@ -57,6 +61,8 @@ def of_secret(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes
     with suppress(Exception):
         if rng.random() < 0.6 and data[0] == Kind.SECRET:
             return _concealed(rng, data, others)
+        if rng.random() < 0.6 and data[0] == Kind.CONFIDED:
+            return _confided(rng, data, others)
         if rng.random() < 0.6 and data[0] in (Kind.SHARES, Kind.LACKING):
             return _signed(rng, data, others)
         if rng.random() < 0.6:
@@ -70,6 +76,17 @@ def _concealed(rng: random.Random, data: bytes, others: Sequence[bytes]) -> byte
     plain = secrets.reveal(data) or b""
     liar = _secrets("drone_2")[1]
     return bytes([Kind.SECRET]) + liar.conceal(of_sealed(rng, plain, others)[:MOST])
+
+
+def _confided(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
+    """Change what is confided; or the shares and the ciphertext, which may be another's then."""
+    if rng.random() < 0.5:
+        plain = _secrets("drone_1")[0].reveal(data) or b""
+        return _CONFIDED + confide(of_sealed(rng, plain, others)[:MOST], CREW.roster, bytes)
+    found = parse_confided(data[1:])[0]
+    ciphertext = found.message[:1] + of_cbor(rng, found.message[1:], ())
+    bent = msgspec.structs.replace(found, message=ciphertext[:MOST])
+    return _CONFIDED + of_cbor(rng, encode(rng.choice((bent, found))), others)[:MOST]
 
 
 def _signed(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
@@ -89,6 +106,7 @@ def samples() -> list[bytes]:
         introduce(_LIAR.delegation, _LIAR.seal(Kind.SHARES, liar.hand_out())),
         introduce(_LIAR.delegation, _LIAR.seal(Kind.SHARES, liar.hand_out([0]))),
         introduce(_LIAR.delegation, _LIAR.seal(Kind.LACKING, asks)),
+        *(_CONFIDED + confide(plain, CREW.roster, bytes) for plain in said),
     ]
 
 
@@ -96,4 +114,9 @@ def records() -> list[bytes]:
     """Their parts, as the target of records takes them."""
     _, liar = _secrets("drone_2")
     key_id = parse0(liar.conceal(b""), limit=MOST).kid
-    return [b"\x0c" + liar.hand_out([0, 2]), b"\x0d" + key_id, b"\x0e" + encode(Lacking(0))]
+    return [
+        b"\x0c" + liar.hand_out([0, 2]),
+        b"\x0d" + key_id,
+        b"\x0e" + encode(Lacking(0)),
+        b"\x13" + confide(CREW.asked(), CREW.roster, bytes),
+    ]

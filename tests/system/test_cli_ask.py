@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from swarm_ledger.envelope import Kind, kind_of
 from swarm_ledger.identity.channel import CHANNEL
 from swarm_ledger.light_client import verify_proof
 from swarm_ledger.light_client.follower import load
 from swarm_ledger.light_client.policies import policy_of
 from swarm_ledger.runtime.fleet import FLEET, wall_clock_ms
 from swarm_ledger.sim.mission import KEY, OPERATOR
+from swarm_ledger.transport.secret import CLEAR
 from swarm_ledger.voting.decision import parse_settled
 from tests.crew import look
 from tests.patience import PATIENCE_S
@@ -27,6 +29,13 @@ from tests.wired import Wired
 @pytest.fixture
 def wired(tmp_path: Path) -> Iterator[Wired]:
     made = Wired(tmp_path / "run")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Iterator[Wired]:
+    made = Wired(tmp_path / "run", secret=True)
     yield made
     made.close()
 
@@ -78,6 +87,27 @@ def test_a_decision_comes_with_its_proof(wired: Wired) -> None:
     assert (code, said["outcome"], said["label"]) == (1, "undecided", None)
     assert said["number"] == settled.decision.number + 1
     assert (wired.folder / "undecided.proof").exists()
+
+
+def test_a_swarm_that_speaks_in_secret_is_asked_in_secret(secret: Wired) -> None:
+    secret.start()
+    code, said = asked(secret, "--deadline", 60, sees=True)
+    assert (code, said["code"], said["outcome"], said["label"]) == (0, "none", "decided", "cup")
+    root = (secret.directory / "root.json").read_bytes()
+    head = load(root, (secret.folder / "ask.state").read_bytes())
+    proof = (secret.folder / said["proof"]).read_bytes()
+    settled = parse_settled(verify_proof(policy_of(head.opener), proof).entry[1:])
+    assert settled.decision.question.hex() == said["question"]
+    for name, heard in secret.heard.items():
+        kinds = {kind_of(raw) for raw in heard}
+        assert Kind.CONFIDED in kinds, name
+        assert kinds <= {*CLEAR, Kind.SECRET, Kind.CONFIDED}
+        everything = b"\0".join(heard)
+        for word in (b"What stands there?", b"two_faces", settled.decision.question):
+            assert word not in everything
+    for one in secret.flown.values():
+        assert one.drone.status()["secrecy"] == "on"
+        assert not {"not_asked", "no_share", "bad_share", "not_secret"} & one.drone.faults.keys()
 
 
 def test_what_is_asked_wrongly_is_refused(wired: Wired) -> None:
