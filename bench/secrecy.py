@@ -1,5 +1,6 @@
 # Copyright 2026 The swarm_ledger authors. SPDX-License-Identifier: Apache-2.0
-"""What secrecy costs: time and bytes of a message, and of handing a secret over, by members.
+"""What secrecy costs: time and bytes of a message, of handing a secret over, by members, and of
+confiding a question to them.
 
 On one core, without any network: medians of --runs runs.
 """
@@ -13,13 +14,17 @@ from collections.abc import Callable
 from itertools import count
 from statistics import median
 
-from swarm_ledger.envelope import Kind, introduce
+from swarm_ledger.encoding import encode
+from swarm_ledger.envelope import Kind, introduce, seal
 from swarm_ledger.identity.channel import ChannelKeys
+from swarm_ledger.identity.confided import confide, parse_confided, reveal
 from swarm_ledger.identity.encrypt0 import parse0
 from swarm_ledger.identity.roster import FLYING, Member, Roster, parse_roster, render_roster
 from swarm_ledger.identity.secrecy import Circle, parse_key_id, parse_shares
 from swarm_ledger.runtime.identity import take_up
 from swarm_ledger.signers import KeyStore, SoftwareSigner
+from swarm_ledger.voting.question import Question
+from swarm_ledger.voting.rules import Majority
 
 NOW_S = 1_893_456_000
 SIZES = (130, 300, 2_000, 20_000, 200_000)
@@ -118,13 +123,33 @@ def shares(runs: int) -> None:
         )
 
 
+def confided(runs: int) -> None:
+    """Print what it costs an operator to ask members in secret, and each of them to hear it."""
+    question = Question("What is it?", ("cup", "two_faces"), Majority(), 8_000, bytes(16))
+    print("\n| drones | confided | make | take |\n| ---: | ---: | ---: | ---: |")
+    for n in SWARMS:
+        roster, channels, root = roster_of(n)
+        sealed = seal(Kind.QUESTION, encode(question), root, roster)
+        raw, taker = confide(sealed, roster, os.urandom), circle_of(channels, 1, 0)
+
+        def make(sealed=sealed, roster=roster):  # type: ignore[no-untyped-def]
+            return lambda: confide(sealed, roster, os.urandom)
+
+        def take(raw=raw, taker=taker):  # type: ignore[no-untyped-def]
+            return lambda: reveal(taker, *parse_confided(raw))
+
+        makes, takes = took(runs // 4, make), took(runs // 4, take)
+        print(f"| {n} | {1 + len(raw):,} bytes | {makes:,.0f} µs | {takes:.0f} µs |")
+
+
 def main() -> None:
-    """Measure and print two tables."""
+    """Measure and print three tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=400)
     runs = parser.parse_args().runs
     messages(runs)
     shares(runs)
+    confided(runs)
 
 
 if __name__ == "__main__":

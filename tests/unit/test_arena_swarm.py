@@ -110,6 +110,8 @@ def test_the_sorter_says_what_takes_whose_place() -> None:
         assert isinstance(session, Claim)
         assert session.origin == 1
         assert judge(other.seal(Kind.CLOCK, b"x")) is Uncarried.NEAR
+        for kind in (Kind.SECRET, Kind.CONFIDED):
+            assert judge(bytes([kind]) + b"x") is Uncarried.NEAR
         with pytest.raises(PeerFault):
             judge(bytes([Kind.GENESIS]) + b"x")
         with pytest.raises(PeerFault):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from swarm_ledger.envelope import Kind, kind_of
+from swarm_ledger.identity.confided import parse_confided
 from swarm_ledger.light_client import verify_proof
 from swarm_ledger.light_client.policies import policy_of
 from swarm_ledger.runtime.asker import Code
@@ -95,6 +96,42 @@ def test_it_is_said_again_until_it_is_decided_each_time_in_other_bytes(
     assert told is not None
     assert told.settled is not None
     assert told.settled.decision.abstentions == 0
+
+
+def test_what_is_lost_on_the_way_is_said_again(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, CREW, seed=3, loss=0.3)
+    for member in range(4):
+        lab.start(member)
+    stations = Stations(lab)
+    station = Station(stations, tmp_path / "state", PLACE, CREW.root("operator_1"))
+    asked = station.ask(replace(WHAT, duration_ms=20_000))
+    stations.until(lambda: asked.answered)
+    assert asked.answered is not None
+    assert asked.answered.settled is not None
+    assert asked.answered.settled.decision.question == asked.question_id
+    station.follower.close()
+    lab.close()
+
+
+def test_it_is_confided_anew_under_the_roster_in_force(
+    stations: Stations, station: Station, said: list[bytes]
+) -> None:
+    """To whom that one lists: who was revoked by it can't read the question any more."""
+    lab, fresh = station.lab, CREW.changed(CREW.roster, revoke=["watcher"])
+    stations.until(lambda: station.seen)
+    for drone in lab.drones.values():
+        drone.learn(CREW.knowing(fresh), lab.now_ms)
+    stations.until(lambda: all(one.roster.version == 2 for one in lab.drones.values()))
+    asked = station.ask(replace(WHAT, duration_ms=20_000))
+    stations.until(lambda: asked.answered)
+    assert asked.answered is not None
+    assert asked.answered.code is Code.NONE
+    told = [parse_confided(raw[1:])[0] for raw in said]
+    assert {one.version for one in told} <= {1, 2}
+    assert told[-1].version == 2
+    for one in told:
+        readers = [index for index, _ in one.shares]
+        assert readers == [0, 1, 2, 3, 4][: 5 if one.version == 1 else 4]
 
 
 def test_who_speaks_is_heard_and_no_vote_is(stations: Stations, station: Station) -> None:

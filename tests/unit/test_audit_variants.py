@@ -11,9 +11,13 @@ import pytest
 
 from swarm_ledger.audit.bag import BagAudit, Options, audit_bag
 from swarm_ledger.audit.flights import audit_bags
+from swarm_ledger.audit.replaying import replay_bag
 from swarm_ledger.bags.bag import reindex
+from swarm_ledger.bags.messages import ENVELOPE, parse
 from swarm_ledger.bags.metadata import METADATA
+from swarm_ledger.envelope import Kind
 from swarm_ledger.errors import Misuse
+from swarm_ledger.perception import load
 from tests.tampering import BAG, CAREFUL, CARELESS, NAME, ROSTER, Film, careless
 
 TRUSTED = Options(roster=ROSTER)
@@ -42,6 +46,18 @@ def test_written_anew_it_is_as_clean(tmp_path: Path) -> None:
     found = audit_bag(Film.of(BAG).write(tmp_path / "bag"), TRUSTED)
     assert (found.wrong, found.careful) == (clean().wrong, clean().careful)
     assert found.blocks.keys() == clean().blocks.keys()
+
+
+def test_what_is_encrypted_is_counted_and_no_fault(tmp_path: Path) -> None:
+    film = Film.of(BAG)
+    for kind, one in zip((Kind.SECRET, Kind.CONFIDED), film.sealed(Kind.WELCOME), strict=False):
+        raw = parse(ENVELOPE, one.data).data
+        one.data = one.data.replace(raw, bytes([kind]) + raw[1:])
+    found = audit_bag(film.write(tmp_path / "bag"), TRUSTED)
+    assert (found.secret, found.wrong) == (2, clean().wrong)
+    assert found.kinds["welcome"] == clean().kinds["welcome"] - 2
+    whole, some = (replay_bag(bag, load(None), roster=ROSTER) for bag in (BAG, tmp_path / "bag"))
+    assert some.unread == whole.unread
 
 
 @pytest.mark.parametrize("name", CAREFUL)
