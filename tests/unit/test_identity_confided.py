@@ -23,9 +23,9 @@ from swarm_ledger.identity.confided import (
     reveal,
 )
 from swarm_ledger.identity.encrypt0 import parse0
-from swarm_ledger.identity.roster import MAX_MEMBERS, Roster, parse_roster, render_roster
+from swarm_ledger.identity.roster import MAX_MEMBERS, Role, Roster, parse_roster, render_roster
 from swarm_ledger.identity.secrecy import Circle, KeyId, Secret, readers
-from tests.crew import VOTING, Crew
+from tests.crew import Crew
 
 CREW = Crew(secret=True)
 SECRET = bytes(range(32))
@@ -134,7 +134,8 @@ def test_a_secret_that_a_drone_has_drawn_is_none_of_these() -> None:
 
 def test_as_many_members_as_there_may_be_get_their_share() -> None:
     names = [f"drone_{number}" for number in range(1, MAX_MEMBERS - 4)]
-    more = [CREW.member(index, name, VOTING) for index, name in enumerate(names[4:], 6)]
+    voting = frozenset({Role.VOTER})
+    more = [CREW.member(index, name, voting) for index, name in enumerate(names[4:], 6)]
     roster = parse_roster(render_roster("test", 1, [*CREW.roster.members, *more]))
     raw = confide(bytes(1_200), roster, lambda size: SECRET[:size])
     assert len(raw) < MAX_CONFIDED_BYTES
