@@ -221,9 +221,7 @@ class Transfer:
         return False
 
     def tick(self) -> None:
-        """Answer who had to wait; ask for the next piece again; go on to the next peer; begin where
-        no blocks come.
-        """
+        """Answer who had to wait; ask again; try the next peer; begin where no blocks come."""
         self._answer()
         now_ms, taking = self._engine.steady_ms, self._taking
         if self._offers and self._height != self._at:
