@@ -14,7 +14,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from swarm_ledger.audit.ledger import Verdict, open_ledger, verify_ledger
-from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.lazy import lazily
 from swarm_ledger.cli.ledger_files import (
     LedgerArgument,
@@ -22,6 +21,7 @@ from swarm_ledger.cli.ledger_files import (
     find_trust,
     must_exist,
     open_existing,
+    refusing,
     replaying,
     trust_for,
 )
@@ -143,15 +143,10 @@ def verify(folder: LedgerArgument, roster: RosterOption = None, as_json: Json = 
     must_exist(folder)
     trusted = trust_for(folder, roster)
     with ExitStack() as stack:
-        try:
+        with refusing(as_json):
             store = stack.enter_context(open_ledger(folder))
             with replaying() as advance:
                 verdict = verify_ledger(store, trusted, advance)
-        except NotVerified as error:
-            if as_json:
-                print_json({"verified": False, "error": error.what, "where": error.where})
-                raise typer.Exit(FAILED) from error
-            raise
         _tell_verdict(verdict, store, as_json)
 
 

@@ -13,8 +13,9 @@ import typer
 from rich.progress import Progress
 
 from swarm_ledger.audit.ledger import open_ledger
-from swarm_ledger.cli.output import progress_console
-from swarm_ledger.errors import Misuse
+from swarm_ledger.cli import FAILED
+from swarm_ledger.cli.output import print_json, progress_console
+from swarm_ledger.errors import Misuse, NotVerified
 from swarm_ledger.identity.trust import Trust, load_trust
 from swarm_ledger.identity.tuf import ROSTER
 from swarm_ledger.ledger.store import Store
@@ -60,6 +61,18 @@ def find_trust(folder: Path, named: Path | None) -> Trust | None:
         if (candidate / ROSTER).exists():
             return load_trust(candidate)
     return None
+
+
+@contextmanager
+def refusing(as_json: bool) -> Iterator[None]:
+    """Tell a ledger that does not hold to whoever reads JSON, and exit 1; else raise as it is."""
+    try:
+        yield
+    except NotVerified as error:
+        if not as_json:
+            raise
+        print_json({"verified": False, "error": error.what, "where": error.where})
+        raise typer.Exit(FAILED) from error
 
 
 @contextmanager

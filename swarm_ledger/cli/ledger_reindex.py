@@ -5,20 +5,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
 from rich.markup import escape
 
 from swarm_ledger.audit.reindex import Reindexed, reindex_ledger
-from swarm_ledger.cli import FAILED
 from swarm_ledger.cli.ledger_files import (
     LedgerArgument,
     RosterOption,
     must_exist,
+    refusing,
     replaying,
     trust_for,
 )
 from swarm_ledger.cli.output import Json, console, print_json
-from swarm_ledger.errors import NotVerified
 
 
 def reindex(folder: LedgerArgument, roster: RosterOption = None, as_json: Json = False) -> None:
@@ -28,14 +26,8 @@ def reindex(folder: LedgerArgument, roster: RosterOption = None, as_json: Json =
     """
     must_exist(folder)
     trusted = trust_for(folder, roster)
-    try:
-        with replaying() as advance:
-            found = reindex_ledger(folder, trusted, advance)
-    except NotVerified as error:
-        if as_json:
-            print_json({"verified": False, "error": error.what, "where": error.where})
-            raise typer.Exit(FAILED) from error
-        raise
+    with refusing(as_json), replaying() as advance:
+        found = reindex_ledger(folder, trusted, advance)
     if as_json:
         print_json(_fields(found))
         return

@@ -28,7 +28,7 @@ from swarm_ledger.encoding import digest
 from swarm_ledger.errors import PeerFault
 from swarm_ledger.sim.pbft.liars import Liar, Own
 from swarm_ledger.sim.pbft.plan import POINTS
-from tests.known_bugs.swarm import PATIENCE_MS, Lost, Swarm
+from tests.known_bugs.swarm import PATIENCE_MS, Swarm
 from tests.lab import Lab
 from tests.unit.consensus_desk import Desk, batch
 
@@ -132,8 +132,8 @@ class TwoFacedLater(TwoFaced):
     at, later_ms = 2, PATIENCE_MS // 4
 
 
-def lose_power(swarm: Swarm, seq: int, point: str) -> tuple[set[int], Lost]:
-    """Have each drone lose power when it is proposed that block; return who did so far."""
+def survive_losing_power(swarm: Swarm, seq: int, point: str) -> None:
+    """Have each drone lose power when it is proposed that block; in the end all must agree."""
     doomed: set[int] = set()
 
     def doom(_: int, to: int, message: Message) -> bool:
@@ -143,7 +143,13 @@ def lose_power(swarm: Swarm, seq: int, point: str) -> tuple[set[int], Lost]:
             swarm.at(100, "up again", to)
         return False
 
-    return doomed, doom
+    swarm.lost = doom
+    vote = swarm.vote(2)
+    swarm.run(3 * PATIENCE_MS)
+    assert doomed == {1, 2, 3}
+    swarm.heal()
+    swarm.until_held(vote, {1, 2, 3})
+    swarm.agree()
 
 
 def test_telcoin_964_what_is_not_written_down_is_not_said_again() -> None:
@@ -151,13 +157,7 @@ def test_telcoin_964_what_is_not_written_down_is_not_said_again() -> None:
     swarm = Swarm(liars={0: TwoFacedLater})
     first = swarm.vote(1)
     swarm.until_held(first, {1, 2, 3})
-    doomed, swarm.lost = lose_power(swarm, 2, "after sending")
-    vote = swarm.vote(2)
-    swarm.run(3 * PATIENCE_MS)
-    assert doomed == {1, 2, 3}
-    swarm.heal()
-    swarm.until_held(vote, {1, 2, 3})
-    swarm.agree()
+    survive_losing_power(swarm, 2, "after sending")
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -168,14 +168,7 @@ def test_telcoin_964_guards_are_durable_before_anything_is_sent(point: str) -> N
     Here all three honest drones lose power around their first prepare, and hear another proposal
     when they are back. The checkers look at every statement that was ever sent.
     """
-    swarm = Swarm(liars={0: TwoFaced})
-    doomed, swarm.lost = lose_power(swarm, 1, point)
-    vote = swarm.vote(2)
-    swarm.run(3 * PATIENCE_MS)
-    assert doomed == {1, 2, 3}
-    swarm.heal()
-    swarm.until_held(vote, {1, 2, 3})
-    swarm.agree()
+    survive_losing_power(Swarm(liars={0: TwoFaced}), 1, point)
 
 
 def test_telcoin_964_a_drone_that_cannot_write_says_nothing(lab: Callable[..., Lab]) -> None:
